@@ -1,0 +1,80 @@
+package cli
+
+import (
+	"errors"
+
+	"github.com/copytrigger/copytrigger/internal/handshake"
+	"github.com/copytrigger/copytrigger/internal/step"
+)
+
+// The exit codes. They are an interface: Argo retries by them, Tekton shows them, shell
+// scripts branch on them. The README has the same table.
+const (
+	exitOK         = 0
+	exitFailed     = 1   // an error that none of these names
+	exitUsage      = 2   // the command line is wrong
+	exitRefused    = 3   // not safe to go on, and nothing was fired
+	exitWithdrawn  = 4   // fired, then disarmed before VolSync took it: no copy was made
+	exitTainted    = 5   // gave up while VolSync was copying: a copy may be cut after the application runs again
+	exitUnverified = 6   // a copy was recorded, but it cannot be tied to the freeze
+	exitTimedOut   = 124 // the limit passed and nothing was fired; the code of timeout(1)
+	exitSignal     = 128 // plus the signal's number: stopped by it and nothing was fired
+)
+
+// exitCode is the code for what a command returned.
+func exitCode(err error) int {
+	var (
+		ending *step.Ending
+		stop   step.Stop
+		usage  usageError
+	)
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &usage):
+		return exitUsage
+	case !errors.As(err, &ending):
+		return exitFailed
+	}
+	switch ending.Outcome {
+	case handshake.Refused:
+		return exitRefused
+	case handshake.Withdrawn:
+		return exitWithdrawn
+	case handshake.Tainted:
+		return exitTainted
+	case handshake.Unverified:
+		return exitUnverified
+	case step.TimedOut:
+		return exitTimedOut
+	case step.Signalled:
+		if errors.As(err, &stop) {
+			return exitSignal + stop.Number
+		}
+	}
+	return exitFailed
+}
+
+// usageError is a command line that is wrong, and what would be right.
+type usageError struct {
+	err  error
+	hint string
+}
+
+func (u usageError) Error() string { return u.err.Error() }
+func (u usageError) Unwrap() error { return u.err }
+
+// hintOf is the next move that an error carries; "" if none.
+func hintOf(err error) string {
+	var (
+		ending *step.Ending
+		usage  usageError
+	)
+	switch {
+	case errors.As(err, &ending):
+		return ending.Hint
+	case errors.As(err, &usage):
+		return usage.hint
+	}
+	return ""
+}

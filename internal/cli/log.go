@@ -1,0 +1,60 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+)
+
+// What goes where:
+//   - stdout has results, nothing else, so that it can be piped.
+//   - stderr has progress, reasons, errors and hints.
+//   - a line starts with the program's name, and has no capital and no full stop.
+//   - an error says what, on which object, and a hint says what to do.
+
+// newLog makes the log of a format: "text" for people, "json" for collectors.
+func newLog(w io.Writer, format string) *slog.Logger {
+	if format == "json" {
+		return slog.New(slog.NewJSONHandler(w, nil))
+	}
+	return slog.New(&textHandler{w: w})
+}
+
+// textHandler prints the message, which says everything; attributes repeat it for machines.
+type textHandler struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func (h *textHandler) Enabled(context.Context, slog.Level) bool { return true }
+func (h *textHandler) WithAttrs([]slog.Attr) slog.Handler       { return h }
+func (h *textHandler) WithGroup(string) slog.Handler            { return h }
+
+func (h *textHandler) Handle(_ context.Context, r slog.Record) error {
+	label := ""
+	switch r.Level {
+	case slog.LevelWarn:
+		label = "warning: "
+	case slog.LevelError:
+		label = "error: "
+	}
+	line, hint := r.Message, ""
+	r.Attrs(func(a slog.Attr) bool {
+		switch a.Key {
+		case "hint":
+			hint = a.Value.String()
+		case "waited":
+			line += " (" + a.Value.String() + ")"
+		}
+		return true
+	})
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	_, err := fmt.Fprintf(h.w, "copytrigger: %s%s\n", label, line)
+	if hint != "" {
+		_, err = fmt.Fprintf(h.w, "copytrigger: hint: %s\n", hint)
+	}
+	return err
+}

@@ -1,0 +1,176 @@
+package handshake
+
+import "fmt"
+
+// Outcome is how a run, or a step of it, ended. The words are part of the interface.
+type Outcome string
+
+const (
+	OK         Outcome = "ok"         // done; for the last step: our trigger was recorded
+	Refused    Outcome = "refused"    // not safe to go on, and nothing was fired
+	Withdrawn  Outcome = "withdrawn"  // fired, then disarmed before VolSync took it: no copy was made
+	Tainted    Outcome = "tainted"    // gave up while VolSync was copying: a copy may be cut after the application runs again
+	Unverified Outcome = "unverified" // a copy was recorded, but it cannot be tied to the freeze
+)
+
+// Decision is what to do next, and always why.
+type Decision struct {
+	Do      Do
+	Outcome Outcome // with End, and with Write: what it will be once the write is done
+	Value   string  // with Write: copy-trigger's new value; "" removes the annotation
+	Wait    Wait    // with End of Await: the wait that was found
+	Why     string
+	Hint    string // the user's next move
+}
+
+// Do is what a coordinator does about a [Decision].
+type Do int
+
+const (
+	Look  Do = iota // nothing yet: decide again when something has changed
+	Write           // set copy-trigger to Value if the claim has not changed, then decide again
+	End             // it is over: Outcome says how
+)
+
+func refuse(why, hint string) *Decision {
+	return &Decision{Do: End, Outcome: Refused, Why: why, Hint: hint}
+}
+func notYet(why string) *Decision { return &Decision{Do: Look, Why: why} }
+
+// Await decides for await-waiting: is VolSync waiting, so that the application may be
+// quiesced? A trigger of the same run that is in flight already (the step's pod was lost
+// and made again) is taken back if VolSync has not taken it. If it has, nobody knows
+// whether the application was still quiesced when the copy was cut.
+func Await(w World, run string) Decision {
+	c := w.Claim
+	if c.Armed() && of(run, c.Trigger) {
+		return Disarm(c, run)
+	}
+	wait, no := w.waiting()
+	if no != nil {
+		if no.Do == Look && of(run, c.Latest) {
+			no.Why += fmt.Sprintf("; VolSync has recorded %q of this run before, in an attempt whose freeze is not known", c.Latest)
+		}
+		return *no
+	}
+	return Decision{Do: End, Outcome: OK, Wait: wait, Why: "VolSync waits since " + c.Since}
+}
+
+// Fire decides for fire-trigger: it may write only into the wait that the trigger was
+// made for. The caller writes on the condition that the claim is still the one decided
+// about; that covers what could happen between this look and the write, because VolSync
+// starts no copy of a waiting claim without writing the claim first (volumehandler.go:570-573).
+func Fire(w World, t Trigger) Decision {
+	c := w.Claim
+	switch v := t.String(); {
+	case c.Trigger == v && c.Latest != v:
+		return Decision{Do: End, Outcome: OK, Why: "the trigger is set already"}
+	case c.Latest == v && c.Status == StatusCompleted:
+		return Decision{Do: End, Outcome: OK, Why: "VolSync has recorded the trigger already"}
+	case c.Latest == v:
+		// A new wait: success here would pass the copy of the last freeze off as one of this.
+		return *refuse(fmt.Sprintf("trigger %q is used up: VolSync recorded it for an earlier copy", v), "run await-waiting again for a new trigger")
+	}
+	wait, no := w.waiting()
+	switch {
+	case no != nil && no.Do == Look:
+		return *refuse("VolSync is not waiting any more: "+no.Why, "run await-waiting again, then quiesce and fire")
+	case no != nil:
+		return *no
+	case NewTrigger(t.run, wait) != t:
+		return *refuse(fmt.Sprintf("trigger %q was made for another wait than the present one (since %s)", t, c.Since),
+			"run await-waiting again, then quiesce and fire; use --pvc-only for both or for neither")
+	}
+	return Decision{Do: Write, Value: t.String(), Outcome: OK, Why: "VolSync waits"}
+}
+
+// Seen is what await-completed has seen since it started.
+type Seen struct {
+	ClaimUID string // of the claim that it looked at first; "" before
+	Fired    bool   // the trigger was in its place, so that its absence means that somebody took it away
+}
+
+// Completed decides for await-completed.
+//
+// The echo alone counts (volumehandler.go:593-594). It may already be that of a sync
+// which is over, with the next one waiting; and Completed may be the last copy's.
+func Completed(c Claim, t Trigger, seen Seen) Decision {
+	v := t.String()
+	switch {
+	case seen.ClaimUID != "" && seen.ClaimUID != c.UID:
+		// Its annotations may come from a manifest or a backup, and then prove nothing.
+		return Decision{Do: End, Outcome: Unverified, Why: "it was deleted and created again during the copy",
+			Hint: "do not rely on this sync's copy"}
+	case c.Latest == v:
+		return Decision{Do: End, Outcome: OK, Why: "VolSync recorded the trigger"}
+	case c.Trigger == v && !c.Enabled:
+		// VolSync copies at once and records nothing (volumehandler.go:518, 588).
+		return Decision{Do: End, Outcome: Tainted, Why: "somebody removed " + UseAnnotation + ": VolSync copies without waiting, and records nothing",
+			Hint: "put the annotation back; do not use this sync's copy"}
+	case c.Trigger == v:
+		return *notYet(c.progress())
+	case c.Armed():
+		return Decision{Do: End, Outcome: Tainted,
+			Why:  fmt.Sprintf("somebody replaced the trigger by %q, for which VolSync copies: %s", c.Trigger, c.describe()),
+			Hint: "let one run at a time coordinate a claim; do not use this sync's copy"}
+	case c.Status == StatusInProgress:
+		return Decision{Do: End, Outcome: Tainted,
+			Why:  "somebody took the trigger back while VolSync was copying",
+			Hint: "do not use this sync's copy"}
+	case !seen.Fired:
+		return *refuse("the trigger is neither set nor recorded", "run fire-trigger first; if it was run, its trigger has been taken back or replaced since")
+	case c.Status == StatusWaiting:
+		return Decision{Do: End, Outcome: Withdrawn, Why: "somebody took the trigger back before VolSync took it: no copy was made",
+			Hint: "run await-waiting again, then quiesce and fire"}
+	}
+	return Decision{Do: End, Outcome: Unverified,
+		Why:  fmt.Sprintf("VolSync recorded a copy for %q instead of this trigger", c.Latest),
+		Hint: "let one run at a time coordinate a claim; do not rely on this sync's copy"}
+}
+
+// Taken says that VolSync has reacted to the trigger.
+func Taken(c Claim, t Trigger) bool {
+	return c.Latest == t.String() || c.Trigger == t.String() && c.Status == StatusInProgress
+}
+
+func (c Claim) progress() string {
+	if c.Status == StatusInProgress {
+		return "VolSync is copying"
+	}
+	return "VolSync has not taken the trigger: " + c.describe()
+}
+
+// Disarm decides how to give back a trigger of the run that VolSync has not recorded, so
+// that no later sync copies without waiting. It is idempotent, and touches nobody else's
+// trigger.
+//
+// Given back while VolSync waits, it is as if it had never been set: VolSync's only way
+// from waiting to copying is a write to the claim with the version that it read
+// (volumehandler.go:570-573), and that write or this one fails. Once VolSync copies, the
+// copy goes on; to disarm is still right, or a copy that is lost would be made again
+// without waiting, in this sync or the next.
+func Disarm(c Claim, run string) Decision {
+	switch {
+	case !c.Armed() || !of(run, c.Trigger):
+		return Decision{Do: End, Outcome: OK, Why: "no trigger of run " + run + " is armed"}
+	case c.Status == StatusInProgress || !c.Enabled:
+		// Without use-copy-trigger VolSync copies and leaves the status as it was.
+		return Decision{Do: Write, Value: c.Latest, Outcome: Tainted,
+			Why:  fmt.Sprintf("VolSync may have copied already when trigger %q was taken back", c.Trigger),
+			Hint: "do not use this sync's copy: it may have been cut after the application ran again"}
+	}
+	return Decision{Do: Write, Value: c.Latest, Outcome: Withdrawn,
+		Why: fmt.Sprintf("trigger %q was taken back before VolSync took it: no copy was made", c.Trigger)}
+}
+
+// Cautions are what a user should know about a claim although it does not stop the run.
+func Cautions(w World) []string {
+	var cs []string
+	if c := w.Claim; c.Enabled && (c.Use == "false" || c.Use == "False" || c.Use == "0" || c.Use == "no") {
+		cs = append(cs, fmt.Sprintf("%s is %q, which VolSync takes as on: it reads presence only; remove the annotation to turn copy triggers off", UseAnnotation, c.Use))
+	}
+	if w.ClaimOnly {
+		cs = append(cs, "by --pvc-only, not checked: that a ReplicationSource copies the claim and is syncing, that it is the only one, and that no earlier copy exists")
+	}
+	return cs
+}

@@ -1,0 +1,131 @@
+package handshake
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Source is a ReplicationSource that copies the PVC.
+type Source struct {
+	Name, UID string
+	Deleting  bool
+	Paused    bool
+	Mover     string // restic, rclone, rsync, rsyncTLS …
+	Method    string // copyMethod: Snapshot, Clone, Direct …
+	SyncStart string // status.lastSyncStartTime: set exactly while a sync runs (statemachine/machine.go:162-174)
+}
+
+// Copy is the VolumeSnapshot (copyMethod Snapshot) or PVC (Clone) that VolSync makes.
+type Copy struct {
+	Name, UID string
+	Deleting  bool
+	Cut       string // when the storage froze the content: status.creationTime; "" for not yet or not known
+	Problem   string // what the storage reports: status.error.message; VolSync never reads it
+}
+
+// World is everything that a decision is taken from.
+type World struct {
+	Claim   Claim
+	Sources []Source // every ReplicationSource with this sourcePVC
+	Copy    *Copy    // nil: there is none
+
+	// ClaimOnly says that Sources and Copy could not be read, by the user's own choice.
+	// What they would have proved is then taken on trust.
+	ClaimOnly bool
+}
+
+// Honours says whether a mover gets its copy through the code that honours copy triggers
+// (EnsurePVCFromSrc). Others copy the live volume, or are not VolSync's own. Kopia is a
+// mover of a fork whose copy-trigger code is the same.
+func Honours(mover string) bool {
+	switch mover {
+	case "restic", "rclone", "rsync", "rsyncTLS", "kopia":
+		return true
+	}
+	return false
+}
+
+// source is the one ReplicationSource that copies the PVC, or why there is no safe answer.
+func (w World) source() (Source, *Decision) {
+	switch len(w.Sources) {
+	case 1:
+	case 0:
+		return Source{}, refuse("no ReplicationSource has it as sourcePVC, so nobody would take the trigger",
+			"create the ReplicationSource, or check --namespace and the claim's name")
+	default:
+		// replicationsource_controller.go:197: "This will break if multiple
+		// replicationsources use the same PVC as a source".
+		return Source{}, refuse(fmt.Sprintf("%d ReplicationSources have it as sourcePVC, and VolSync's copy triggers work with one only: %s",
+			len(w.Sources), sourceNames(w.Sources)), "leave one ReplicationSource for the claim")
+	}
+	s := w.Sources[0]
+	switch {
+	case s.Deleting:
+		return s, refuse(fmt.Sprintf("ReplicationSource %s is being deleted, so nobody would take the trigger", s.Name),
+			"wait until it is created again")
+	case s.Method != "Snapshot" && s.Method != "Clone":
+		// volumehandler.go:77: Direct and None return the live volume without a look at the annotations.
+		return s, refuse(fmt.Sprintf("ReplicationSource %s has copyMethod %q, which ignores copy triggers", s.Name, s.Method),
+			"set copyMethod to Snapshot or Clone")
+	case !Honours(s.Mover):
+		return s, refuse(fmt.Sprintf("ReplicationSource %s has the mover %q, which ignores copy triggers", s.Name, s.Mover),
+			"use restic, rclone, rsyncTLS or rsync")
+	case s.Paused:
+		// The copy would be taken and shipped only when somebody ends the pause.
+		return s, refuse(fmt.Sprintf("ReplicationSource %s is paused", s.Name), "set spec.paused to false")
+	}
+	return s, nil
+}
+
+// waiting says whether VolSync waits now; if not, why not yet, or why never.
+func (w World) waiting() (Wait, *Decision) {
+	c := w.Claim
+	if c.Deleting {
+		return Wait{}, refuse("it is being deleted", "wait until it is created again")
+	}
+	if !c.Enabled {
+		return Wait{}, refuse("it has no annotation "+UseAnnotation+", so VolSync copies it without waiting",
+			"add the annotation: kubectl annotate pvc NAME "+UseAnnotation+"=true")
+	}
+	if c.Armed() {
+		return Wait{}, refuse(fmt.Sprintf("it is armed with the trigger %q, which VolSync has not recorded: the next sync copies without waiting", c.Trigger),
+			fmt.Sprintf("find out who set it; to take it back: kubectl annotate --overwrite pvc NAME %s=%q", TriggerAnnotation, c.Latest))
+	}
+	var s Source
+	if !w.ClaimOnly {
+		var no *Decision
+		if s, no = w.source(); no != nil {
+			return Wait{}, no
+		}
+		if s.SyncStart == "" {
+			// Without a sync nobody waits, whatever the claim says (the status outlives the sync).
+			return Wait{}, notYet(fmt.Sprintf("ReplicationSource %s has no sync running", s.Name))
+		}
+		if w.Copy != nil {
+			// While a copy exists VolSync does not wait, and acknowledges any trigger at once (volumehandler.go:420, 502).
+			if w.Copy.Deleting {
+				return Wait{}, notYet(fmt.Sprintf("the copy %s of an earlier sync is being deleted", w.Copy.Name))
+			}
+			return Wait{}, notYet(fmt.Sprintf("the copy %s exists already, so VolSync does not wait in this sync", w.Copy.Name))
+		}
+	}
+	if !c.waits() {
+		return Wait{}, notYet("VolSync does not wait yet: " + c.describe())
+	}
+	return Wait{ClaimUID: c.UID, SourceUID: s.UID, SyncStart: s.SyncStart, Since: c.Since, Latest: c.Latest}, nil
+}
+
+func (c Claim) describe() string {
+	if c.Status == "" {
+		return "it has no " + StatusAnnotation
+	}
+	return StatusAnnotation + " is " + c.Status
+}
+
+func sourceNames(ss []Source) string {
+	var names []string
+	for _, s := range ss {
+		names = append(names, s.Name)
+	}
+	return strings.Join(names, ", ")
+}

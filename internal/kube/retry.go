@@ -1,0 +1,49 @@
+package kube
+
+import (
+	"context"
+	"time"
+
+	"github.com/sethvargo/go-retry"
+)
+
+const (
+	firstPause = 100 * time.Millisecond
+	maxPause   = 15 * time.Second
+)
+
+// Trouble is told about every failed try that will be repeated.
+type Trouble func(error)
+
+// Retry runs f until it succeeds, fails for good, or ctx ends. Its error is the last one
+// of f: an error of ctx alone would not say what was wrong all the while.
+func Retry(ctx context.Context, trouble Trouble, f func(context.Context) error) error {
+	var last error
+	err := retry.Do(ctx, backoff(&last), func(ctx context.Context) error {
+		err := f(ctx)
+		if err == nil || ctx.Err() != nil || !Passing(err) {
+			if ctx.Err() != nil && last != nil {
+				return last // err only repeats that time is up
+			}
+			last = err
+			return err
+		}
+		last = err
+		trouble(err)
+		return retry.RetryableError(err)
+	})
+	if err != nil && last != nil {
+		return last
+	}
+	return err
+}
+
+// backoff doubles from firstPause to maxPause, never comes back sooner than the server
+// asked in *last, and is jittered so that many runs do not come back together.
+func backoff(last *error) retry.Backoff {
+	b := retry.WithJitterPercent(20, retry.WithCappedDuration(maxPause, retry.NewExponential(firstPause)))
+	return retry.BackoffFunc(func() (time.Duration, bool) {
+		pause, stop := b.Next()
+		return max(pause, retryAfter(*last)), stop
+	})
+}

@@ -1,0 +1,98 @@
+// Package pvc reads, watches and annotates one PersistentVolumeClaim. It knows nothing
+// of VolSync.
+package pvc
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/metadata"
+
+	"github.com/copytrigger/copytrigger/internal/kube"
+)
+
+const resource = "persistentvolumeclaims"
+
+// Claim is one state of a claim. Only its metadata is read: annotations are all it is about.
+type Claim struct {
+	Name, UID, Version string // Version: resourceVersion
+	Deleting           bool
+	Annotations        map[string]string
+}
+
+// Claims are the claims of one namespace.
+type Claims struct {
+	client    metadata.ResourceInterface
+	namespace string
+	manager   string
+}
+
+// In gives the claims of a namespace; manager is the field manager of our writes, by
+// which `kubectl get --show-managed-fields` tells who set an annotation.
+func In(client metadata.Interface, namespace, manager string) Claims {
+	gvr := schema.GroupVersionResource{Version: "v1", Resource: resource}
+	return Claims{client.Resource(gvr).Namespace(namespace), namespace, manager}
+}
+
+func (c Claims) request(verb, name string) kube.Request {
+	return kube.Request{Verb: verb, Resource: resource, Namespace: c.namespace, Name: name}
+}
+
+// Get reads a claim as it is now.
+func (c Claims) Get(ctx context.Context, name string) (Claim, error) {
+	o, err := c.client.Get(ctx, name, metav1.GetOptions{})
+	if err != nil {
+		return Claim{}, &kube.Error{Request: c.request("get", name), Err: err}
+	}
+	return read(o), nil
+}
+
+// Follow calls changed whenever the claim may have changed; see [kube.Follow].
+func (c Claims) Follow(ctx context.Context, name string, changed func(), trouble kube.Trouble) error {
+	return kube.Follow(ctx, c.request("watch", name), c.client.Watch, changed, trouble)
+}
+
+// Annotate sets one annotation, or removes it with the value "", if the claim still is
+// what was read: after any change since, also by deletion and re-creation, the error is
+// a conflict and nothing was written.
+func (c Claims) Annotate(ctx context.Context, was Claim, key, value string) (Claim, error) {
+	annotation := map[string]any{key: value}
+	if value == "" {
+		annotation[key] = nil // a merge patch removes what is null
+	}
+	return c.patch(ctx, was.Name, map[string]any{
+		"uid": was.UID, "resourceVersion": was.Version, "annotations": annotation,
+	}, metav1.PatchOptions{FieldManager: c.manager})
+}
+
+// MayAnnotate asks the server to try a write without keeping it: better refused now than
+// when the application is frozen.
+func (c Claims) MayAnnotate(ctx context.Context, name string) error {
+	_, err := c.patch(ctx, name, map[string]any{}, metav1.PatchOptions{
+		FieldManager: c.manager, DryRun: []string{metav1.DryRunAll},
+	})
+	return err
+}
+
+func (c Claims) patch(ctx context.Context, name string, meta map[string]any, opts metav1.PatchOptions) (Claim, error) {
+	body, err := json.Marshal(map[string]any{"metadata": meta})
+	if err != nil {
+		return Claim{}, fmt.Errorf("encoding a patch: %w", err)
+	}
+	o, err := c.client.Patch(ctx, name, types.MergePatchType, body, opts)
+	if err != nil {
+		return Claim{}, &kube.Error{Request: c.request("patch", name), Err: err}
+	}
+	return read(o), nil
+}
+
+func read(o *metav1.PartialObjectMetadata) Claim {
+	return Claim{
+		Name: o.Name, UID: string(o.UID), Version: o.ResourceVersion,
+		Deleting: o.DeletionTimestamp != nil, Annotations: o.Annotations,
+	}
+}

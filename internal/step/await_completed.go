@@ -1,0 +1,76 @@
+package step
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/copytrigger/copytrigger/internal/handshake"
+	"github.com/copytrigger/copytrigger/internal/result"
+)
+
+// AwaitCompleted waits until VolSync has recorded the trigger. Whatever ends the wait
+// otherwise (time, a signal, nobody reacting within ack, an error), the trigger is given
+// back before the step ends, so that the application may be unquiesced. A timeout of 0
+// looks once.
+func (s Step) AwaitCompleted(ctx context.Context, t handshake.Trigger, timeout, ack time.Duration) (result.Values, error) {
+	ctx, cancel := limit(ctx, timeout)
+	defer cancel()
+	waitCtx, giveUp := context.WithCancelCause(ctx)
+	defer giveUp(nil)
+	unanswered := time.AfterFunc(ack, func() { giveUp(noAnswer{ack}) })
+	defer unanswered.Stop()
+
+	out, start := s.values(), time.Now()
+	out.Set("trigger", t.String())
+	out.Set("cut-time", "")
+	var seen handshake.Seen
+	reason, err := s.wait(waitCtx, timeout == 0, func(_ context.Context, st state) (bool, string, error) {
+		c := st.world.Claim
+		d := handshake.Completed(c, t, seen)
+		if seen.ClaimUID == "" {
+			seen.ClaimUID = c.UID
+		}
+		seen.Fired = seen.Fired || c.Trigger == t.String()
+		if handshake.Taken(c, t) {
+			unanswered.Stop()
+		}
+		if cp := st.world.Copy; cp != nil && cp.Cut != "" {
+			out.Set("cut-time", cp.Cut)
+		}
+		if d.Do == handshake.End {
+			return true, d.Why, s.ending(d)
+		}
+		return false, s.subject() + ": " + d.Why + copyNote(st.world), nil
+	})
+	if err != nil {
+		err = s.surrender(ctx, t, seen, because(err, reason))
+	}
+	if err == nil {
+		out.Set("copy-seconds", time.Since(start).Round(time.Millisecond).Seconds())
+		s.Log.Info(s.subject() + ": VolSync recorded the trigger " + t.String())
+	}
+	return out, err
+}
+
+// noAnswer is the cause of a wait in which VolSync never reacted to the trigger.
+type noAnswer struct{ after time.Duration }
+
+func (n noAnswer) Error() string {
+	return fmt.Sprintf("VolSync did not react to the trigger within %s: is its manager running?", n.after)
+}
+
+// copyNote says how far the storage is, as far as it tells.
+func copyNote(w handshake.World) string {
+	switch c := w.Copy; {
+	case c == nil || w.Claim.Status != handshake.StatusInProgress:
+		return ""
+	case c.Problem != "":
+		// Not the end: drivers report errors that pass (VolSync never reads this either).
+		return fmt.Sprintf("; the storage reports for %s: %s", c.Name, c.Problem)
+	case c.Cut != "":
+		return fmt.Sprintf("; %s was cut at %s and is not ready to use yet", c.Name, c.Cut)
+	default:
+		return fmt.Sprintf("; %s is not cut yet", c.Name)
+	}
+}

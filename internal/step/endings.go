@@ -1,0 +1,62 @@
+package step
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/copytrigger/copytrigger/internal/handshake"
+	"github.com/copytrigger/copytrigger/internal/kube"
+)
+
+// unfired gives an error its outcome where nothing has been fired. reason is what was
+// being waited for.
+func (s Step) unfired(err error, reason string) error {
+	var (
+		ending *Ending
+		up     timeUp
+		stop   Stop
+		failed *kube.Error
+	)
+	switch {
+	case err == nil || errors.As(err, &ending):
+		return err
+	case errors.As(err, &up):
+		return &Ending{Outcome: TimedOut, Err: err, Why: during(err, reason), Hint: "nothing was fired; raise --timeout, or see why it waits"}
+	case errors.As(err, &stop):
+		return &Ending{Outcome: Signalled, Err: err, Why: during(err, reason) + "; nothing was fired"}
+	case errors.As(err, &failed) && !kube.Passing(err):
+		return &Ending{Outcome: handshake.Refused, Err: err, Why: err.Error(), Hint: hint(failed)}
+	}
+	return &Ending{Outcome: Failed, Err: err, Why: fmt.Sprintf("%s: %v", s.subject(), err)}
+}
+
+func during(err error, reason string) string {
+	if reason == "" {
+		return err.Error()
+	}
+	return err.Error() + " while waiting: " + reason
+}
+
+// hint is the next move after a request that was refused for good.
+func hint(e *kube.Error) string {
+	switch {
+	case kube.IsForbidden(e):
+		return fmt.Sprintf("grant the verb %q on resource %q in API group %q in namespace %q to the account that runs this step (see the README's Role)",
+			e.Request.Verb, e.Request.Resource, e.Request.Group, e.Request.Namespace) + claimOnlyHint(e)
+	case kube.IsUnauthorized(e):
+		return "the API server does not accept these credentials: check --kubeconfig and --context, or the pod's service account"
+	case kube.IsNotFound(e) && e.Request.Resource == "persistentvolumeclaims":
+		return "check --pvc and --namespace; kubectl get pvc -n " + e.Request.Namespace + " lists what is there"
+	case kube.IsNotFound(e):
+		return fmt.Sprintf("the API server does not know %s: is VolSync installed in this cluster?", e.Request.Resource) + claimOnlyHint(e)
+	}
+	return ""
+}
+
+// claimOnlyHint offers the way without the permissions that an administrator may refuse.
+func claimOnlyHint(e *kube.Error) string {
+	if e.Request.Group == "" {
+		return ""
+	}
+	return "; or use --pvc-only and forgo the checks that need it"
+}

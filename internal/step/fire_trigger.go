@@ -1,0 +1,70 @@
+package step
+
+import (
+	"context"
+	"time"
+
+	"github.com/copytrigger/copytrigger/internal/handshake"
+	"github.com/copytrigger/copytrigger/internal/kube"
+	"github.com/copytrigger/copytrigger/internal/result"
+)
+
+// writeLimit bounds one write, which a signal does not interrupt: it would leave open
+// whether the trigger is set.
+const writeLimit = 10 * time.Second
+
+// FireTrigger releases VolSync: it sets the trigger, only if what await-waiting saw is
+// still true. To do it again is success.
+//
+// The one doubtful moment is a write whose reply is lost. The next look tells whether it
+// was kept. If there is no next look, because time is up or a signal came, the trigger
+// is given back, and if that fails too the step ends tainted, not as if nothing had
+// happened.
+func (s Step) FireTrigger(ctx context.Context, t handshake.Trigger, timeout time.Duration) (result.Values, error) {
+	ctx, cancel := limit(ctx, timeout)
+	defer cancel()
+	out := s.values()
+	out.Set("trigger", t.String())
+	doubt, fired := false, false
+	err := kube.Retry(ctx, s.trouble, func(ctx context.Context) error {
+		for {
+			st, err := s.look(ctx)
+			if err != nil {
+				return err
+			}
+			doubt = false
+			d := handshake.Fire(st.world, t)
+			if d.Do == handshake.End {
+				s.Log.Info(s.subject() + ": " + d.Why)
+				return s.ending(d)
+			}
+			err = s.writeWhole(ctx, st, d.Value)
+			fired = err == nil
+			doubt = err != nil && kube.Passing(err)
+			if !kube.IsConflict(err) {
+				return err
+			}
+			s.Log.Info("the claim has changed; deciding again: " + err.Error())
+		}
+	})
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	switch {
+	case err != nil && (fired || doubt):
+		return out, s.surrender(ctx, t, handshake.Seen{Fired: true}, err)
+	case err != nil:
+		return out, s.unfired(err, "")
+	}
+	out.Set("fired-at", timestamp(time.Now()))
+	s.Log.Info(s.subject() + ": the trigger " + t.String() + " is set")
+	return out, nil
+}
+
+func (s Step) writeWhole(ctx context.Context, st state, value string) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeLimit)
+	defer cancel()
+	return s.write(ctx, st, value)
+}
+
+func (s Step) trouble(err error) { s.Log.Info("trying again: " + err.Error()) }

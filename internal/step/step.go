@@ -1,0 +1,104 @@
+// Package step has the commands, one file each: it brings together what the flags ask,
+// what the cluster says and what the protocol allows.
+package step
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/copytrigger/copytrigger/internal/handshake"
+	"github.com/copytrigger/copytrigger/internal/kube"
+	"github.com/copytrigger/copytrigger/internal/pvc"
+	"github.com/copytrigger/copytrigger/internal/result"
+)
+
+// Claims is what a step asks of a claim; [pvc.Claims] is it.
+type Claims interface {
+	Get(ctx context.Context, name string) (pvc.Claim, error)
+	Follow(ctx context.Context, name string, changed func(), trouble kube.Trouble) error
+	Annotate(ctx context.Context, was pvc.Claim, key, value string) (pvc.Claim, error)
+	MayAnnotate(ctx context.Context, name string) error
+}
+
+// VolSync is what a step asks of VolSync's objects; volsync.Objects is it.
+type VolSync interface {
+	Sources(ctx context.Context, claim string) ([]handshake.Source, error)
+	FollowSources(ctx context.Context, changed func(), trouble kube.Trouble) error
+	Copy(ctx context.Context, s handshake.Source) (*handshake.Copy, error)
+	FollowCopy(ctx context.Context, s handshake.Source, changed func(), trouble kube.Trouble) error
+}
+
+// Step is everything that the commands share.
+type Step struct {
+	Claims    Claims
+	VolSync   VolSync // not asked with ClaimOnly
+	ClaimOnly bool
+	Namespace string
+	Claim     string
+	Log       *slog.Logger // progress and reasons; never results
+}
+
+// How a step may end beyond the protocol's own outcomes.
+const (
+	TimedOut  handshake.Outcome = "timed-out" // the limit passed and nothing was fired
+	Signalled handshake.Outcome = "signalled" // stopped by a signal and nothing was fired
+	Failed    handshake.Outcome = "failed"    // an error that none of the others names
+)
+
+// Ending is how a step that did not end well ended. It is an error, and the whole answer
+// to the user: what, on which object, why, and what to do.
+type Ending struct {
+	Outcome handshake.Outcome
+	Why     string
+	Hint    string // the next move; "" if Why says it
+	Err     error  // the error behind it, if one is
+}
+
+func (e *Ending) Error() string { return e.Why }
+func (e *Ending) Unwrap() error { return e.Err }
+
+// subject names the claim in messages.
+func (s Step) subject() string { return "PVC " + s.Namespace + "/" + s.Claim }
+
+// ending makes a protocol decision the end of the step.
+func (s Step) ending(d handshake.Decision) error {
+	if d.Outcome == handshake.OK {
+		return nil
+	}
+	return &Ending{Outcome: d.Outcome, Why: s.subject() + ": " + d.Why, Hint: d.Hint}
+}
+
+// values starts the results of a step.
+func (s Step) values() result.Values {
+	var v result.Values
+	v.Set("outcome", string(handshake.OK))
+	v.Set("pvc", s.Namespace+"/"+s.Claim)
+	return v
+}
+
+// timestamp is how results write a time: RFC 3339 in UTC, to the millisecond.
+func timestamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
+
+// limit is a context with the step's time limit. A limit of 0 is handled by the waits:
+// they look once.
+func limit(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	if d <= 0 {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeoutCause(ctx, d, timeUp{d})
+}
+
+// timeUp is the cause of a context whose time limit passed.
+type timeUp struct{ after time.Duration }
+
+func (t timeUp) Error() string { return fmt.Sprintf("timed out after %s", t.after) }
+
+// Stop is the cause of a context that a signal ended.
+type Stop struct {
+	Name   string // SIGTERM
+	Number int
+}
+
+func (s Stop) Error() string { return "stopped by " + s.Name }

@@ -1,0 +1,171 @@
+package step
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/copytrigger/copytrigger/internal/handshake"
+)
+
+// heartbeat is how often a wait that stays the same says that it still is one.
+const heartbeat = time.Minute
+
+// decider decides about one state. It ends the wait with done or an error; otherwise why
+// says what is being waited for.
+type decider func(ctx context.Context, st state) (done bool, why string, err error)
+
+// waiter is one wait on the claim, its ReplicationSource and its copy. A change of any
+// of them makes it look at all of them again and decide anew: VolSync may begin to wait
+// without writing the claim, when an older WaitingForTrigger still stands there.
+type waiter struct {
+	step    Step
+	poke    chan struct{} // something may have changed; full means that a look is due anyway
+	fatal   chan error    // the first error that does not pass
+	running sync.WaitGroup
+
+	mu     sync.Mutex
+	reason string
+}
+
+// watching is one watch of a waiter.
+type watching struct {
+	stands atomic.Bool
+	stop   context.CancelFunc
+}
+
+// wait calls decide with the present state, at once and after every change, until it is
+// done, fails, or ctx ends: the error is then ctx's cause. With once it looks only once.
+// The reason is the last one given, for the message of whoever gives up.
+func (s Step) wait(ctx context.Context, once bool, decide decider) (reason string, err error) {
+	w := &waiter{step: s, poke: make(chan struct{}, 1), fatal: make(chan error, 1), reason: "reaching the API server"}
+	if once {
+		return w.once(ctx, decide)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer w.running.Wait()
+	defer cancel()
+	err = w.run(ctx, decide)
+	return w.why(), err
+}
+
+func (w *waiter) run(ctx context.Context, decide decider) error {
+	s, start := w.step, time.Now()
+	watches := map[string]*watching{
+		"claim": w.watch(ctx, func(ctx context.Context, changed func()) error {
+			return s.Claims.Follow(ctx, s.Claim, changed, w.trouble)
+		}),
+	}
+	if !s.ClaimOnly {
+		watches["sources"] = w.watch(ctx, func(ctx context.Context, changed func()) error {
+			return s.VolSync.FollowSources(ctx, changed, w.trouble)
+		})
+	}
+	var copied handshake.Source // whose copy is watched
+	beat := time.NewTicker(heartbeat)
+	defer beat.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case err := <-w.fatal:
+			return err
+		case <-beat.C:
+			s.Log.Info("still waiting: "+w.why(), "waited", time.Since(start).Round(time.Second).String())
+			continue
+		case <-w.poke:
+		}
+		if !stand(watches) {
+			continue // what is not watched yet could change unseen after the look
+		}
+		st, err := s.surely(ctx, w.trouble)
+		if ctx.Err() != nil {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if source, ok := st.copies(); ok && (source.Name != copied.Name || source.Method != copied.Method) {
+			if old := watches["copy"]; old != nil {
+				old.stop()
+			}
+			copied = source
+			watches["copy"] = w.watch(ctx, func(ctx context.Context, changed func()) error {
+				return s.VolSync.FollowCopy(ctx, source, changed, w.trouble)
+			})
+			continue
+		}
+		done, why, err := decide(ctx, st)
+		if done || err != nil {
+			return err
+		}
+		w.because(why)
+	}
+}
+
+// once is a wait that does not wait.
+func (w *waiter) once(ctx context.Context, decide decider) (string, error) {
+	st, err := w.step.look(ctx)
+	if err != nil {
+		return "", err
+	}
+	done, why, err := decide(ctx, st)
+	if done || err != nil {
+		return why, err
+	}
+	return why, timeUp{0}
+}
+
+// watch follows something until ctx ends. That it has been called for the first time
+// means that the watch stands.
+func (w *waiter) watch(ctx context.Context, follow func(ctx context.Context, changed func()) error) *watching {
+	ctx, cancel := context.WithCancel(ctx)
+	watch := &watching{stop: cancel}
+	w.running.Go(func() {
+		defer cancel()
+		err := follow(ctx, func() {
+			watch.stands.Store(true)
+			select {
+			case w.poke <- struct{}{}:
+			default:
+			}
+		})
+		if err != nil && ctx.Err() == nil {
+			select {
+			case w.fatal <- err:
+			default:
+			}
+		}
+	})
+	return watch
+}
+
+func stand(watches map[string]*watching) bool {
+	for _, w := range watches {
+		if !w.stands.Load() {
+			return false
+		}
+	}
+	return true
+}
+
+// because keeps the reason, and says it if it is a new one.
+func (w *waiter) because(why string) {
+	w.mu.Lock()
+	was := w.reason
+	w.reason = why
+	w.mu.Unlock()
+	if why != was {
+		w.step.Log.Info("waiting: " + why)
+	}
+}
+
+func (w *waiter) why() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.reason
+}
+
+// trouble is a reason to wait, too: for the API server.
+func (w *waiter) trouble(err error) { w.because("trying again: " + err.Error()) }

@@ -1,0 +1,66 @@
+package step
+
+import (
+	"context"
+
+	"github.com/copytrigger/copytrigger/internal/handshake"
+	"github.com/copytrigger/copytrigger/internal/kube"
+	"github.com/copytrigger/copytrigger/internal/pvc"
+)
+
+// state is what one look saw: the claim, for a conditional write, and the world to
+// decide about.
+type state struct {
+	claim pvc.Claim
+	world handshake.World
+}
+
+// look reads the present state. The claim comes first: a write on the condition of this
+// claim's version then proves that VolSync has not begun a copy between the look at the
+// claim and the write, so neither has it between the look at the copy and the write.
+func (s Step) look(ctx context.Context) (state, error) {
+	claim, err := s.Claims.Get(ctx, s.Claim)
+	if err != nil {
+		return state{}, err
+	}
+	st := state{claim: claim, world: handshake.World{
+		Claim:     handshake.ReadClaim(claim.UID, claim.Deleting, claim.Annotations),
+		ClaimOnly: s.ClaimOnly,
+	}}
+	if s.ClaimOnly {
+		return st, nil
+	}
+	if st.world.Sources, err = s.VolSync.Sources(ctx, s.Claim); err != nil {
+		return state{}, err
+	}
+	if source, ok := st.copies(); ok {
+		st.world.Copy, err = s.VolSync.Copy(ctx, source)
+	}
+	return st, err
+}
+
+// copies is the ReplicationSource whose copy there may be.
+func (st state) copies() (handshake.Source, bool) {
+	if len(st.world.Sources) != 1 {
+		return handshake.Source{}, false
+	}
+	source := st.world.Sources[0]
+	return source, source.Method == "Snapshot" || source.Method == "Clone"
+}
+
+// surely is look, repeated as long as what stops it may pass and ctx lasts.
+func (s Step) surely(ctx context.Context, trouble kube.Trouble) (state, error) {
+	var st state
+	err := kube.Retry(ctx, trouble, func(ctx context.Context) (err error) {
+		st, err = s.look(ctx)
+		return err
+	})
+	return st, err
+}
+
+// write sets copy-trigger if the claim still is what was looked at. An error that is not
+// a conflict leaves open whether it was written; the next look tells.
+func (s Step) write(ctx context.Context, st state, value string) error {
+	_, err := s.Claims.Annotate(ctx, st.claim, handshake.TriggerAnnotation, value)
+	return err
+}

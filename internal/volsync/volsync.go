@@ -1,0 +1,135 @@
+// Package volsync reads and watches what VolSync makes of a claim: the ReplicationSource
+// that copies it, and the copy. It knows no step, and writes nothing.
+package volsync
+
+import (
+	"context"
+	"fmt"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/metadata"
+
+	"github.com/copytrigger/copytrigger/internal/handshake"
+	"github.com/copytrigger/copytrigger/internal/kube"
+)
+
+// Objects are VolSync's objects in one namespace.
+type Objects struct {
+	dynamic   dynamic.Interface
+	metadata  metadata.Interface
+	namespace string
+}
+
+// In gives the objects of a namespace.
+func In(dyn dynamic.Interface, md metadata.Interface, namespace string) Objects {
+	return Objects{dyn, md, namespace}
+}
+
+var (
+	sources   = schema.GroupVersionResource{Group: "volsync.backube", Version: "v1alpha1", Resource: "replicationsources"}
+	snapshots = schema.GroupVersionResource{Group: "snapshot.storage.k8s.io", Version: "v1", Resource: "volumesnapshots"}
+	claims    = schema.GroupVersionResource{Version: "v1", Resource: "persistentvolumeclaims"}
+)
+
+func (o Objects) request(verb string, gvr schema.GroupVersionResource, name string) kube.Request {
+	return kube.Request{Verb: verb, Group: gvr.Group, Resource: gvr.Resource, Namespace: o.namespace, Name: name}
+}
+
+// Sources lists the ReplicationSources that copy the claim.
+func (o Objects) Sources(ctx context.Context, claim string) ([]handshake.Source, error) {
+	list, err := o.dynamic.Resource(sources).Namespace(o.namespace).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil, &kube.Error{Request: o.request("list", sources, ""), Err: err}
+	}
+	var found []handshake.Source
+	for _, item := range list.Items {
+		if text(item, "spec", "sourcePVC") == claim {
+			found = append(found, readSource(item))
+		}
+	}
+	return found, nil
+}
+
+// FollowSources calls changed whenever a ReplicationSource of the namespace may have
+// changed: which of them copies the claim can change too. See [kube.Follow].
+func (o Objects) FollowSources(ctx context.Context, changed func(), trouble kube.Trouble) error {
+	return kube.Follow(ctx, o.request("watch", sources, ""), o.dynamic.Resource(sources).Namespace(o.namespace).Watch, changed, trouble)
+}
+
+// CopyName is the name that VolSync gives its copy of the claim, whatever the mover:
+// a VolumeSnapshot with copyMethod Snapshot, a claim with Clone.
+func CopyName(s handshake.Source) string { return "volsync-" + s.Name + "-src" }
+
+// Copy reads the copy as it is now; nil if there is none.
+func (o Objects) Copy(ctx context.Context, s handshake.Source) (*handshake.Copy, error) {
+	name := CopyName(s)
+	var (
+		copied *handshake.Copy
+		err    error
+		gvr    = snapshots
+	)
+	if s.Method == "Clone" {
+		gvr = claims
+		var m *metav1.PartialObjectMetadata
+		if m, err = o.metadata.Resource(gvr).Namespace(o.namespace).Get(ctx, name, metav1.GetOptions{}); err == nil {
+			copied = readCopy(m)
+		}
+	} else {
+		var u *unstructured.Unstructured
+		if u, err = o.dynamic.Resource(gvr).Namespace(o.namespace).Get(ctx, name, metav1.GetOptions{}); err == nil {
+			copied = readCopy(u)
+			copied.Cut = text(*u, "status", "creationTime")
+			copied.Problem = text(*u, "status", "error", "message")
+		}
+	}
+	if kube.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, &kube.Error{Request: o.request("get", gvr, name), Err: err}
+	}
+	return copied, nil
+}
+
+// FollowCopy calls changed whenever the copy may have changed; see [kube.Follow].
+func (o Objects) FollowCopy(ctx context.Context, s handshake.Source, changed func(), trouble kube.Trouble) error {
+	if s.Method == "Clone" {
+		return kube.Follow(ctx, o.request("watch", claims, CopyName(s)), o.metadata.Resource(claims).Namespace(o.namespace).Watch, changed, trouble)
+	}
+	return kube.Follow(ctx, o.request("watch", snapshots, CopyName(s)), o.dynamic.Resource(snapshots).Namespace(o.namespace).Watch, changed, trouble)
+}
+
+func readCopy(m metav1.Object) *handshake.Copy {
+	return &handshake.Copy{Name: m.GetName(), UID: string(m.GetUID()), Deleting: m.GetDeletionTimestamp() != nil}
+}
+
+func readSource(u unstructured.Unstructured) handshake.Source {
+	s := handshake.Source{
+		Name: u.GetName(), UID: string(u.GetUID()), Deleting: u.GetDeletionTimestamp() != nil,
+		SyncStart: text(u, "status", "lastSyncStartTime"),
+	}
+	s.Paused, _, _ = unstructured.NestedBool(u.Object, "spec", "paused")
+	spec, _, _ := unstructured.NestedMap(u.Object, "spec")
+	for field := range spec {
+		// Whatever has a copyMethod is the mover, also one that this program has never heard
+		// of; and syncthing and external, which have none.
+		method, is, _ := unstructured.NestedString(spec, field, "copyMethod")
+		if !is && field != "syncthing" && field != "external" && !handshake.Honours(field) {
+			continue
+		}
+		if s.Mover != "" {
+			s.Mover = fmt.Sprintf("%s and %s", min(s.Mover, field), max(s.Mover, field)) // VolSync refuses two
+			continue
+		}
+		s.Mover, s.Method = field, method
+	}
+	return s
+}
+
+func text(u unstructured.Unstructured, path ...string) string {
+	s, _, _ := unstructured.NestedString(u.Object, path...)
+	return s
+}

@@ -37,7 +37,7 @@ image_cleanup = trap 'chmod -R u+w "$$tmp" && rm -rf "$$tmp"' EXIT; trap 'exit 1
 
 .PHONY: image image-check image-tools
 
-image: image-tools
+image: image-tools ## build the OCI archive bin/copytrigger-image.tar
 	@set -eu; tmp=$$(mktemp -d); $(image_cleanup); \
 	mkdir -p $$tmp/context $$tmp/tmp $(dir $(IMAGE_ARCHIVE)); \
 	printf '[storage]\ndriver = "vfs"\n' >$$tmp/storage.conf; \
@@ -69,7 +69,7 @@ image: image-tools
 # The second build differs in what must not matter: directory, storage, umask,
 # time zone and locale. With IMAGE_CHECK_COLD=1 it also compiles everything
 # anew, instead of taking the binaries from Go's build cache.
-image-check: image-tools
+image-check: image-tools ## build the image twice, compare the digests, check the content
 	@set -eu; tmp=$$(mktemp -d); $(image_cleanup); \
 	$(MAKE) --no-print-directory -f $(images_makefile) image; \
 	mkdir $$tmp/tmp; umask 077; \

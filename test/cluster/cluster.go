@@ -1,0 +1,114 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+)
+
+// ErrStopped is what Wait says of a cluster that somebody asked to stop.
+var ErrStopped = errors.New("the cluster was stopped")
+
+// Cluster is a running cluster: one of this process's own (Up), or another's (Attach).
+type Cluster struct {
+	dir     string
+	config  *rest.Config
+	client  kubernetes.Interface
+	dynamic dynamic.Interface
+	hand    hand
+
+	own  *owned // nil if another process's
+	once sync.Once
+}
+
+// owned is what only the process has that started the cluster.
+type owned struct {
+	options    Options
+	state      *state
+	supervisor *supervisor
+	control    *control
+	over       chan struct{} // closed by Stop
+}
+
+// Kubeconfig is the path of the administrator's kubeconfig.
+func (c *Cluster) Kubeconfig() string { return filepath.Join(c.dir, "admin.kubeconfig") }
+
+// RESTConfig is the administrator's access to the API, with no limit to speak of.
+func (c *Cluster) RESTConfig() *rest.Config { return rest.CopyConfig(c.config) }
+
+// Dir is the folder of the cluster; its logs are in log/.
+func (c *Cluster) Dir() string { return c.dir }
+
+// Status tells of every component how it is.
+func (c *Cluster) Status(ctx context.Context) ([]Status, error) { return c.hand.list(ctx) }
+
+// Wait returns when the cluster is no more: with ErrStopped if it was asked to stop, or
+// with the component that ended by itself. The cluster still has to be stopped then.
+// A cluster of another process is not watched: there it waits for ctx alone.
+func (c *Cluster) Wait(ctx context.Context) error {
+	if c.own == nil {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	select {
+	case <-c.own.supervisor.failed:
+		return c.own.supervisor.why()
+	case <-c.own.over:
+		return ErrStopped
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Stop ends all components and removes the folder. It may be called more than once. Of
+// a cluster of another process it only lets go.
+func (c *Cluster) Stop() error {
+	var err error
+	c.once.Do(func() {
+		if c.own != nil {
+			err = c.own.stop()
+		}
+	})
+	return err
+}
+
+func (o *owned) stop() error {
+	o.supervisor.stop()
+	kept := keepLogs(o.state.path("log"), o.options.KeepLogs)
+	removed := o.state.remove()
+	// Last, for whoever asked for the end waits for this connection to close.
+	if o.control != nil {
+		o.control.close()
+	}
+	close(o.over)
+	if err := errors.Join(kept, removed); err != nil {
+		return fmt.Errorf("stopping the cluster: %w", err)
+	}
+	return nil
+}
+
+// connect makes the clients, once there is a kubeconfig.
+func (c *Cluster) connect() error {
+	config, err := clientcmd.BuildConfigFromFlags("", c.Kubeconfig())
+	if err != nil {
+		return fmt.Errorf("reading the cluster's kubeconfig: %w", err)
+	}
+	config.QPS, config.Burst = 500, 1000
+	c.config = config
+	if c.client, err = kubernetes.NewForConfig(config); err != nil {
+		return fmt.Errorf("making a client: %w", err)
+	}
+	if c.dynamic, err = dynamic.NewForConfig(config); err != nil {
+		return fmt.Errorf("making a client: %w", err)
+	}
+	return nil
+}
+
+func (c *Cluster) caFile() string { return filepath.Join(c.dir, "pki", "ca.crt") }

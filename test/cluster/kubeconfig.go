@@ -1,0 +1,43 @@
+package cluster
+
+import (
+	"fmt"
+	"os"
+
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+)
+
+// writeKubeconfig writes a kubeconfig that stands alone: certificates are in it, so it
+// may be copied elsewhere.
+func writeKubeconfig(file, server, caFile, namespace string, user clientcmdapi.AuthInfo) error {
+	ca, err := os.ReadFile(caFile)
+	if err != nil {
+		return fmt.Errorf("writing %s: %w", file, err)
+	}
+	const name = "copytrigger-test"
+	config := clientcmdapi.NewConfig()
+	config.Clusters[name] = &clientcmdapi.Cluster{Server: server, CertificateAuthorityData: ca}
+	config.AuthInfos[name] = &user
+	config.Contexts[name] = &clientcmdapi.Context{Cluster: name, AuthInfo: name, Namespace: namespace}
+	config.CurrentContext = name
+	if err := clientcmd.WriteToFile(*config, file); err != nil {
+		return fmt.Errorf("writing %s: %w", file, err)
+	}
+	return nil
+}
+
+func (p *plan) certificateKubeconfig(user string) error {
+	var auth clientcmdapi.AuthInfo
+	for file, data := range map[string]*[]byte{
+		p.pki.path(user + ".crt"): &auth.ClientCertificateData,
+		p.pki.path(user + ".key"): &auth.ClientKeyData,
+	} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return fmt.Errorf("writing a kubeconfig for %s: %w", user, err)
+		}
+		*data = text
+	}
+	return writeKubeconfig(p.state.path(user+".kubeconfig"), p.server(), p.pki.path("ca.crt"), "", auth)
+}

@@ -1,0 +1,89 @@
+package cluster
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+)
+
+// manifest is a set of files out of an upstream module.
+type manifest struct {
+	module string // module path
+	glob   string
+}
+
+// manifests are upstream's own CRDs and RBAC, of the very version that is built. They
+// are kept beside the program, so that starting a cluster needs no module cache.
+func (p program) manifests() []manifest {
+	switch p.name {
+	case "volsync-manager":
+		return []manifest{
+			{volsyncModule, "config/crd/bases/*.yaml"},
+			{volsyncModule, "config/rbac/role.yaml"},
+			{volsyncModule, "config/rbac/role_binding.yaml"},
+			{volsyncModule, "config/rbac/service_account.yaml"},
+			{volsyncModule, "config/rbac/leader_election_role.yaml"},
+			{volsyncModule, "config/rbac/leader_election_role_binding.yaml"},
+		}
+	case "snapshot-controller":
+		// Group snapshots are not needed and off by default.
+		return []manifest{{snapshotClient, "config/crd/snapshot.*.yaml"}}
+	}
+	return nil
+}
+
+func manifestsOf(program string) string { return program + ".manifests" }
+
+func copyManifests(ctx context.Context, o Options, p program, program string) error {
+	target := manifestsOf(program)
+	if err := os.RemoveAll(target); err != nil {
+		return fmt.Errorf("removing old manifests: %w", err)
+	}
+	for _, m := range p.manifests() {
+		dir, err := moduleDir(ctx, filepath.Join(o.Source, "test", p.module), m.module)
+		if err != nil {
+			return err
+		}
+		files, err := filepath.Glob(filepath.Join(dir, m.glob))
+		if err != nil || len(files) == 0 {
+			return fmt.Errorf("looking for %s in %s: none (%v)", m.glob, m.module, err)
+		}
+		if err := os.MkdirAll(target, 0o755); err != nil {
+			return fmt.Errorf("copying manifests: %w", err)
+		}
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				return fmt.Errorf("copying manifests: %w", err)
+			}
+			if err := os.WriteFile(filepath.Join(target, filepath.Base(file)), text, 0o644); err != nil {
+				return fmt.Errorf("copying manifests: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+// moduleDir is where the module's files are, at the version the module in dir requires.
+func moduleDir(ctx context.Context, dir, module string) (string, error) {
+	cmd := exec.CommandContext(ctx, "go", "mod", "download", "-json", module)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "GOWORK=off")
+	out, err := cmd.Output()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return "", fmt.Errorf("downloading %s: %w: %s", module, err, exit.Stderr)
+	}
+	if err != nil {
+		return "", fmt.Errorf("downloading %s: %w", module, err)
+	}
+	var found struct{ Dir string }
+	if err := json.Unmarshal(out, &found); err != nil {
+		return "", fmt.Errorf("downloading %s: %w", module, err)
+	}
+	return found.Dir, nil
+}

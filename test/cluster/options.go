@@ -1,0 +1,68 @@
+package cluster
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+)
+
+// Options say where things are. All may be left empty.
+type Options struct {
+	// Source is the repository's root; found from the working directory upwards.
+	Source string
+	// Cache keeps built programs; $COPYTRIGGER_CACHE, else .cache in Source.
+	Cache string
+	// Dir is the folder of the cluster; "cluster" in Cache.
+	Dir string
+	// KeepLogs is where the logs go when the cluster goes; nowhere if empty.
+	KeepLogs string
+	// Progress is told what happens, a line at a time; nobody if nil.
+	Progress io.Writer
+}
+
+// filled is o with what was left empty found out.
+func (o Options) filled() (Options, error) {
+	var err error
+	if o.Source == "" {
+		if o.Source, err = findSource(); err != nil {
+			return o, err
+		}
+	}
+	if o.Cache == "" {
+		o.Cache = os.Getenv("COPYTRIGGER_CACHE")
+	}
+	if o.Cache == "" {
+		o.Cache = filepath.Join(o.Source, ".cache")
+	}
+	if o.Dir == "" {
+		o.Dir = filepath.Join(o.Cache, "cluster")
+	}
+	if o.Progress == nil {
+		o.Progress = io.Discard
+	}
+	for _, path := range []*string{&o.Source, &o.Cache, &o.Dir} {
+		if *path, err = filepath.Abs(*path); err != nil {
+			return o, fmt.Errorf("finding %s: %w", *path, err)
+		}
+	}
+	return o, nil
+}
+
+func findSource() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", fmt.Errorf("finding the repository: %w", err)
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "test", "upstream", "kubernetes", "go.mod")); err == nil {
+			return dir, nil
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			return "", errors.New("finding the repository: neither this directory nor one above it has test/upstream")
+		}
+		dir = parent
+	}
+}

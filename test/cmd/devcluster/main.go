@@ -1,0 +1,90 @@
+// Command devcluster runs a Kubernetes cluster to throw away, with VolSync and snapshots
+// in it, as ordinary processes on 127.0.0.1.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/copytrigger/copytrigger/test/cluster"
+)
+
+const usage = `usage: devcluster COMMAND [flags]
+
+  build             build what a cluster is made of; minutes at first, nothing later
+  up                build, start a cluster and run it until Ctrl-C
+  up --detach       the same in the background
+  down              stop the cluster and remove its folder
+  status            show its components; fails unless all are ready
+  ctl NAME ACTION   kill, stop, start, restart, pause or resume a component
+  pace              say how slowly snapshots and clones are made; fast without flags
+
+Flags of all commands:
+  --dir DIR         folder of the cluster (default: cluster, in the cache)
+  --cache DIR       where built programs are kept (default: $COPYTRIGGER_CACHE, or .cache)
+  --source DIR      root of the repository (default: found from here upwards)
+See "devcluster COMMAND --help" for those of one.
+`
+
+func main() { os.Exit(realMain(os.Args[1:], os.Stdout, os.Stderr)) }
+
+func realMain(args []string, stdout, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if len(args) == 0 || args[0] == "help" || args[0] == "--help" || args[0] == "-h" {
+		fmt.Fprint(stderr, usage)
+		return 2
+	}
+	c := command{stdout: stdout, stderr: stderr, options: cluster.Options{Progress: stderr}}
+	run, ok := map[string]func(context.Context, []string) error{
+		"build": c.build, "up": c.up, "down": c.down, "status": c.status, "ctl": c.ctl, "pace": c.pace,
+	}[args[0]]
+	if !ok {
+		fmt.Fprintf(stderr, "devcluster: no command %q\n\n%s", args[0], usage)
+		return 2
+	}
+	err := run(ctx, args[1:])
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, flag.ErrHelp), errors.Is(err, errUsage):
+		return 2
+	default:
+		fmt.Fprintln(stderr, "devcluster:", err)
+		return 1
+	}
+}
+
+// errUsage has been told to the user already.
+var errUsage = errors.New("usage")
+
+// command is what every command has.
+type command struct {
+	stdout, stderr io.Writer
+	options        cluster.Options
+}
+
+// parse reads the flags all have and those the command adds.
+func (c *command) parse(name string, args []string, add func(*flag.FlagSet)) ([]string, error) {
+	flags := flag.NewFlagSet("devcluster "+name, flag.ContinueOnError)
+	flags.SetOutput(c.stderr)
+	flags.StringVar(&c.options.Dir, "dir", "", "folder of the cluster")
+	flags.StringVar(&c.options.Cache, "cache", "", "where built programs are kept")
+	flags.StringVar(&c.options.Source, "source", "", "root of the repository")
+	if add != nil {
+		add(flags)
+	}
+	if err := flags.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return nil, err
+		}
+		return nil, errUsage
+	}
+	return flags.Args(), nil
+}

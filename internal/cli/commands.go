@@ -58,7 +58,7 @@ func (m *program) commands() []*cli.Command {
 			Name:  "disarm",
 			Usage: "give back a trigger of this run that VolSync has not recorded",
 			Description: "Result: outcome: ok (there was none), withdrawn (no copy was made) or tainted (VolSync\n" +
-				"was copying). All three exit with 0: nothing of this run is armed any more. It needs no\n" +
+				"is copying). All three exit with 0: nothing of this run is armed any more. It needs no\n" +
 				"result of another step, so that a finally task or exit handler can always call it.\n\n" +
 				"Example:\n   copytrigger disarm -n app --pvc data --run-id \"$RUN\"",
 			Flags: append(common(),

@@ -88,6 +88,23 @@ func Fire(w World, t Trigger) Decision {
 type Seen struct {
 	ClaimUID string // of the claim that it looked at first; "" before
 	Fired    bool   // the trigger was in its place, so that its absence means that somebody took it away
+	Since    string // of the wait that the trigger was in
+	Taken    bool   // VolSync has reacted to the trigger
+}
+
+// With adds a look at the claim.
+func (s Seen) With(c Claim, t Trigger) Seen {
+	if s.ClaimUID == "" {
+		s.ClaimUID = c.UID
+	}
+	if c.Trigger == t.String() {
+		s.Fired = true
+		if c.Status == StatusWaiting {
+			s.Since = c.Since
+		}
+	}
+	s.Taken = s.Taken || Taken(c, t)
+	return s
 }
 
 // Completed decides for await-completed.
@@ -119,9 +136,12 @@ func Completed(c Claim, t Trigger, seen Seen) Decision {
 			Hint: "do not use this sync's copy"}
 	case !seen.Fired:
 		return *refuse("the trigger is neither set nor recorded", "run fire-trigger first; if it was run, its trigger has been taken back or replaced since")
-	case c.Status == StatusWaiting:
+	case c.Status == StatusWaiting && !seen.Taken && seen.Since != "" && seen.Since == c.Since:
 		return Decision{Do: End, Outcome: Withdrawn, Why: "somebody took the trigger back before VolSync took it: no copy was made",
 			Hint: "run await-waiting again, then quiesce and fire"}
+	case c.Status == StatusWaiting:
+		return Decision{Do: End, Outcome: Unverified, Why: "somebody took the trigger back, and VolSync waits again: it may have copied in between",
+			Hint: "do not rely on this sync's copy"}
 	}
 	return Decision{Do: End, Outcome: Unverified,
 		Why:  fmt.Sprintf("VolSync recorded a copy for %q instead of this trigger", c.Latest),
@@ -149,9 +169,16 @@ func (c Claim) progress() string {
 // (volumehandler.go:570-573), and that write or this one fails. Once VolSync copies, the
 // copy goes on; to disarm is still right, or a copy that is lost would be made again
 // without waiting, in this sync or the next.
+//
+// A copy in progress is tainted even if there is nothing to give back: an earlier disarm
+// may have done that, and have been killed, or have lost the reply, before it could say so.
 func Disarm(c Claim, run string) Decision {
-	switch {
-	case !c.Armed() || !of(run, c.Trigger):
+	switch found := c.Armed() && of(run, c.Trigger); {
+	case !found && c.Status == StatusInProgress:
+		return Decision{Do: End, Outcome: Tainted,
+			Why:  "no trigger of run " + run + " is armed, but VolSync is copying: if for this run, the copy may be cut after the application ran again",
+			Hint: "if this run has fired, do not use this sync's copy"}
+	case !found:
 		return Decision{Do: End, Outcome: OK, Why: "no trigger of run " + run + " is armed"}
 	case c.Status == StatusInProgress || !c.Enabled:
 		// Without use-copy-trigger VolSync copies and leaves the status as it was.

@@ -63,13 +63,13 @@ func (w World) source() (Source, *Decision) {
 	case s.Deleting:
 		return s, refuse(fmt.Sprintf("ReplicationSource %s is being deleted, so nobody would take the trigger", s.Name),
 			"wait until it is created again")
+	case !Honours(s.Mover):
+		return s, refuse(fmt.Sprintf("ReplicationSource %s has the mover %q, which ignores copy triggers", s.Name, s.Mover),
+			"use restic, rclone, rsyncTLS or rsync")
 	case s.Method != "Snapshot" && s.Method != "Clone":
 		// volumehandler.go:77: Direct and None return the live volume without a look at the annotations.
 		return s, refuse(fmt.Sprintf("ReplicationSource %s has copyMethod %q, which ignores copy triggers", s.Name, s.Method),
 			"set copyMethod to Snapshot or Clone")
-	case !Honours(s.Mover):
-		return s, refuse(fmt.Sprintf("ReplicationSource %s has the mover %q, which ignores copy triggers", s.Name, s.Mover),
-			"use restic, rclone, rsyncTLS or rsync")
 	case s.Paused:
 		// The copy would be taken and shipped only when somebody ends the pause.
 		return s, refuse(fmt.Sprintf("ReplicationSource %s is paused", s.Name), "set spec.paused to false")

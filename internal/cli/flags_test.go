@@ -1,0 +1,222 @@
+package cli
+
+import (
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/copytrigger/copytrigger/internal/handshake"
+	"github.com/copytrigger/copytrigger/internal/kube"
+)
+
+const mine = "run-1.0123456789abcdef"
+
+var trigger = must(handshake.ParseTrigger(mine))
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+// parsed is what a command line comes to, short of doing it.
+func parsed(args ...string) (o options, err error) {
+	m := &program{stdout: io.Discard, stderr: io.Discard, log: newLog(io.Discard, "text")}
+	app := m.app("v1")
+	for _, c := range app.Commands {
+		c.Action = func(c *cli.Context) error {
+			var perr error
+			o, perr = parse(c)
+			return perr
+		}
+	}
+	err = app.Run(append([]string{"copytrigger"}, args...))
+	return o, err
+}
+
+// noEnv takes away the variables of the environment that the tests run in.
+func noEnv(t *testing.T) {
+	for _, kv := range os.Environ() {
+		if name, _, _ := strings.Cut(kv, "="); strings.HasPrefix(name, "COPYTRIGGER_") {
+			t.Setenv(name, "")
+			os.Unsetenv(name)
+		}
+	}
+}
+
+func TestParse(t *testing.T) {
+	noEnv(t)
+	dir := t.TempDir()
+	base := func(change func(*options)) options {
+		o := options{where: kube.Where{UserAgent: "copytrigger/v1"}, claims: []string{"data"}}
+		change(&o)
+		return o
+	}
+	for name, c := range map[string]struct {
+		args []string
+		want options
+	}{
+		"await-waiting": {[]string{"await-waiting", "--pvc", "data", "--run-id", "run-1"},
+			base(func(o *options) { o.run, o.runGiven, o.timeout = "run-1", true, time.Hour })},
+		"fire-trigger": {[]string{"fire-trigger", "--pvc", "data", "--trigger", mine},
+			base(func(o *options) { o.trigger, o.timeout = trigger, 30*time.Second })},
+		"await-completed": {[]string{"await-completed", "--pvc", "data", "--trigger", mine},
+			base(func(o *options) { o.trigger, o.timeout, o.ack = trigger, 10*time.Minute, time.Minute })},
+		"disarm": {[]string{"disarm", "--pvc", "data", "--run-id", "run-1"},
+			base(func(o *options) { o.run, o.runGiven, o.timeout = "run-1", true, 20*time.Second })},
+		"everything": {[]string{"await-completed", "--pvc=data", "-n", "app", "--kubeconfig", "kc", "--context", "ctx", "--results-dir", dir,
+			"--pvc-only", "--trigger", mine, "--timeout", "0", "--ack-timeout", "5s", "--log-format", "json"},
+			base(func(o *options) {
+				o.where.Namespace, o.where.Kubeconfig, o.where.Context = "app", "kc", "ctx"
+				o.resultsDir, o.claimOnly, o.trigger, o.ack = dir, true, trigger, 5*time.Second
+			})},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := parsed(c.args...)
+			if err != nil || !reflect.DeepEqual(got, c.want) {
+				t.Errorf("got %+v, %v\nwant %+v", got, err, c.want)
+			}
+		})
+	}
+}
+
+func TestParseMakesARun(t *testing.T) {
+	noEnv(t)
+	one, err1 := parsed("await-waiting", "--pvc", "data")
+	two, err2 := parsed("await-waiting", "--pvc", "data")
+	if err1 != nil || err2 != nil || one.runGiven || one.run == two.run || handshake.CheckRun(one.run) != nil {
+		t.Errorf("got runs %q, %q, %v, %v; want two that differ", one.run, two.run, err1, err2)
+	}
+}
+
+func TestParseRefuses(t *testing.T) {
+	noEnv(t)
+	dir := t.TempDir()
+	for name, c := range map[string]struct {
+		args       []string
+		says, hint string
+	}{
+		"no claim":                {[]string{"disarm", "--run-id", "r"}, "--pvc is missing", "--pvc NAME"},
+		"two claims":              {[]string{"disarm", "--run-id", "r", "--pvc", "a", "--pvc", "b"}, "--pvc was given 2 times", "one run a claim"},
+		"two claims, by comma":    {[]string{"disarm", "--run-id", "r", "--pvc", "a,b"}, "--pvc was given 2 times", "one run a claim"},
+		"empty claim":             {[]string{"disarm", "--run-id", "r", "--pvc", ""}, "not a claim's name", "variable"},
+		"Tekton's variable":       {[]string{"disarm", "--run-id", "r", "--pvc", "$(params.pvc)"}, "not a claim's name", "variable"},
+		"Argo's variable":         {[]string{"disarm", "--run-id", "r", "--pvc", "{{inputs.parameters.pvc}}"}, "not a claim's name", "variable"},
+		"an argument":             {[]string{"disarm", "--run-id", "r", "--pvc", "a", "extra"}, `unexpected argument "extra"`, "disarm --help"},
+		"no run to disarm":        {[]string{"disarm", "--pvc", "a"}, "--run-id is empty", "await-waiting"},
+		"empty run":               {[]string{"await-waiting", "--pvc", "a", "--run-id", ""}, "--run-id is empty", "await-waiting"},
+		"Tekton's run":            {[]string{"await-waiting", "--pvc", "a", "--run-id", "$(context.taskRun.uid)"}, "Tekton variable", "context.taskRun.uid"},
+		"Argo's run":              {[]string{"await-waiting", "--pvc", "a", "--run-id", "{{workflow.uid}}"}, "Argo variable", "workflow.uid"},
+		"odd run":                 {[]string{"await-waiting", "--pvc", "a", "--run-id", "a b"}, "run id", "context.taskRun.uid"},
+		"no trigger":              {[]string{"fire-trigger", "--pvc", "a"}, "--trigger: it is empty", "await-waiting"},
+		"Tekton's trigger":        {[]string{"fire-trigger", "--pvc", "a", "--trigger", "$(tasks.await.results.trigger)"}, "Tekton variable", "await-waiting"},
+		"somebody's trigger":      {[]string{"await-completed", "--pvc", "a", "--trigger", "mine"}, "was not made by await-waiting", "await-waiting"},
+		"negative":                {[]string{"disarm", "--run-id", "r", "--pvc", "a", "--timeout", "-1s"}, "negative", "0 looks once"},
+		"negative ack":            {[]string{"await-completed", "--pvc", "a", "--trigger", mine, "--ack-timeout", "-1s"}, "negative", ""},
+		"no time to react":        {[]string{"await-completed", "--pvc", "a", "--trigger", mine, "--ack-timeout", "0"}, "--ack-timeout is 0", "1m"},
+		"not a duration":          {[]string{"disarm", "--run-id", "r", "--pvc", "a", "--timeout", "10"}, "timeout", "disarm --help"},
+		"no such results dir":     {[]string{"disarm", "--run-id", "r", "--pvc", "a", "--results-dir", filepath.Join(dir, "none")}, "results directory", "--results-dir"},
+		"unknown flag":            {[]string{"disarm", "--force"}, "force", "disarm --help"},
+		"another command's flag":  {[]string{"disarm", "--trigger", mine}, "trigger", "disarm --help"},
+		"flag before the command": {[]string{"--pvc", "a", "disarm"}, "pvc", "copytrigger --help"},
+		"unknown command":         {[]string{"fire"}, `unknown command "fire"`, "lists the commands"},
+		"help of no command":      {[]string{"help", "fire"}, `unknown command "fire"`, "lists the commands"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := parsed(c.args...)
+			var usage usageError
+			if !errors.As(err, &usage) || exitCode(err) != exitUsage {
+				t.Fatalf("got %v, want a usage error", err)
+			}
+			if !strings.Contains(err.Error(), c.says) || !strings.Contains(hintOf(err), c.hint) {
+				t.Errorf("got %q, hint %q, want %q, %q", err, hintOf(err), c.says, c.hint)
+			}
+		})
+	}
+}
+
+// Every flag of every command can be given by the environment instead.
+func TestEnvironment(t *testing.T) {
+	noEnv(t)
+	dir := t.TempDir()
+	values := map[string]string{"pvc": "data", "namespace": "app", "kubeconfig": "kc", "context": "ctx", "results-dir": dir,
+		"log-format": "json", "run-id": "run-1", "trigger": mine, "timeout": "7s", "ack-timeout": "5s", "pvc-only": "true"}
+	m := &program{stdout: io.Discard, stderr: io.Discard, log: newLog(io.Discard, "text")}
+	for _, c := range m.app("v1").Commands {
+		t.Run(c.Name, func(t *testing.T) {
+			args := []string{c.Name}
+			for _, f := range c.Flags {
+				name := f.Names()[0]
+				value, known := values[name]
+				if !known {
+					t.Fatalf("flag --%s is not known to this test", name)
+				}
+				if value == "true" {
+					args = append(args, "--"+name)
+				} else {
+					args = append(args, "--"+name, value)
+				}
+			}
+			want, err := parsed(args...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, f := range c.Flags {
+				name := f.Names()[0]
+				variable := "COPYTRIGGER_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
+				if got := f.(cli.DocGenerationFlag).GetEnvVars(); !slices.Equal(got, []string{variable}) {
+					t.Errorf("--%s: got variables %q, want %s", name, got, variable)
+				}
+				t.Setenv(variable, values[name])
+			}
+			if got, err := parsed(c.Name); err != nil || !reflect.DeepEqual(got, want) {
+				t.Errorf("got %+v, %v\nwant %+v", got, err, want)
+			}
+		})
+	}
+}
+
+func TestFlagGoesBeforeEnvironment(t *testing.T) {
+	noEnv(t)
+	t.Setenv("COPYTRIGGER_PVC", "other")
+	t.Setenv("COPYTRIGGER_TIMEOUT", "1h")
+	got, err := parsed("disarm", "--pvc", "data", "--run-id", "r", "--timeout", "1s")
+	if err != nil || !slices.Equal(got.claims, []string{"data"}) || got.timeout != time.Second {
+		t.Errorf("got %+v, %v, want what the flags say", got, err)
+	}
+}
+
+// An engine that was given no value sets an empty variable.
+func TestEmptyEnvironment(t *testing.T) {
+	noEnv(t)
+	for variable, says := range map[string]string{
+		"COPYTRIGGER_PVC": "not a claim's name", "COPYTRIGGER_RUN_ID": "--run-id is empty",
+		"COPYTRIGGER_TIMEOUT": "", "COPYTRIGGER_NAMESPACE": "", "COPYTRIGGER_RESULTS_DIR": "",
+	} {
+		t.Run(variable, func(t *testing.T) {
+			t.Setenv("COPYTRIGGER_PVC", "data")
+			t.Setenv("COPYTRIGGER_RUN_ID", "r")
+			t.Setenv(variable, "")
+			got, err := parsed("disarm")
+			if says == "" && (err != nil || got.timeout != 20*time.Second) {
+				t.Errorf("got %+v, %v, want the default", got, err)
+			}
+			if says != "" && (exitCode(err) != exitUsage || !strings.Contains(err.Error(), says)) {
+				t.Errorf("got %v, want %q", err, says)
+			}
+		})
+	}
+	t.Setenv("COPYTRIGGER_TIMEOUT", "soon")
+	if _, err := parsed("disarm"); exitCode(err) != exitUsage {
+		t.Errorf("got %v, want a usage error", err)
+	}
+}

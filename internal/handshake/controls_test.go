@@ -1,0 +1,63 @@
+package handshake
+
+import (
+	"strings"
+	"testing"
+)
+
+// TestGuards takes one guard away at a time. A search that then finds nothing is one that
+// would not have found anything with the guards either.
+func TestGuards(t *testing.T) {
+	strangers := model{cycles: 2, attempts: 1, strange: 1, kinds: everything}
+	for _, c := range []struct {
+		name   string
+		m      model
+		off    func(*model)
+		breaks string
+	}{
+		{"fire whatever VolSync is doing", strangers, func(m *model) { m.noWaitGuard = true }, "P1"},
+		{"write whatever has changed since the look", strangers, func(m *model) { m.noCAS = true }, "P2"},
+		{"write whatever has changed, nobody but VolSync around", model{cycles: 2, attempts: 1}, func(m *model) { m.noCAS = true }, "P2"},
+		{"give up without disarming", model{cycles: 2, attempts: 1}, func(m *model) { m.noDisarm = true }, "P2"},
+		{"take the status Completed for the echo", strangers, func(m *model) { m.byStatus = true }, "P1"},
+		{"a fresh trigger for every try", model{cycles: 2, attempts: 1, kills: 2}, func(m *model) { m.freshRetry = true }, "P2"},
+		{"take a write whose reply was lost for done by its value alone", model{cycles: 2, attempts: 1, kills: 1, lost: 1, strange: 1, kinds: takeBack}, func(m *model) { m.byValue = true }, "P2"},
+		{"unquiesce before disarm", model{cycles: 2, attempts: 1, kills: 1}, func(m *model) { m.unquiesceFirst = true }, "P2"},
+		{"wait for the echo without a limit", model{cycles: 2, attempts: 1}, func(m *model) { m.patient = true }, "P3"},
+	} {
+		t.Run(c.name, func(t *testing.T) { finds(t, c.m, c.off, c.breaks) })
+	}
+}
+
+// TestAssumptions shows what the promises rest on that the run cannot see to. If one of
+// these finds nothing any more, then a promise has become stronger: say so in the docs.
+func TestAssumptions(t *testing.T) {
+	// The write of a process that is dead or has given up was still on its way. Until the
+	// claim changes it may arrive, and the clean-up has found nothing to take back.
+	t.Run("a dead process writes no more", func(t *testing.T) {
+		finds(t, model{cycles: 2, attempts: 1, kills: 1}, func(m *model) { m.lateWrites = true }, "P2")
+	})
+	// VolSync copied because use-copy-trigger was gone for a moment. The status still says
+	// that it waits; that there is a copy, only the copy itself tells.
+	t.Run("the copy can be seen", func(t *testing.T) {
+		finds(t, model{cycles: 2, attempts: 1, strange: 1, kinds: removeUse}, func(m *model) { m.claimOnly = true }, "P1")
+	})
+}
+
+// finds asserts that the search finds a violation with off, and none without.
+func finds(t *testing.T, m model, off func(*model), breaks string) {
+	t.Helper()
+	if f := m.search(false); len(f.violations) != 0 {
+		t.Fatalf("%s, with every guard in place:\n%s", f.violations[0].what, f.violations[0])
+	}
+	off(&m)
+	f := m.search(true)
+	if len(f.violations) == 0 {
+		t.Fatalf("none of %d states breaks a promise, so the search is blind to what this guard is for", f.states)
+	}
+	v := f.violations[0]
+	t.Logf("after %d states, %s:\n%s", f.states, v.what, v)
+	if !strings.HasPrefix(v.what, breaks+":") {
+		t.Errorf("it breaks %q, want %s", v.what, breaks)
+	}
+}

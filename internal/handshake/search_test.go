@@ -1,0 +1,86 @@
+package handshake
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// model is a configuration of the search: how much goes wrong, and which guards are off.
+type model struct {
+	cycles   uint8 // syncs of VolSync
+	attempts uint8 // of the run
+	kills    uint8 // of the run's processes
+	lost     uint8 // replies
+	strange  uint8 // deeds of strangers
+	kinds    kind  // of these kinds
+
+	anyStart  bool // the claim begins as anything that another run may have left
+	coarse    bool // all syncs and waits begin in the same second, as the API tells it
+	claimOnly bool // --pvc-only
+
+	// What the guards are there for: see controls_test.go.
+	noWaitGuard, noCAS, noDisarm, byStatus, freshRetry, byValue, unquiesceFirst, patient, lateWrites bool
+
+	values []string
+	known  map[question]answer
+	labels map[[2]string]string
+}
+
+const runID = "run-1"
+
+// starts are the claims that the search begins with.
+func (m *model) starts() []facts {
+	usual := facts{use: true, trig: old, latest: old, status: completed} // after a coordinated copy
+	if !m.anyStart {
+		return []facts{usual}
+	}
+	return []facts{
+		usual,
+		{use: true}, // never copied
+		{use: true, trig: old, latest: old, status: waiting, since: 99}, // the sync that waited is gone
+		{use: true, trig: foreign, latest: old, status: completed},      // armed
+		{use: true, trig: foreign, latest: old, status: inProgress},     // its copy was lost
+		{trig: old, latest: old, status: completed},                     // switched off
+		{use: true, trig: none, latest: old, status: waiting},           // tidied up by a script
+	}
+}
+
+// TestEveryOrder searches all orders of what VolSync, the storage, the run, the engine
+// and strangers may do, for one that breaks a promise.
+func TestEveryOrder(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		long bool
+		m    model
+	}{
+		{"faults", false, model{cycles: 3, attempts: 3, kills: 2, lost: 2}},
+		{"one stranger and faults", false, model{cycles: 2, attempts: 1, kills: 1, lost: 1, strange: 1, kinds: everything}},
+		{"any start", false, model{cycles: 2, attempts: 1, kills: 1, lost: 1, strange: 1, kinds: everything, anyStart: true}},
+		{"within a second", true, model{cycles: 2, attempts: 2, kills: 1, lost: 1, strange: 1, kinds: everything, coarse: true}},
+		{"attempts", true, model{cycles: 2, attempts: 2, kills: 1, lost: 1, strange: 1, kinds: everything}},
+		{"strangers", true, model{cycles: 2, attempts: 1, strange: 3, kinds: everything}},
+		{"strangers and faults", true, model{cycles: 2, attempts: 1, kills: 1, lost: 1, strange: 2, kinds: everything}},
+		// By the claim alone nobody can tell that a copy exists: see TestAssumptions.
+		{"claim only", true, model{cycles: 2, attempts: 2, kills: 1, lost: 1, strange: 2, kinds: setForeign | takeBack | deleteCopy, claimOnly: true}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if c.long && testing.Short() {
+				t.Skip("long")
+			}
+			start := time.Now()
+			f := c.m.search(false)
+			t.Logf("%d states in %s", f.states, time.Since(start).Round(time.Millisecond))
+			for _, v := range f.violations {
+				t.Errorf("%s:\n%s", v.what, v)
+			}
+			for e := isOK; e <= isUnverified; e++ {
+				if f.verdicts[e] == 0 && (c.m.strange > 0 || e != isUnverified) {
+					t.Errorf("no order ends with outcome %d: the model is too small to show anything", e)
+				}
+			}
+		})
+	}
+}
+
+func (v violation) String() string { return "\t" + strings.Join(v.trace, "\n\t") }

@@ -3,6 +3,8 @@ package cli
 import (
 	"errors"
 
+	"github.com/urfave/cli/v2"
+
 	"github.com/copytrigger/copytrigger/internal/handshake"
 	"github.com/copytrigger/copytrigger/internal/step"
 )
@@ -27,11 +29,12 @@ func exitCode(err error) int {
 		ending *step.Ending
 		stop   step.Stop
 		usage  usageError
+		help   cli.ExitCoder // by urfave/cli itself: help is asked for a command that is not there
 	)
 	switch {
 	case err == nil:
 		return exitOK
-	case errors.As(err, &usage):
+	case errors.As(err, &usage), errors.As(err, &help):
 		return exitUsage
 	case !errors.As(err, &ending):
 		return exitFailed
@@ -69,12 +72,15 @@ func hintOf(err error) string {
 	var (
 		ending *step.Ending
 		usage  usageError
+		help   cli.ExitCoder
 	)
 	switch {
 	case errors.As(err, &ending):
 		return ending.Hint
 	case errors.As(err, &usage):
 		return usage.hint
+	case errors.As(err, &help):
+		return "copytrigger --help lists the commands"
 	}
 	return ""
 }

@@ -12,7 +12,8 @@ import (
 )
 
 // signals gives a context that the first signal ends, with a [step.Stop] as its cause; a
-// step then still gives its trigger back. A second signal kills at once.
+// step then still gives its trigger back. A second signal kills at once. What was ignored
+// before (nohup) stays so.
 //
 // SIGTERM is how a pod ends, SIGINT and SIGHUP how a terminal does. SIGPIPE is ignored:
 // that nobody reads the log any more is no reason to die in the middle of a freeze.
@@ -20,7 +21,11 @@ func signals(parent context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(parent)
 	signal.Ignore(syscall.SIGPIPE)
 	got := make(chan os.Signal, 1)
-	signal.Notify(got, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+	for _, s := range []os.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP} {
+		if !signal.Ignored(s) {
+			signal.Notify(got, s)
+		}
+	}
 	go func() {
 		select {
 		case s := <-got:

@@ -8,11 +8,12 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/url"
+	"net/http"
 	"time"
 
+	"golang.org/x/net/http2"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	utilnet "k8s.io/apimachinery/pkg/util/net"
 )
 
 // Request says what was asked of the API server: what an error is about, and which
@@ -64,39 +65,60 @@ func IsForbidden(err error) bool { return apierrors.IsForbidden(err) }
 // IsUnauthorized says that the server does not know the account.
 func IsUnauthorized(err error) bool { return apierrors.IsUnauthorized(err) }
 
+// IsInvalid says that the server does not take such a request.
+func IsInvalid(err error) bool { return apierrors.IsBadRequest(err) || apierrors.IsInvalid(err) }
+
 // IsConflict says that a conditional write came too late: the object has changed.
 func IsConflict(err error) bool { return apierrors.IsConflict(err) }
+
+// Undone says that a failed request certainly changed nothing: the server refused it, or
+// never got it. After any other error a write may have been done all the same.
+func Undone(err error) bool {
+	var (
+		status apierrors.APIStatus
+		op     *net.OpError
+	)
+	if errors.As(err, &status) {
+		return status.Status().Code >= 400 && status.Status().Code < 500
+	}
+	return errors.As(err, &op) && op.Op == "dial"
+}
 
 // Passing says whether the same request may succeed later. Everything that is not known
 // to pass is final: to repeat a refused request only hides the refusal.
 func Passing(err error) bool {
-	if apierrors.ReasonForError(err) != metav1.StatusReasonUnknown {
-		switch {
-		case apierrors.IsTooManyRequests(err), apierrors.IsServerTimeout(err), apierrors.IsTimeout(err),
-			apierrors.IsServiceUnavailable(err), apierrors.IsInternalError(err),
-			apierrors.IsResourceExpired(err), apierrors.IsGone(err), apierrors.IsUnexpectedServerError(err):
-			return true
-		}
-		return false
+	if status := apierrors.APIStatus(nil); errors.As(err, &status) {
+		// Not IsUnexpectedServerError: that is any answer that is not the API server's own
+		// JSON, such as its 404 for a group that it does not have, or the 403 of a proxy.
+		return status.Status().Code >= 500 || apierrors.IsTooManyRequests(err) ||
+			apierrors.IsServerTimeout(err) || apierrors.IsTimeout(err) ||
+			apierrors.IsServiceUnavailable(err) || apierrors.IsInternalError(err) ||
+			apierrors.IsResourceExpired(err) || apierrors.IsGone(err)
 	}
-	if s := apierrors.APIStatus(nil); errors.As(err, &s) && s.Status().Code >= 500 {
-		return true
-	}
+	return !errors.Is(err, context.Canceled) && !untrusted(err) && broken(err)
+}
+
+// untrusted: who answered is not a server that we may talk to.
+func untrusted(err error) bool {
 	var (
 		certificate *tls.CertificateVerificationError
 		authority   x509.UnknownAuthorityError
 		host        x509.HostnameError
 		plain       tls.RecordHeaderError
 	)
-	if errors.As(err, &certificate) || errors.As(err, &authority) || errors.As(err, &host) || errors.As(err, &plain) {
-		return false
-	}
+	return errors.As(err, &certificate) || errors.As(err, &authority) || errors.As(err, &host) ||
+		errors.As(err, &plain) || errors.Is(err, http.ErrSchemeMismatch)
+}
+
+// broken: the connection, or a watch on it, did not last.
+func broken(err error) bool {
 	var (
-		network net.Error
-		asURL   *url.Error
+		network net.Error // also *url.Error, which is every request without a reply
+		stream  http2.StreamError
+		away    http2.GoAwayError
 	)
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, errEnded) ||
-		errors.As(err, &network) || errors.As(err, &asURL) && !errors.Is(err, context.Canceled)
+		errors.As(err, &network) || errors.As(err, &stream) || errors.As(err, &away) || utilnet.IsHTTP2ConnectionLost(err)
 }
 
 // retryAfter is how long the server asked to be left alone.

@@ -2,6 +2,7 @@ package kube
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/sethvargo/go-retry"
@@ -21,10 +22,10 @@ func Retry(ctx context.Context, trouble Trouble, f func(context.Context) error) 
 	var last error
 	err := retry.Do(ctx, backoff(&last), func(ctx context.Context) error {
 		err := f(ctx)
-		if err == nil || ctx.Err() != nil || !Passing(err) {
-			if ctx.Err() != nil && last != nil {
-				return last // err only repeats that time is up
-			}
+		switch {
+		case err != nil && last != nil && ctx.Err() != nil && interrupted(err):
+			return last // err only repeats that time is up
+		case err == nil || ctx.Err() != nil || !Passing(err):
 			last = err
 			return err
 		}
@@ -36,6 +37,11 @@ func Retry(ctx context.Context, trouble Trouble, f func(context.Context) error) 
 		return last
 	}
 	return err
+}
+
+// interrupted says that a request only failed because its context ended.
+func interrupted(err error) bool {
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
 // backoff doubles from firstPause to maxPause, never comes back sooner than the server

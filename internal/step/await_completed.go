@@ -24,15 +24,12 @@ func (s Step) AwaitCompleted(ctx context.Context, t handshake.Trigger, timeout, 
 	out, start := s.values(), time.Now()
 	out.Set("trigger", t.String())
 	out.Set("cut-time", "")
+	out.Set("copy-seconds", "")
 	var seen handshake.Seen
 	reason, err := s.wait(waitCtx, timeout == 0, func(_ context.Context, st state) (bool, string, error) {
 		c := st.world.Claim
 		d := handshake.Completed(c, t, seen)
-		if seen.ClaimUID == "" {
-			seen.ClaimUID = c.UID
-		}
-		seen.Fired = seen.Fired || c.Trigger == t.String()
-		if handshake.Taken(c, t) {
+		if seen = seen.With(c, t); seen.Taken {
 			unanswered.Stop()
 		}
 		if cp := st.world.Copy; cp != nil && cp.Cut != "" {
@@ -57,7 +54,7 @@ func (s Step) AwaitCompleted(ctx context.Context, t handshake.Trigger, timeout, 
 type noAnswer struct{ after time.Duration }
 
 func (n noAnswer) Error() string {
-	return fmt.Sprintf("VolSync did not react to the trigger within %s: is its manager running?", n.after)
+	return fmt.Sprintf("VolSync did not react to the trigger within %s (is its manager running?)", n.after)
 }
 
 // copyNote says how far the storage is, as far as it tells.

@@ -16,7 +16,10 @@ func (s Step) AwaitWaiting(ctx context.Context, run string, timeout time.Duratio
 	ctx, cancel := limit(ctx, timeout)
 	defer cancel()
 	out := s.values()
-	if err := s.mayFire(ctx); err != nil {
+	for _, name := range []string{"trigger", "waiting-since", "replication-source"} {
+		out.Set(name, "")
+	}
+	if err := s.mayFire(ctx, timeout == 0); err != nil {
 		return out, s.unfired(err, "")
 	}
 	cautioned := false
@@ -30,7 +33,7 @@ func (s Step) AwaitWaiting(ctx context.Context, run string, timeout time.Duratio
 		d := handshake.Await(st.world, run)
 		switch d.Do {
 		case handshake.Write:
-			return false, "for the take-back of this run's trigger", s.takeBack(ctx, st, d)
+			return false, "for the take-back of this run's trigger", s.takeBack(ctx, run)
 		case handshake.End:
 			if d.Outcome == handshake.OK {
 				out.Set("trigger", handshake.NewTrigger(run, d.Wait).String())
@@ -44,27 +47,31 @@ func (s Step) AwaitWaiting(ctx context.Context, run string, timeout time.Duratio
 	return out, s.unfired(err, reason)
 }
 
-// mayFire asks for the permission that fire-trigger and disarm will need.
-func (s Step) mayFire(ctx context.Context) error {
-	return kube.Retry(ctx, s.trouble, func(ctx context.Context) error {
-		return s.Claims.MayAnnotate(ctx, s.Claim)
-	})
+// mayFire asks for the permission that fire-trigger and disarm will need. Only a clear no
+// counts: there are admission webhooks that refuse whatever is only a try.
+func (s Step) mayFire(ctx context.Context, once bool) error {
+	err := s.persist(ctx, once, func(ctx context.Context) error { return s.Claims.MayAnnotate(ctx, s.Claim) })
+	if err != nil && kube.IsInvalid(err) {
+		s.Log.Warn(s.subject() + ": not checked whether it may be annotated: " + err.Error())
+		return nil
+	}
+	return err
 }
 
-// takeBack is the write of an attempt of this run that finds the trigger of an earlier
-// one in flight.
-func (s Step) takeBack(ctx context.Context, st state, d handshake.Decision) error {
-	err := kube.Retry(ctx, s.trouble, func(ctx context.Context) error { return s.write(ctx, st, d.Value) })
+// takeBack is the disarm of an attempt of this run that finds the trigger of an earlier
+// one in flight. Whatever it changes is an event, after which we look again.
+func (s Step) takeBack(ctx context.Context, run string) error {
+	ctx, cancel := lastly(ctx)
+	defer cancel()
+	d, err := s.giveBack(ctx, false, func(c handshake.Claim) handshake.Decision { return handshake.Disarm(c, run) })
 	switch {
-	case kube.IsConflict(err):
-		return nil // the change that came first is an event of its own, after which we look again
 	case err != nil:
-		return err
-	case d.Outcome == handshake.Tainted:
-		return s.ending(d)
+		return s.undecided(err, run)
+	case d.Outcome == handshake.Withdrawn:
+		s.Log.Warn(s.subject() + ": an earlier attempt of this run was lost after it had fired: " + d.Why)
+		return nil
 	}
-	s.Log.Warn(s.subject() + ": an earlier attempt of this run was lost after it had fired: " + d.Why)
-	return nil
+	return s.ending(d)
 }
 
 func sourceName(w handshake.World) string {

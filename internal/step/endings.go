@@ -24,6 +24,8 @@ func (s Step) unfired(err error, reason string) error {
 		return &Ending{Outcome: TimedOut, Err: err, Why: during(err, reason), Hint: "nothing was fired; raise --timeout, or see why it waits"}
 	case errors.As(err, &stop):
 		return &Ending{Outcome: Signalled, Err: err, Why: during(err, reason) + "; nothing was fired"}
+	case kube.IsNotFound(err) && errors.As(err, &failed) && failed.Request.Resource == "persistentvolumeclaims":
+		return &Ending{Outcome: handshake.Refused, Err: err, Why: s.subject() + " is not there", Hint: hint(failed)}
 	case errors.As(err, &failed) && !kube.Passing(err):
 		return &Ending{Outcome: handshake.Refused, Err: err, Why: err.Error(), Hint: hint(failed)}
 	}
@@ -47,6 +49,8 @@ func hint(e *kube.Error) string {
 		return "the API server does not accept these credentials: check --kubeconfig and --context, or the pod's service account"
 	case kube.IsNotFound(e) && e.Request.Resource == "persistentvolumeclaims":
 		return "check --pvc and --namespace; kubectl get pvc -n " + e.Request.Namespace + " lists what is there"
+	case kube.IsNotFound(e) && e.Request.Resource == "volumesnapshots":
+		return "the API server does not know volumesnapshots: are the snapshot CRDs of CSI installed in this cluster?" + claimOnlyHint(e)
 	case kube.IsNotFound(e):
 		return fmt.Sprintf("the API server does not know %s: is VolSync installed in this cluster?", e.Request.Resource) + claimOnlyHint(e)
 	}

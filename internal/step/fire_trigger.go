@@ -2,6 +2,7 @@ package step
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/copytrigger/copytrigger/internal/handshake"
@@ -25,8 +26,9 @@ func (s Step) FireTrigger(ctx context.Context, t handshake.Trigger, timeout time
 	defer cancel()
 	out := s.values()
 	out.Set("trigger", t.String())
-	doubt, fired := false, false
-	err := kube.Retry(ctx, s.trouble, func(ctx context.Context) error {
+	out.Set("fired-at", "")    // stays so where an earlier attempt has fired
+	var wrote, set, doubt bool // set: by an earlier attempt; doubt: about the last write
+	err := s.persist(ctx, timeout == 0, func(ctx context.Context) error {
 		for {
 			st, err := s.look(ctx)
 			if err != nil {
@@ -35,29 +37,38 @@ func (s Step) FireTrigger(ctx context.Context, t handshake.Trigger, timeout time
 			doubt = false
 			d := handshake.Fire(st.world, t)
 			if d.Do == handshake.End {
+				set = d.Outcome == handshake.OK
 				s.Log.Info(s.subject() + ": " + d.Why)
 				return s.ending(d)
 			}
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
 			err = s.writeWhole(ctx, st, d.Value)
-			fired = err == nil
-			doubt = err != nil && kube.Passing(err)
+			wrote = err == nil
+			doubt = err != nil && !kube.Undone(err)
 			if !kube.IsConflict(err) {
 				return err
 			}
 			s.Log.Info("the claim has changed; deciding again: " + err.Error())
 		}
 	})
-	if ctx.Err() != nil {
+	if err == nil {
 		err = context.Cause(ctx)
 	}
 	switch {
-	case err != nil && (fired || doubt):
-		return out, s.surrender(ctx, t, handshake.Seen{Fired: true}, err)
+	case err != nil && (wrote || set || doubt):
+		end, refused := s.surrender(ctx, t, handshake.Seen{Fired: wrote || set}, err), (*Ending)(nil)
+		if doubt && errors.As(end, &refused) && refused.Outcome == handshake.Refused {
+			return out, s.unfired(err, "") // the write was not kept
+		}
+		return out, end
 	case err != nil:
 		return out, s.unfired(err, "")
+	case wrote:
+		out.Set("fired-at", timestamp(time.Now()))
+		s.Log.Info(s.subject() + ": the trigger " + t.String() + " is set")
 	}
-	out.Set("fired-at", timestamp(time.Now()))
-	s.Log.Info(s.subject() + ": the trigger " + t.String() + " is set")
 	return out, nil
 }
 
@@ -66,5 +77,3 @@ func (s Step) writeWhole(ctx context.Context, st state, value string) error {
 	defer cancel()
 	return s.write(ctx, st, value)
 }
-
-func (s Step) trouble(err error) { s.Log.Info("trying again: " + err.Error()) }

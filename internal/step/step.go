@@ -3,7 +3,9 @@
 package step
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -81,13 +83,29 @@ func (s Step) values() result.Values {
 // timestamp is how results write a time: RFC 3339 in UTC, to the millisecond.
 func timestamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
 
-// limit is a context with the step's time limit. A limit of 0 is handled by the waits:
-// they look once.
+// onceLimit bounds a step that was told not to wait (a limit of 0): one try, but not
+// one that hangs.
+const onceLimit = 10 * time.Second
+
+// limit is a context with the step's time limit.
 func limit(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
-	if d <= 0 {
-		return context.WithCancel(ctx)
+	return context.WithTimeoutCause(ctx, cmp.Or(d, onceLimit), timeUp{d})
+}
+
+// persist repeats f as long as its errors may pass and ctx lasts; once: not at all. If ctx
+// has ended, its error says why, and what was wrong until then.
+func (s Step) persist(ctx context.Context, once bool, f func(context.Context) error) error {
+	var err error
+	if once {
+		err = f(ctx)
+	} else {
+		err = kube.Retry(ctx, func(err error) { s.Log.Info("trying again: " + err.Error()) }, f)
 	}
-	return context.WithTimeoutCause(ctx, d, timeUp{d})
+	var ending *Ending
+	if err == nil || ctx.Err() == nil || errors.As(err, &ending) || errors.Is(err, context.Cause(ctx)) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", context.Cause(ctx), err)
 }
 
 // timeUp is the cause of a context whose time limit passed.

@@ -46,12 +46,13 @@ func (s Step) wait(ctx context.Context, once bool, decide decider) (reason strin
 	ctx, cancel := context.WithCancel(ctx)
 	defer w.running.Wait()
 	defer cancel()
+	w.running.Go(func() { w.beat(ctx) })
 	err = w.run(ctx, decide)
 	return w.why(), err
 }
 
 func (w *waiter) run(ctx context.Context, decide decider) error {
-	s, start := w.step, time.Now()
+	s := w.step
 	watches := map[string]*watching{
 		"claim": w.watch(ctx, func(ctx context.Context, changed func()) error {
 			return s.Claims.Follow(ctx, s.Claim, changed, w.trouble)
@@ -63,17 +64,12 @@ func (w *waiter) run(ctx context.Context, decide decider) error {
 		})
 	}
 	var copied handshake.Source // whose copy is watched
-	beat := time.NewTicker(heartbeat)
-	defer beat.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case err := <-w.fatal:
 			return err
-		case <-beat.C:
-			s.Log.Info("still waiting: "+w.why(), "waited", time.Since(start).Round(time.Second).String())
-			continue
 		case <-w.poke:
 		}
 		if !stand(watches) {
@@ -104,9 +100,27 @@ func (w *waiter) run(ctx context.Context, decide decider) error {
 	}
 }
 
+// beat says from time to time that the wait goes on, also while the API server is away.
+func (w *waiter) beat(ctx context.Context) {
+	start, beat := time.Now(), time.NewTicker(heartbeat)
+	defer beat.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-beat.C:
+			w.step.Log.Info("still waiting: "+w.why(), "waited", time.Since(start).Round(time.Second).String())
+		}
+	}
+}
+
 // once is a wait that does not wait.
 func (w *waiter) once(ctx context.Context, decide decider) (string, error) {
-	st, err := w.step.look(ctx)
+	var st state
+	err := w.step.persist(ctx, true, func(ctx context.Context) (err error) {
+		st, err = w.step.look(ctx)
+		return err
+	})
 	if err != nil {
 		return "", err
 	}

@@ -4,7 +4,8 @@ package volsync
 
 import (
 	"context"
-	"fmt"
+	"maps"
+	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -113,7 +114,7 @@ func readSource(u unstructured.Unstructured) handshake.Source {
 	}
 	s.Paused, _, _ = unstructured.NestedBool(u.Object, "spec", "paused")
 	spec, _, _ := unstructured.NestedMap(u.Object, "spec")
-	for field := range spec {
+	for _, field := range slices.Sorted(maps.Keys(spec)) {
 		// Whatever has a copyMethod is the mover, also one that this program has never heard
 		// of; and syncthing and external, which have none.
 		method, is, _ := unstructured.NestedString(spec, field, "copyMethod")
@@ -121,7 +122,7 @@ func readSource(u unstructured.Unstructured) handshake.Source {
 			continue
 		}
 		if s.Mover != "" {
-			s.Mover = fmt.Sprintf("%s and %s", min(s.Mover, field), max(s.Mover, field)) // VolSync refuses two
+			s.Mover = s.Mover + " and " + field // VolSync refuses two
 			continue
 		}
 		s.Mover, s.Method = field, method

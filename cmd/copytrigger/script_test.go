@@ -1,0 +1,101 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"copytrigger": main}) }
+
+// The stories of a user that need no cluster.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("GORACE", "atexit_sleep_ms=0") // or every success takes a second
+			env.Values["vars"] = env.Vars
+			return nil
+		},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"exits": exits, "stopped": stopped, "json": onlyJSON,
+		},
+	})
+}
+
+// exits CODE PROGRAM ARGS... runs a program that must exit with exactly this code.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE PROGRAM ARGS...")
+	}
+	wants(ts, args[0], ts.Exec(args[1], args[2:]...))
+}
+
+// stopped SIGNAL CODE PATTERN PROGRAM ARGS... sends a signal when a line of stderr matches.
+func stopped(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 4 {
+		ts.Fatalf("usage: stopped SIGNAL CODE PATTERN PROGRAM ARGS...")
+	}
+	number := map[string]syscall.Signal{"TERM": syscall.SIGTERM, "INT": syscall.SIGINT}[args[0]]
+	pattern := regexp.MustCompile(args[2])
+	cmd := exec.Command(lookup(ts, args[3]), args[4:]...)
+	cmd.Env, cmd.Dir, cmd.Stdout = ts.Value("vars").([]string), ts.MkAbs("."), ts.Stdout()
+	stderr, err := cmd.StderrPipe()
+	ts.Check(err)
+	ts.Check(cmd.Start())
+	sent := false
+	for lines := bufio.NewScanner(stderr); lines.Scan(); {
+		_, err := io.WriteString(ts.Stderr(), lines.Text()+"\n")
+		ts.Check(err)
+		if !sent && pattern.MatchString(lines.Text()) {
+			sent = true
+			ts.Check(cmd.Process.Signal(number))
+		}
+	}
+	err = cmd.Wait()
+	if !sent {
+		ts.Fatalf("it ended before it said %q", args[2])
+	}
+	wants(ts, args[1], err)
+}
+
+func lookup(ts *testscript.TestScript, program string) string {
+	for _, dir := range filepath.SplitList(ts.Getenv("PATH")) {
+		if path, err := exec.LookPath(filepath.Join(dir, program)); err == nil {
+			return path
+		}
+	}
+	ts.Fatalf("%s is not in the PATH", program)
+	return ""
+}
+
+func wants(ts *testscript.TestScript, code string, err error) {
+	got := 0
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+		got = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if strconv.Itoa(got) != code {
+		ts.Fatalf("exit code %d, want %s", got, code)
+	}
+}
+
+// json says that stdout has one JSON object on one line, and nothing else.
+func onlyJSON(ts *testscript.TestScript, neg bool, args []string) {
+	out := ts.ReadFile("stdout")
+	if neg || len(args) > 0 || strings.Count(out, "\n") != 1 || !strings.HasPrefix(out, "{") || !strings.HasSuffix(out, "}\n") {
+		ts.Fatalf("stdout is not one JSON object:\n%s", out)
+	}
+}

@@ -1,0 +1,112 @@
+package step
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/copytrigger/copytrigger/internal/handshake"
+	"github.com/copytrigger/copytrigger/internal/kube"
+	"github.com/copytrigger/copytrigger/internal/pvc"
+)
+
+// What a step asks of the cluster: it is both its [Claims] and its [VolSync].
+
+func (c *cluster) Get(ctx context.Context, n string) (got pvc.Claim, err error) {
+	err = c.do(ctx, "get", "pvc", func() error {
+		if c.claim == nil {
+			return apierrors.NewNotFound(resources["pvc"], n)
+		}
+		got = *c.claim
+		return nil
+	})
+	c.known(n)
+	return got, err
+}
+
+func (c *cluster) MayAnnotate(ctx context.Context, n string) error {
+	c.known(n)
+	return c.do(ctx, "try", "pvc", func() error {
+		if c.claim == nil {
+			return apierrors.NewNotFound(resources["pvc"], n)
+		}
+		return nil
+	})
+}
+
+func (c *cluster) Annotate(ctx context.Context, was pvc.Claim, key, value string) (got pvc.Claim, err error) {
+	c.known(was.Name)
+	if key != handshake.TriggerAnnotation {
+		c.t.Errorf("%s was written, which is not ours", key)
+	}
+	told := func() {}
+	err = c.do(ctx, "patch", "pvc", func() error {
+		if c.claim == nil {
+			return apierrors.NewNotFound(resources["pvc"], was.Name)
+		}
+		if was.UID != c.claim.UID || was.Version != c.claim.Version {
+			return apierrors.NewConflict(resources["pvc"], was.Name, errors.New("the object has been modified"))
+		}
+		told = c.apply("pvc", c.set(key, value))
+		got = *c.claim
+		return nil
+	})
+	told()
+	return got, err
+}
+
+func (c *cluster) known(n string) {
+	if n != name {
+		c.t.Errorf("asked for the claim %q, which is not there", n)
+	}
+}
+
+func (c *cluster) follow(ctx context.Context, kind string, changed func(), trouble kube.Trouble) error {
+	w := &watcher{kind, changed, make(chan error, 1)}
+	err := kube.Retry(ctx, trouble, func(ctx context.Context) error {
+		return c.do(ctx, "watch", kind, func() error { c.watchers[w] = true; return nil })
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { c.mu.Lock(); delete(c.watchers, w); c.mu.Unlock() }()
+	changed()
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-w.end:
+		return err
+	}
+}
+
+func (c *cluster) Follow(ctx context.Context, n string, changed func(), trouble kube.Trouble) error {
+	c.known(n)
+	return c.follow(ctx, "pvc", changed, trouble)
+}
+
+func (c *cluster) FollowSources(ctx context.Context, changed func(), trouble kube.Trouble) error {
+	return c.follow(ctx, "rs", changed, trouble)
+}
+
+func (c *cluster) FollowCopy(ctx context.Context, _ handshake.Source, changed func(), trouble kube.Trouble) error {
+	return c.follow(ctx, "copy", changed, trouble)
+}
+
+func (c *cluster) Sources(ctx context.Context, n string) (got []handshake.Source, err error) {
+	c.known(n)
+	err = c.do(ctx, "list", "rs", func() error { got = slices.Clone(c.sources); return nil })
+	return got, err
+}
+
+func (c *cluster) Copy(ctx context.Context, _ handshake.Source) (got *handshake.Copy, err error) {
+	err = c.do(ctx, "get", "copy", func() error {
+		if c.copied != nil {
+			copied := *c.copied
+			got = &copied
+		}
+		return nil
+	})
+	return got, err
+}

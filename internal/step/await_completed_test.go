@@ -1,0 +1,98 @@
+package step
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/copytrigger/copytrigger/internal/handshake"
+	"github.com/copytrigger/copytrigger/internal/result"
+)
+
+const (
+	freeze = 10 * time.Minute
+	ack    = time.Minute
+)
+
+// complete awaits the trigger that has been fired into the wait.
+func complete(t *testing.T, timeout time.Duration, prepare, events func(*play)) *play {
+	var trigger handshake.Trigger
+	return on(t, func(p *play) {
+		trigger = p.made()
+		p.annotate(handshake.TriggerAnnotation, trigger.String())
+		if prepare != nil {
+			prepare(p)
+		}
+	}, func(ctx context.Context, s Step) (result.Values, error) {
+		return s.AwaitCompleted(ctx, trigger, timeout, ack)
+	}, events)
+}
+
+func TestAwaitCompleted(t *testing.T) {
+	mine := waitingTrigger(t)
+	for name, c := range map[string]struct {
+		prepare, events func(*play)
+		took            time.Duration
+	}{
+		"completes":                     {nil, func(p *play) { after(time.Second); p.takes(); after(time.Minute); p.completes() }, time.Minute + time.Second},
+		"completed already":             {func(p *play) { p.takes(); p.completes() }, nil, 0},
+		"the next wait has begun":       {nil, func(p *play) { p.takes(); after(time.Minute); p.completes(); p.waits("2000-01-01T01:00:00Z") }, time.Minute},
+		"later than the limit to react": {nil, func(p *play) { p.takes(); after(5 * time.Minute); p.completes() }, 5 * time.Minute},
+		"while the server is away": {nil, func(p *play) {
+			p.takes()
+			after(time.Second)
+			p.faults(always(away), nil)
+			p.completes()
+			after(time.Minute)
+			p.faults(nil, nil)
+			after(maxRetry)
+		}, time.Minute + time.Second},
+		"in the last moment": {nil, func(p *play) {
+			p.takes()
+			after(time.Second)
+			p.faults(once("get pvc", func() error { p.completes(); return nil }), nil) // the look of the surrender
+		}, freeze},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := complete(t, freeze, c.prepare, c.events)
+			p.wants(t, want{outcome: handshake.OK, trigger: mine})
+			if p.took < c.took || p.took > c.took+maxRetry {
+				t.Errorf("took %s, want %s", p.took, c.took)
+			}
+			if n := p.count("patch pvc"); n != 0 {
+				t.Errorf("%d writes", n)
+			}
+			if got := p.values.Get("outcome"); got != "ok" {
+				t.Errorf("got outcome %v", got)
+			}
+			if got, want := p.values.Get("copy-seconds"), p.took.Round(time.Millisecond).Seconds(); c.took != 0 && got != want {
+				t.Errorf("got copy-seconds %v, want %v", got, want)
+			}
+		})
+	}
+}
+
+func TestAwaitCompletedGivesTheCut(t *testing.T) {
+	const cut = "2000-01-01T00:00:05Z"
+	p := complete(t, freeze, nil, func(p *play) {
+		p.takes()
+		after(time.Second)
+		p.change("copy", func() { p.copied.Cut = cut })
+		after(time.Second)
+		p.completes()
+	})
+	p.wants(t, want{outcome: handshake.OK, trigger: waitingTrigger(t)})
+	if got := p.values.Get("cut-time"); got != cut {
+		t.Errorf("got cut-time %v, want %s", got, cut)
+	}
+	for _, says := range []string{"is not cut yet", "was cut at " + cut} {
+		if p.log.count(says) != 1 {
+			t.Errorf("want %q once in the log:\n%s", says, &p.log.b)
+		}
+	}
+}
+
+func TestAwaitCompletedLooksOnce(t *testing.T) {
+	complete(t, 0, nil, nil).wants(t, want{handshake.Withdrawn, []string{"timed out after 0s", "taken back"}, "", "before"})
+	complete(t, 0, func(p *play) { p.takes(); p.completes() }, nil).wants(t, want{outcome: handshake.OK, trigger: waitingTrigger(t)})
+}

@@ -1,0 +1,131 @@
+package step
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/copytrigger/copytrigger/internal/handshake"
+	"github.com/copytrigger/copytrigger/internal/result"
+)
+
+func awaitWaiting(timeout time.Duration) func(context.Context, Step) (result.Values, error) {
+	return func(ctx context.Context, s Step) (result.Values, error) { return s.AwaitWaiting(ctx, run, timeout) }
+}
+
+// wantTrigger checks the results of a wait that was found.
+func (p *play) wantTrigger(t *testing.T, since string) {
+	t.Helper()
+	for name, want := range map[string]string{"outcome": "ok", "pvc": "app/data", "trigger": p.made().String(), "waiting-since": since, "replication-source": "rs"} {
+		if got := p.values.Get(name); got != want {
+			t.Errorf("got result %s %q, want %q", name, got, want)
+		}
+	}
+}
+
+func TestAwaitWaitingFindsTheWait(t *testing.T) {
+	const later = "2000-01-01T01:00:00Z"
+	for name, c := range map[string]struct {
+		prepare, events func(*play)
+		since           string
+		took            time.Duration
+	}{
+		"already there": {since: "2000-01-01T00:00:00Z"},
+		"by a change of the claim": {
+			func(p *play) {
+				p.annotate(handshake.StatusAnnotation, handshake.StatusCompleted, handshake.SinceAnnotation, "")
+			},
+			func(p *play) { after(time.Hour); p.waits(later) }, later, time.Hour},
+		"by a change of the source alone": {
+			func(p *play) { p.sources[0].SyncStart = "" },
+			func(p *play) { after(time.Hour); p.change("rs", func() { p.sources[0].SyncStart = later }) }, "2000-01-01T00:00:00Z", time.Hour},
+		"by the end of the copy alone": {
+			func(p *play) { p.copied = &handshake.Copy{Name: "volsync-rs-src"} },
+			func(p *play) { after(time.Hour); p.change("copy", func() { p.copied = nil }) }, "2000-01-01T00:00:00Z", time.Hour},
+		"when the server is back": {
+			func(p *play) { p.faults(always(away), nil) },
+			func(p *play) { after(time.Hour); p.faults(nil, nil); after(maxRetry) }, "2000-01-01T00:00:00Z", time.Hour},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := on(t, c.prepare, awaitWaiting(2*time.Hour), c.events)
+			p.wants(t, want{outcome: handshake.OK})
+			p.wantTrigger(t, c.since)
+			if p.took < c.took || p.took > c.took+maxRetry {
+				t.Errorf("took %s, want %s", p.took, c.took)
+			}
+			if n := p.count("patch pvc"); n != 0 {
+				t.Errorf("%d writes", n)
+			}
+		})
+	}
+}
+
+// maxRetry is longer than the longest pause between two tries.
+const maxRetry = 20 * time.Second
+
+func TestAwaitWaitingGivesUp(t *testing.T) {
+	idle := func(p *play) { p.sources[0].SyncStart = "" }
+	for name, c := range map[string]struct {
+		prepare, events func(*play)
+		timeout         time.Duration
+		want            want
+		took            time.Duration
+	}{
+		"timeout": {idle, nil, time.Hour, want{TimedOut,
+			[]string{"timed out after 1h0m0s while waiting: PVC app/data: ReplicationSource rs has no sync running"}, "raise --timeout", ""}, time.Hour},
+		"timeout, server away": {func(p *play) { p.faults(always(away), nil) }, nil, time.Hour, want{TimedOut,
+			[]string{"timed out after 1h0m0s", "the server is away"}, "raise --timeout", ""}, time.Hour},
+		"timeout, server lost": {idle, func(p *play) { p.faults(always(away), nil); p.change("rs", func() {}) }, time.Hour, want{TimedOut,
+			[]string{"timed out after 1h0m0s while waiting: trying again: get persistentvolumeclaims app/data: the server is away"}, "raise --timeout", ""}, time.Hour},
+		"look once": {idle, nil, 0, want{TimedOut,
+			[]string{"timed out after 0s while waiting: PVC app/data: ReplicationSource rs has no sync running"}, "raise --timeout", ""}, 0},
+		"look once, server away": {func(p *play) { p.faults(always(away), nil) }, nil, 0, want{Failed, []string{"PVC app/data", "the server is away"}, "", ""}, 0},
+		"signal": {idle, func(p *play) { after(time.Minute / 2); p.signal() }, time.Hour, want{Signalled,
+			[]string{"stopped by SIGTERM while waiting: PVC app/data: ReplicationSource rs has no sync running; nothing was fired"}, "", ""}, time.Minute / 2},
+		"signal, server away": {func(p *play) { p.faults(always(away), nil) }, func(p *play) { after(time.Minute / 2); p.signal() }, time.Hour,
+			want{Signalled, []string{"stopped by SIGTERM", "the server is away; nothing was fired"}, "", ""}, time.Minute / 2},
+		"armed": {func(p *play) { p.annotate(handshake.TriggerAnnotation, "else") }, nil, time.Hour,
+			want{handshake.Refused, []string{"PVC app/data: it is armed with the trigger \"else\""}, "kubectl annotate", "else"}, 0},
+		"armed meanwhile": {idle, func(p *play) { after(time.Minute); p.annotate(handshake.TriggerAnnotation, "else") }, time.Hour,
+			want{handshake.Refused, []string{"armed"}, "kubectl annotate", "else"}, time.Minute},
+		"no permission to write": {func(p *play) { p.faults(always(forbidden, "try pvc"), nil) }, nil, time.Hour,
+			want{handshake.Refused, []string{"patch persistentvolumeclaims app/data", "not yours"}, `grant the verb "patch" on resource "persistentvolumeclaims"`, ""}, 0},
+		"no permission to watch": {func(p *play) { p.faults(always(forbidden, "watch copy"), nil) }, nil, time.Hour,
+			want{handshake.Refused, []string{"watch volumesnapshots", "not yours"}, `grant the verb "watch" on resource "volumesnapshots"`, ""}, 0},
+		"permission taken away": {idle, func(p *play) { after(time.Minute); p.endWatches("rs", forbiddenSources) }, time.Hour,
+			want{handshake.Refused, []string{"not yours"}, "--pvc-only", ""}, time.Minute},
+		"no such claim": {func(p *play) { p.claim = nil }, nil, time.Hour,
+			want{handshake.Refused, []string{"PVC app/data is not there"}, "check --pvc and --namespace", ""}, 0},
+		"claim deleted": {idle, func(p *play) { after(time.Minute); p.change("pvc", func() { p.claim = nil }) }, time.Hour,
+			want{handshake.Refused, []string{"PVC app/data is not there"}, "check --pvc", ""}, time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := on(t, c.prepare, awaitWaiting(c.timeout), c.events)
+			p.wants(t, c.want)
+			if p.took != c.took {
+				t.Errorf("took %s, want %s", p.took, c.took)
+			}
+			if got := p.values.Get("trigger"); got != "" {
+				t.Errorf("got trigger %q, want none", got)
+			}
+		})
+	}
+}
+
+func TestAwaitWaitingAsksForPermissionFirst(t *testing.T) {
+	p := on(t, func(p *play) { p.faults(always(forbidden, "try pvc"), nil) }, awaitWaiting(time.Hour), nil)
+	if len(p.requests) != 1 || p.requests[0] != "try pvc" {
+		t.Errorf("asked %q, want nothing but the permission", p.requests)
+	}
+}
+
+func TestAwaitWaitingOnTheClaimAlone(t *testing.T) {
+	p := on(t, func(p *play) {
+		p.sources, p.step.ClaimOnly = nil, true
+		p.faults(always(forbidden, "list rs", "watch rs", "get copy", "watch copy"), nil)
+	}, awaitWaiting(time.Hour), nil)
+	p.wants(t, want{outcome: handshake.OK})
+	if p.log.count("by --pvc-only, not checked") != 1 {
+		t.Errorf("the caution is missing:\n%s", &p.log.b)
+	}
+}

@@ -1,0 +1,171 @@
+package step
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/copytrigger/copytrigger/internal/handshake"
+	"github.com/copytrigger/copytrigger/internal/kube"
+	"github.com/copytrigger/copytrigger/internal/result"
+)
+
+// play is one step under way on a cluster, inside a bubble of its own time. That the
+// bubble ends proves that the step has left no goroutine.
+type play struct {
+	*cluster
+	step   Step
+	log    *log
+	signal func() // SIGTERM
+	start  time.Time
+	took   time.Duration
+	values result.Values
+	err    error
+}
+
+// log collects what the user reads.
+type log struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *log) Write(p []byte) (int, error) { l.mu.Lock(); defer l.mu.Unlock(); return l.b.Write(p) }
+func (l *log) count(s string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Count(l.b.String(), s)
+}
+
+// on runs a step on the cluster that prepare made, while events happen; nil for none.
+func on(t *testing.T, prepare func(*play), do func(context.Context, Step) (result.Values, error), events func(*play)) *play {
+	p := &play{log: &log{}}
+	synctest.Test(t, func(t *testing.T) {
+		ctx, stop := context.WithCancelCause(t.Context())
+		p.cluster, p.start = waiting(t), time.Now()
+		p.signal = func() { stop(Stop{Name: "SIGTERM", Number: int(syscall.SIGTERM)}) }
+		p.step = Step{Claims: p.cluster, VolSync: p.cluster, Namespace: namespace, Claim: name, Log: slog.New(slog.NewTextHandler(p.log, nil))}
+		if prepare != nil {
+			prepare(p)
+		}
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			p.values, p.err = do(ctx, p.step)
+			p.took = time.Since(p.start)
+		}()
+		synctest.Wait()
+		if events != nil {
+			events(p)
+		}
+		<-done
+		if n := len(p.watchers); n != 0 {
+			t.Errorf("%d watches are left", n)
+		}
+	})
+	return p
+}
+
+// after lets time go by, and what it brings happen.
+func after(d time.Duration) { time.Sleep(d); synctest.Wait() }
+
+// want is how a play should have ended.
+type want struct {
+	outcome handshake.Outcome
+	says    []string // parts of the message
+	hint    string   // a part of it
+	trigger string   // copy-trigger that is left
+}
+
+func (p *play) wants(t *testing.T, w want) {
+	t.Helper()
+	got, hint, says := handshake.OK, "", ""
+	var ending *Ending
+	switch {
+	case errors.As(p.err, &ending):
+		got, hint, says = ending.Outcome, ending.Hint, p.err.Error()
+	case p.err != nil:
+		t.Errorf("got %v, which has no outcome", p.err)
+	}
+	if got != w.outcome {
+		t.Errorf("got outcome %s (%v), want %s\n%s", got, p.err, w.outcome, &p.log.b)
+	}
+	for _, part := range w.says {
+		if !strings.Contains(says, part) {
+			t.Errorf("got message %q, which does not say %q", says, part)
+		}
+	}
+	if !strings.Contains(hint, w.hint) || (hint == "") != (w.hint == "") {
+		t.Errorf("got hint %q, want %q", hint, w.hint)
+	}
+	if got := p.trigger(); got != w.trigger {
+		t.Errorf("left copy-trigger %q, want %q", got, w.trigger)
+	}
+}
+
+const run = "run-1"
+
+// made is the trigger that await-waiting would have made for the cluster as it stands.
+func (p *play) made() handshake.Trigger {
+	s, c := p.sources[0], p.claim
+	return handshake.NewTrigger(run, handshake.Wait{ClaimUID: c.UID, SourceUID: s.UID, SyncStart: s.SyncStart,
+		Since: c.Annotations[handshake.SinceAnnotation], Latest: c.Annotations[handshake.LatestAnnotation]})
+}
+
+// other is a trigger of the same run for another wait.
+var other = handshake.NewTrigger(run, handshake.Wait{Since: "another"})
+
+var (
+	away      = apierrors.NewServiceUnavailable("the server is away")
+	forbidden = apierrors.NewForbidden(resources["pvc"], name, errors.New("not yours"))
+
+	forbiddenSources = &kube.Error{Request: kube.Request{Verb: "watch", Group: "volsync.backube", Resource: "replicationsources"}, Err: forbidden}
+)
+
+// always is a fault of the given requests; of all if none is given.
+func always(err error, requests ...string) func(string) error {
+	return func(request string) error {
+		for _, r := range requests {
+			if r == request {
+				return err
+			}
+		}
+		if len(requests) == 0 {
+			return err
+		}
+		return nil
+	}
+}
+
+// times is a fault that happens n times.
+func times(n int, fault func(string) error) func(string) error {
+	return func(request string) error {
+		err := fault(request)
+		if err != nil {
+			if n--; n < 0 {
+				return nil
+			}
+		}
+		return err
+	}
+}
+
+// once does something at the first such request.
+func once(request string, f func() error) func(string) error {
+	done := false
+	return func(r string) error {
+		if r != request || done {
+			return nil
+		}
+		done = true
+		return f()
+	}
+}

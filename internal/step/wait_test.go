@@ -1,0 +1,90 @@
+package step
+
+import (
+	"testing"
+	"time"
+
+	"github.com/copytrigger/copytrigger/internal/handshake"
+)
+
+// A wait says why, once; and from time to time that it goes on.
+func TestWaitSaysWhy(t *testing.T) {
+	p := on(t, func(p *play) { p.sources[0].SyncStart = "" }, awaitWaiting(time.Hour-time.Second), func(p *play) {
+		for range 5 {
+			after(time.Second)
+			p.annotate("example.com/other", time.Now().String()) // changes nothing that matters
+		}
+		after(5*time.Minute + time.Second)
+	})
+	const why = "PVC app/data: ReplicationSource rs has no sync running"
+	for says, want := range map[string]int{`msg="waiting: ` + why: 1, `msg="still waiting: ` + why: 59} {
+		if got := p.log.count(says); got != want {
+			t.Errorf("got %q %d times in an hour, want %d", says, got, want)
+		}
+	}
+}
+
+func TestWaitGoesOnSayingItWhileTheServerIsAway(t *testing.T) {
+	p := on(t, func(p *play) { p.sources[0].SyncStart = "" }, awaitWaiting(time.Hour-time.Second), func(p *play) {
+		p.faults(always(away), nil)
+		p.change("rs", func() {})
+	})
+	if got := p.log.count("still waiting: trying again: get persistentvolumeclaims app/data: the server is away"); got != 59 {
+		t.Errorf("said it %d times in an hour, want 59", got)
+	}
+	if got := p.log.count(`msg="waiting: trying again: get persistentvolumeclaims`); got != 1 {
+		t.Errorf("gave the reason %d times, want once", got)
+	}
+}
+
+// Nothing is decided before everything is watched: a change in between would be missed.
+func TestWaitWatchesBeforeItDecides(t *testing.T) {
+	for _, late := range []string{"watch pvc", "watch rs", "watch copy"} {
+		t.Run(late, func(t *testing.T) {
+			p := on(t, func(p *play) {
+				p.sources[0].SyncStart = ""
+				p.faults(func(request string) error {
+					if request == late && time.Since(p.start) < time.Minute {
+						return away
+					}
+					return nil
+				}, nil)
+			}, awaitWaiting(time.Hour), func(p *play) {
+				after(30 * time.Second)
+				if p.log.count("no sync running") != 0 {
+					t.Error("decided without " + late)
+				}
+				p.change("rs", func() { p.sources[0].SyncStart = "2000-01-01T00:00:30Z" })
+			})
+			p.wants(t, want{outcome: handshake.OK})
+			if p.took < time.Minute || p.took > time.Minute+maxRetry {
+				t.Errorf("took %s, want about 1m", p.took)
+			}
+		})
+	}
+}
+
+// With another source the copy has another name, and the old one is not watched any more.
+func TestWaitFollowsTheCopyOfTheSource(t *testing.T) {
+	p := on(t, func(p *play) { p.sources[0].SyncStart = "" }, awaitWaiting(time.Hour), func(p *play) {
+		second := handshake.Source{Name: "second", UID: "rs-2", Mover: "restic", Method: "Clone"}
+		p.change("rs", func() { p.sources = []handshake.Source{second} })
+		after(time.Second)
+		p.mu.Lock()
+		n := len(p.watchers)
+		p.mu.Unlock()
+		if got := p.count("watch copy"); got != 2 || n != 3 {
+			t.Errorf("opened %d watches of a copy, %d watches stand; want 2 and 3", got, n)
+		}
+		p.change("rs", func() { p.sources[0].SyncStart = "2000-01-01T01:00:00Z" })
+	})
+	p.wants(t, want{outcome: handshake.OK})
+}
+
+// Without a change nobody looks.
+func TestWaitDoesNotPoll(t *testing.T) {
+	p := on(t, func(p *play) { p.sources[0].SyncStart = "" }, awaitWaiting(24*time.Hour), nil)
+	if n := len(p.requests); n > 15 {
+		t.Errorf("%d requests in a day without a change: %q", n, p.requests)
+	}
+}

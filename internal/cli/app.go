@@ -10,6 +10,7 @@ import (
 	"log/slog"
 
 	"github.com/urfave/cli/v2"
+	"k8s.io/klog/v2"
 
 	"github.com/copytrigger/copytrigger/internal/kube"
 	"github.com/copytrigger/copytrigger/internal/pvc"
@@ -79,6 +80,8 @@ func (m *program) run(act action) cli.ActionFunc {
 		default:
 			return usageError{fmt.Errorf("--log-format %q is neither text nor json", format), ""}
 		}
+		// client-go's own messages belong to the progress, in its format.
+		klog.SetSlogLogger(m.log)
 		o, err := parse(c)
 		if err != nil {
 			return err

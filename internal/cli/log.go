@@ -47,6 +47,8 @@ func (h *textHandler) Handle(_ context.Context, r slog.Record) error {
 			hint = a.Value.String()
 		case "waited":
 			line += " (" + a.Value.String() + ")"
+		case "err": // of client-go's messages, which say little without it
+			line += ": " + a.Value.String()
 		}
 		return true
 	})

@@ -27,9 +27,8 @@ const steady = 5 * time.Second
 // whatever a watch lost. It returns when ctx ends (with nil) or on an error that does
 // not pass.
 //
-// The watch starts without a resourceVersion, "at the most recent", which the API server
-// promises to be consistent: a look after changed has been called sees at least what the
-// watch started from.
+// The watch is opened without a resourceVersion, so it starts somewhere up to now: whatever
+// happens after changed has been called, and so after the look that follows, is an event.
 func Follow(ctx context.Context, r Request, open WatchFunc, changed func(), trouble Trouble) error {
 	opts := metav1.ListOptions{AllowWatchBookmarks: false}
 	if r.Name != "" {

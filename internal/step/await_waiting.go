@@ -23,7 +23,7 @@ func (s Step) AwaitWaiting(ctx context.Context, run string, timeout time.Duratio
 		return out, s.unfired(err, "")
 	}
 	cautioned := false
-	reason, err := s.wait(ctx, timeout == 0, func(ctx context.Context, st state) (bool, string, error) {
+	reason, err := s.wait(ctx, timeout == 0, decider{never, func(ctx context.Context, st state) (bool, string, error) {
 		if !cautioned {
 			cautioned = true
 			for _, c := range handshake.Cautions(st.world) {
@@ -43,7 +43,7 @@ func (s Step) AwaitWaiting(ctx context.Context, run string, timeout time.Duratio
 			return true, d.Why, s.ending(d)
 		}
 		return false, s.subject() + ": " + d.Why, nil
-	})
+	}})
 	return out, s.unfired(err, reason)
 }
 

@@ -30,7 +30,7 @@ func (s Step) FireTrigger(ctx context.Context, t handshake.Trigger, timeout time
 	var wrote, set, doubt bool // set: by an earlier attempt; doubt: about the last write
 	err := s.persist(ctx, timeout == 0, func(ctx context.Context) error {
 		for {
-			st, err := s.look(ctx)
+			st, err := s.look(ctx, never)
 			if err != nil {
 				return err
 			}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/copytrigger/copytrigger/internal/handshake"
+	"github.com/copytrigger/copytrigger/internal/kube"
 )
 
 // heartbeat is how often a wait that stays the same says that it still is one.
@@ -14,7 +15,10 @@ const heartbeat = time.Minute
 
 // decider decides about one state. It ends the wait with done or an error; otherwise why
 // says what is being waited for.
-type decider func(ctx context.Context, st state) (done bool, why string, err error)
+type decider struct {
+	enough func(handshake.Claim) bool // see [Step.look]
+	decide func(ctx context.Context, st state) (done bool, why string, err error)
+}
 
 // waiter is one wait on the claim, its ReplicationSource and its copy. A change of any
 // of them makes it look at all of them again and decide anew: VolSync may begin to wait
@@ -35,23 +39,23 @@ type watching struct {
 	stop   context.CancelFunc
 }
 
-// wait calls decide with the present state, at once and after every change, until it is
+// wait calls d.decide with the present state, at once and after every change, until it is
 // done, fails, or ctx ends: the error is then ctx's cause. With once it looks only once.
 // The reason is the last one given, for the message of whoever gives up.
-func (s Step) wait(ctx context.Context, once bool, decide decider) (reason string, err error) {
+func (s Step) wait(ctx context.Context, once bool, d decider) (reason string, err error) {
 	w := &waiter{step: s, poke: make(chan struct{}, 1), fatal: make(chan error, 1), reason: "reaching the API server"}
 	if once {
-		return w.once(ctx, decide)
+		return w.once(ctx, d)
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer w.running.Wait()
 	defer cancel()
 	w.running.Go(func() { w.beat(ctx) })
-	err = w.run(ctx, decide)
+	err = w.run(ctx, d)
 	return w.why(), err
 }
 
-func (w *waiter) run(ctx context.Context, decide decider) error {
+func (w *waiter) run(ctx context.Context, d decider) error {
 	s := w.step
 	watches := map[string]*watching{
 		"claim": w.watch(ctx, func(ctx context.Context, changed func()) error {
@@ -75,7 +79,11 @@ func (w *waiter) run(ctx context.Context, decide decider) error {
 		if !stand(watches) {
 			continue // what is not watched yet could change unseen after the look
 		}
-		st, err := s.surely(ctx, w.trouble)
+		var st state
+		err := kube.Retry(ctx, w.trouble, func(ctx context.Context) (err error) {
+			st, err = s.look(ctx, d.enough)
+			return err
+		})
 		if ctx.Err() != nil {
 			continue
 		}
@@ -92,7 +100,7 @@ func (w *waiter) run(ctx context.Context, decide decider) error {
 			})
 			continue
 		}
-		done, why, err := decide(ctx, st)
+		done, why, err := d.decide(ctx, st)
 		if done || err != nil {
 			return err
 		}
@@ -115,16 +123,16 @@ func (w *waiter) beat(ctx context.Context) {
 }
 
 // once is a wait that does not wait.
-func (w *waiter) once(ctx context.Context, decide decider) (string, error) {
+func (w *waiter) once(ctx context.Context, d decider) (string, error) {
 	var st state
 	err := w.step.persist(ctx, true, func(ctx context.Context) (err error) {
-		st, err = w.step.look(ctx)
+		st, err = w.step.look(ctx, d.enough)
 		return err
 	})
 	if err != nil {
 		return "", err
 	}
-	done, why, err := decide(ctx, st)
+	done, why, err := d.decide(ctx, st)
 	if done || err != nil {
 		return why, err
 	}

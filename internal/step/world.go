@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"github.com/copytrigger/copytrigger/internal/handshake"
-	"github.com/copytrigger/copytrigger/internal/kube"
 	"github.com/copytrigger/copytrigger/internal/pvc"
 )
 
@@ -18,7 +17,9 @@ type state struct {
 // look reads the present state. The claim comes first: a write on the condition of this
 // claim's version then proves that VolSync has not begun a copy between the look at the
 // claim and the write, so neither has it between the look at the copy and the write.
-func (s Step) look(ctx context.Context) (state, error) {
+// Where the claim alone is enough, nothing else is read: it would only take time, and the
+// application is frozen.
+func (s Step) look(ctx context.Context, enough func(handshake.Claim) bool) (state, error) {
 	claim, err := s.Claims.Get(ctx, s.Claim)
 	if err != nil {
 		return state{}, err
@@ -27,7 +28,7 @@ func (s Step) look(ctx context.Context) (state, error) {
 		Claim:     handshake.ReadClaim(claim.UID, claim.Deleting, claim.Annotations),
 		ClaimOnly: s.ClaimOnly,
 	}}
-	if s.ClaimOnly {
+	if s.ClaimOnly || enough(st.world.Claim) {
 		return st, nil
 	}
 	if st.world.Sources, err = s.VolSync.Sources(ctx, s.Claim); err != nil {
@@ -48,15 +49,8 @@ func (st state) copies() (handshake.Source, bool) {
 	return source, source.Method == "Snapshot" || source.Method == "Clone"
 }
 
-// surely is look, repeated as long as what stops it may pass and ctx lasts.
-func (s Step) surely(ctx context.Context, trouble kube.Trouble) (state, error) {
-	var st state
-	err := kube.Retry(ctx, trouble, func(ctx context.Context) (err error) {
-		st, err = s.look(ctx)
-		return err
-	})
-	return st, err
-}
+// never: the decision needs everything.
+func never(handshake.Claim) bool { return false }
 
 // write sets copy-trigger if the claim still is what was looked at. An error that is not
 // a conflict leaves open whether it was written; the next look tells.

@@ -28,9 +28,13 @@ type textHandler struct {
 	w  io.Writer
 }
 
-func (h *textHandler) Enabled(context.Context, slog.Level) bool { return true }
-func (h *textHandler) WithAttrs([]slog.Attr) slog.Handler       { return h }
-func (h *textHandler) WithGroup(string) slog.Handler            { return h }
+func (h *textHandler) WithAttrs([]slog.Attr) slog.Handler { return h }
+func (h *textHandler) WithGroup(string) slog.Handler      { return h }
+
+// Enabled leaves out what client-go says at its verbose levels, request bodies among it.
+func (h *textHandler) Enabled(_ context.Context, level slog.Level) bool {
+	return level >= slog.LevelInfo
+}
 
 func (h *textHandler) Handle(_ context.Context, r slog.Record) error {
 	label := ""

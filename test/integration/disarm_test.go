@@ -1,0 +1,111 @@
+package integration
+
+import (
+	"testing"
+
+	. "github.com/copytrigger/copytrigger/test/integration/harness"
+)
+
+// disarm, in every state that it may find, and again. It never fails: after it nothing of
+// the run is armed, and its outcome says what that means.
+func TestDisarm(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name    string
+		arrange func(s *Site) (trigger, latest, status string) // as it is left
+		first   string
+		again   string
+	}{
+		{"nothing was ever fired", func(s *Site) (string, string, string) {
+			s.ReplicateAndWait(Source{})
+			return "", "", Waiting
+		}, "ok", "ok"},
+		{"VolSync has recorded it", func(s *Site) (string, string, string) {
+			s.Replicate(Source{})
+			trigger := s.AwaitWaiting("run")
+			s.Fire(trigger)
+			s.AwaitCompleted(trigger)
+			return trigger, trigger, Completed
+		}, "ok", "ok"},
+		{"VolSync waits for the next one", func(s *Site) (string, string, string) {
+			trigger := backedUp(s)
+			s.FinishSync()
+			s.SyncAgain("second")
+			s.AwaitStatus(Waiting)
+			return trigger, trigger, Waiting
+		}, "ok", "ok"},
+		{"VolSync has not taken it", func(s *Site) (string, string, string) {
+			s.Orphan()
+			s.Fire(s.AwaitWaiting("run", "--pvc-only"), "--pvc-only")
+			return "", "", Waiting
+		}, "withdrawn", "ok"},
+		{"VolSync has not taken it, the second time", func(s *Site) (string, string, string) {
+			last := backedUp(s)
+			s.FinishSync()
+			s.SyncAgain("second")
+			s.AwaitStatus(Waiting)
+			s.DeleteSource()
+			s.Fire(s.AwaitWaiting("run", "--pvc-only"), "--pvc-only")
+			return last, last, Waiting
+		}, "withdrawn", "ok"},
+		{"VolSync is copying", func(s *Site) (string, string, string) {
+			s.FireHeld("run")
+			return "", "", InProgress
+		}, "tainted", "tainted"},
+		{"another run's", func(s *Site) (string, string, string) {
+			s.Orphan()
+			trigger := s.AwaitWaiting("run-2", "--pvc-only")
+			s.Fire(trigger, "--pvc-only")
+			return trigger, "", Waiting
+		}, "ok", "ok"},
+		{"somebody else's", func(s *Site) (string, string, string) {
+			s.Annotate(Trigger, "run")
+			return "run", "", ""
+		}, "ok", "ok"},
+		{"a claim without annotations", func(s *Site) (string, string, string) {
+			s.Annotate(Use, "")
+			return "", "", ""
+		}, "ok", "ok"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			s := New(t)
+			trigger, latest, status := c.arrange(s)
+			s.Run("disarm", "--run-id", "run").Exits(OK).Outcome(c.first)
+			s.Leaves(trigger, latest, status)
+			s.Run("disarm", "--run-id", "run").Exits(OK).Outcome(c.again)
+			s.Leaves(trigger, latest, status)
+		})
+	}
+}
+
+// After a disarm in time, VolSync goes on waiting, and the next run can have the wait.
+func TestDisarmedInTime(t *testing.T) {
+	t.Parallel()
+	s, proxy := New(t).Proxied()
+	s.ReplicateAndWait(Source{})
+	trigger := s.AwaitWaiting("first")
+	// Taken back in the same moment: whichever write comes first decides.
+	write := proxy.Hold(Write)
+	fire := s.Start("fire-trigger", "--trigger", trigger)
+	write.Arrived()
+	s.Run("disarm", "--run-id", "first").Ends(OK)
+	s.Annotate("example.com/note", "so that the write comes too late")
+	fire.Kill()
+	write.Drop()
+	s.Nudge()
+	s.Copied(0)
+	again := s.AwaitWaiting("second")
+	s.Fire(again)
+	s.AwaitCompleted(again)
+	s.Leaves(again, again, Completed)
+	s.Copied(1)
+}
+
+// disarm of a claim that is not there.
+func TestDisarmWithoutAClaim(t *testing.T) {
+	t.Parallel()
+	s := New(t)
+	s.DeleteClaim()
+	s.AsAdmin().Run("disarm", "--run-id", "run").Ends(Refused).Hint("check --pvc and --namespace")
+}

@@ -1,0 +1,88 @@
+package integration
+
+import (
+	"testing"
+
+	. "github.com/copytrigger/copytrigger/test/integration/harness"
+)
+
+const handmade = "early.0123456789abcdef" // a trigger that no await-waiting gave
+
+// While a copy exists, VolSync acknowledges any trigger at once, and copies nothing. So
+// fire-trigger refuses.
+func TestFireIsRefusedWhileACopyExists(t *testing.T) {
+	t.Parallel()
+	for name, args := range map[string][]string{"": nil, "with --pvc-only": {"--pvc-only"}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := New(t)
+			trigger := backedUp(s)
+			s.AwaitMover()
+			s.Run("fire-trigger", append(args, "--trigger", handmade)...).Ends(Refused).
+				Error("VolSync is not waiting any more").Hint("run await-waiting again")
+			s.Nudge()
+			s.Leaves(trigger, trigger, Completed)
+			s.Copied(1)
+		})
+	}
+}
+
+// The same with kubectl: VolSync says Completed, with the trigger that was given, and
+// there is no copy of this moment. This is what the refusal above is for.
+func TestVolSyncAcknowledgesWithoutACopy(t *testing.T) {
+	t.Parallel()
+	s := New(t)
+	app := s.StartApp()
+	s.Replicate(Source{})
+	trigger := s.AwaitWaiting("first")
+	before := app.Quiesce()
+	s.Fire(trigger)
+	s.AwaitCompleted(trigger)
+	app.Unquiesce()
+	s.AwaitMover()
+
+	now := app.Quiesce()
+	s.Annotate(Trigger, handmade)
+	s.AwaitRecorded(handmade)
+	app.Unquiesce()
+
+	s.Leaves(handmade, handmade, Completed)
+	s.Copied(1)
+	if copied := s.CopyTree("Snapshot"); copied != before || copied == now {
+		t.Error("the copy is not the old one")
+	}
+}
+
+// A trigger set while nobody waits makes the next sync copy without waiting. So
+// fire-trigger refuses that too, and await-waiting an armed claim.
+func TestFireIsRefusedWhileNobodyWaits(t *testing.T) {
+	t.Parallel()
+	s := New(t)
+	trigger := backedUp(s)
+	s.FinishSync()
+	s.Run("fire-trigger", "--trigger", handmade).Ends(Refused).
+		Error("ReplicationSource nightly has no sync running").Hint("run await-waiting again")
+	s.Leaves(trigger, trigger, Completed)
+
+	// What it refused to do, done by hand.
+	s.Annotate(Trigger, handmade)
+	s.SyncAgain("second")
+	s.AwaitRecorded(handmade)
+	s.Copied(2)
+}
+
+// A trigger that VolSync has recorded is used up once VolSync waits again.
+func TestUsedTriggerIsRefused(t *testing.T) {
+	t.Parallel()
+	s := New(t)
+	trigger := backedUp(s)
+	// A retry of the step is no new use.
+	s.Run("fire-trigger", "--trigger", trigger).Ends(OK).Says("VolSync has recorded the trigger already")
+	s.FinishSync()
+	s.SyncAgain("second")
+	s.AwaitStatus(Waiting)
+	s.Run("fire-trigger", "--trigger", trigger).Ends(Refused).Error("is used up").Hint("run await-waiting again")
+	s.Nudge()
+	s.Leaves(trigger, trigger, Waiting)
+	s.Copied(1)
+}

@@ -1,0 +1,215 @@
+package integration
+
+import (
+	"testing"
+
+	. "github.com/copytrigger/copytrigger/test/integration/harness"
+)
+
+// Somebody else fires between await-waiting and fire-trigger: VolSync copies for them.
+func TestForeignTriggerBeforeFire(t *testing.T) {
+	t.Parallel()
+	t.Run("VolSync is copying for it", func(t *testing.T) {
+		t.Parallel()
+		s := New(t)
+		s.ReplicateAndWait(s.Hold().Source("Snapshot"))
+		trigger := s.AwaitWaiting("run")
+		s.Annotate(Trigger, foreign)
+		s.AwaitStatus(InProgress)
+		s.Run("fire-trigger", "--trigger", trigger).Ends(Refused).
+			Error(`it is armed with the trigger "somebody-else"`).Hint("find out who set it")
+		s.Leaves(foreign, "", InProgress)
+	})
+	t.Run("VolSync has copied for it", func(t *testing.T) {
+		t.Parallel()
+		s := New(t)
+		s.ReplicateAndWait(Source{})
+		trigger := s.AwaitWaiting("run")
+		s.Annotate(Trigger, foreign)
+		s.AwaitRecorded(foreign)
+		s.Run("fire-trigger", "--trigger", trigger).Ends(Refused).
+			Error("VolSync is not waiting any more").Hint("run await-waiting again")
+		s.Leaves(foreign, foreign, Completed)
+		s.Copied(1)
+	})
+	t.Run("at the very moment of the write", func(t *testing.T) {
+		t.Parallel()
+		s, proxy := New(t).Proxied()
+		s.ReplicateAndWait(Source{})
+		trigger := s.AwaitWaiting("run")
+		write := proxy.Hold(Write)
+		fire := s.Start("fire-trigger", "--trigger", trigger)
+		write.Arrived()
+		s.Annotate(Trigger, foreign)
+		write.Reply()
+		fire.End().Ends(Refused)
+		s.Leaves(foreign, foreign, Completed)
+		s.Copied(1)
+	})
+}
+
+// Something of the claim changes between the look and the write, and it is none of the
+// protocol's: the write is tried again on what is there now.
+func TestHarmlessChangeAtTheMomentOfTheWrite(t *testing.T) {
+	t.Parallel()
+	s, proxy := New(t).Proxied()
+	s.ReplicateAndWait(Source{})
+	trigger := s.AwaitWaiting("run")
+	write := proxy.Hold(Write)
+	fire := s.Start("fire-trigger", "--trigger", trigger)
+	write.Arrived()
+	s.Annotate("example.com/note", "hello")
+	write.Reply()
+	fire.End().Ends(OK).Says("the claim has changed; deciding again")
+	s.AwaitCompleted(trigger)
+	s.Leaves(trigger, trigger, Completed)
+	s.Copied(1)
+	if s.Annotations()["example.com/note"] != "hello" {
+		t.Error("somebody's annotation is gone")
+	}
+}
+
+// Somebody else replaces the trigger while VolSync copies: it will record theirs.
+func TestTriggerReplacedDuringTheCopy(t *testing.T) {
+	t.Parallel()
+	s := New(t)
+	trigger, held := s.FireHeld("run")
+	await := s.Start("await-completed", "--trigger", trigger)
+	await.Says("VolSync is copying")
+	s.Annotate(Trigger, foreign)
+	await.End().Ends(Tainted).Error(`somebody replaced the trigger by "somebody-else"`).Hint("do not use this sync's copy")
+	s.Leaves(foreign, "", InProgress)
+	held.Release()
+	s.Leaves(foreign, foreign, Completed)
+	s.Copied(1)
+}
+
+// The same, and VolSync has recorded theirs before await-completed looks again.
+func TestTriggerReplacedAndRecordedUnseen(t *testing.T) {
+	t.Parallel()
+	s, proxy := New(t).Proxied()
+	trigger, held := s.FireHeld("run")
+	await := s.Start("await-completed", "--trigger", trigger)
+	await.Says("VolSync is copying")
+	look := proxy.Hold(GetClaim)
+	s.Annotate("example.com/note", "makes it look")
+	look.Arrived()
+	s.Annotate(Trigger, foreign)
+	held.Release()
+	s.AwaitRecorded(foreign)
+	look.Reply()
+	await.End().Ends(Unverified).Error(`VolSync recorded a copy for "somebody-else" instead of this trigger`).Hint("do not rely on this sync's copy")
+	s.Leaves(foreign, foreign, Completed)
+	s.Copied(1)
+}
+
+// The trigger was replaced and recorded before await-completed even began.
+func TestTriggerReplacedBeforeAwaitCompleted(t *testing.T) {
+	t.Parallel()
+	s := New(t)
+	trigger, held := s.FireHeld("run")
+	s.Annotate(Trigger, foreign)
+	held.Release()
+	s.AwaitRecorded(foreign)
+	s.Run("await-completed", "--trigger", trigger).Ends(Refused).
+		Error("the trigger is neither set nor recorded").Hint("taken back or replaced")
+	s.Leaves(foreign, foreign, Completed)
+}
+
+// Somebody takes the trigger back.
+func TestTriggerTakenBackByAnotherHand(t *testing.T) {
+	t.Parallel()
+	t.Run("before VolSync took it", func(t *testing.T) {
+		t.Parallel()
+		s := New(t)
+		s.Orphan()
+		trigger := s.AwaitWaiting("run", "--pvc-only")
+		s.Fire(trigger, "--pvc-only")
+		await := s.Start("await-completed", "--trigger", trigger, "--pvc-only")
+		await.Says("VolSync has not taken the trigger")
+		s.Annotate(Trigger, "")
+		await.End().Ends(Withdrawn).Error("somebody took the trigger back before VolSync took it: no copy was made").Hint("run await-waiting again")
+		s.Leaves("", "", Waiting)
+		s.Copied(0)
+	})
+	t.Run("while VolSync was copying", func(t *testing.T) {
+		t.Parallel()
+		s := New(t)
+		trigger, held := s.FireHeld("run")
+		await := s.Start("await-completed", "--trigger", trigger)
+		await.Says("VolSync is copying")
+		s.Annotate(Trigger, "")
+		await.End().Ends(Tainted).Error("somebody took the trigger back while VolSync was copying").Hint("do not use this sync's copy")
+		s.Leaves("", "", InProgress)
+		held.Release()
+		s.Leaves("", "", Completed)
+		s.Copied(1)
+	})
+}
+
+// Copy triggers are turned off while VolSync copies: nothing will be recorded.
+func TestCopyTriggersTurnedOffDuringTheCopy(t *testing.T) {
+	t.Parallel()
+	s := New(t)
+	trigger, held := s.FireHeld("run")
+	await := s.Start("await-completed", "--trigger", trigger)
+	await.Says("VolSync is copying")
+	s.Annotate(Use, "")
+	await.End().Ends(Tainted).Error("somebody removed " + Use).Hint("put the annotation back")
+	s.Leaves("", "", InProgress)
+	held.Release()
+}
+
+// The claim is deleted and created again while VolSync copies, with the annotations that
+// it had: they prove nothing, and the trigger in them must go.
+func TestClaimRecreatedDuringTheCopy(t *testing.T) {
+	t.Parallel()
+	s, proxy := New(t).Proxied()
+	trigger, _ := s.FireHeld("run")
+	await := s.Start("await-completed", "--trigger", trigger)
+	await.Says("VolSync is copying")
+	look := proxy.Hold(GetClaim)
+	s.Annotate("example.com/note", "makes it look")
+	look.Arrived()
+	s.DeleteSource()
+	s.RecreateClaim()
+	look.Reply()
+	await.End().Ends(Unverified).Error("it was deleted and created again during the copy").Hint("do not rely on this sync's copy")
+	s.Leaves("", "", InProgress)
+}
+
+// The claim is gone while VolSync copies.
+func TestClaimGoneDuringTheCopy(t *testing.T) {
+	t.Parallel()
+	s := New(t)
+	trigger, _ := s.FireHeld("run")
+	await := s.Start("await-completed", "--trigger", trigger)
+	await.Says("VolSync is copying")
+	s.DeleteClaim()
+	await.End().Ends(Tainted)
+}
+
+// Somebody deletes VolSync's copy before it is done. VolSync makes another one, and the
+// application is still quiesced for that: fine, if it is recorded for our trigger.
+func TestCopyDeletedDuringTheCopy(t *testing.T) {
+	t.Parallel()
+	s := New(t)
+	app := s.StartApp()
+	held := s.Hold()
+	s.Replicate(held.Source("Snapshot"))
+	trigger := s.AwaitWaiting("run")
+	frozen := app.Quiesce()
+	s.Fire(trigger)
+	s.AwaitStatus(InProgress)
+	await := s.Start("await-completed", "--trigger", trigger)
+	await.Says("VolSync is copying")
+	s.DeleteCopy()
+	held.Release()
+	await.End().Ends(OK)
+	app.Unquiesce()
+	s.Leaves(trigger, trigger, Completed)
+	s.Copied(2)
+	if s.CopyTree("Snapshot") != frozen {
+		t.Error("the copy is not what was frozen")
+	}
+}

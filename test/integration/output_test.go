@@ -1,0 +1,118 @@
+package integration
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	. "github.com/copytrigger/copytrigger/test/integration/harness"
+)
+
+// Every result on stdout is a file too, where a directory is given, also of steps that
+// do not end well: a pipeline that declares a result finds it.
+func TestResultFiles(t *testing.T) {
+	t.Parallel()
+	s := New(t)
+	s.Replicate(Source{})
+	step := func(code int, command string, args ...string) *Result {
+		t.Helper()
+		dir := t.TempDir()
+		r := s.Run(command, append(args, "--results-dir", dir)...).Ends(code)
+		files, err := os.ReadDir(dir)
+		s.Must(err)
+		if len(files) != len(r.Values) {
+			t.Errorf("%s: files %v for the results %v", command, files, r.Values)
+		}
+		for name, value := range r.Values {
+			text, err := os.ReadFile(filepath.Join(dir, name))
+			s.Must(err)
+			if string(text) != fmt.Sprint(value) {
+				t.Errorf("%s: file %s has %q, stdout %v", command, name, text, value)
+			}
+		}
+		return r
+	}
+	trigger := step(OK, "await-waiting", "--run-id", "run").Value("trigger")
+	step(OK, "fire-trigger", "--trigger", trigger)
+	step(OK, "await-completed", "--trigger", trigger)
+	step(OK, "disarm", "--run-id", "run")
+	step(TimedOut, "await-waiting", "--run-id", "next", "--timeout", "0")
+	step(Refused, "fire-trigger", "--trigger", handmade)
+	step(Refused, "await-completed", "--trigger", handmade)
+}
+
+// A directory that cannot be written to is refused before anything is done.
+func TestResultsDirectoryIsTriedFirst(t *testing.T) {
+	t.Parallel()
+	s := New(t)
+	s.ReplicateAndWait(Source{})
+	trigger := s.AwaitWaiting("run")
+	s.Run("fire-trigger", "--trigger", trigger, "--results-dir", filepath.Join(t.TempDir(), "none")).
+		Exits(Usage).Says("results directory", "hint: give an existing, writable directory")
+	s.Leaves("", "", Waiting)
+}
+
+// With --log-format=json every line of stderr is an object that says what it is about.
+func TestLogAsJSON(t *testing.T) {
+	t.Parallel()
+	s := New(t)
+	s.Annotate(Use, "false")
+	s.Replicate(Source{})
+	lines := func(r *Result) []map[string]any {
+		t.Helper()
+		var all []map[string]any
+		for line := range strings.Lines(r.Stderr) {
+			var object map[string]any
+			if err := json.Unmarshal([]byte(line), &object); err != nil {
+				t.Fatalf("%q: %v", line, err)
+			}
+			for _, key := range []string{"time", "level", "msg"} {
+				if object[key] == nil {
+					t.Errorf("%q has no %s", line, key)
+				}
+			}
+			all = append(all, object)
+		}
+		return all
+	}
+	const json = "--log-format=json"
+	r := s.Run("await-waiting", "--run-id", "run", json).Ends(OK)
+	if len(lines(r)) == 0 {
+		t.Error("no warning")
+	}
+	for _, object := range lines(r) {
+		if object["pvc"] != Claim || object["namespace"] != s.Namespace || object["command"] != "await-waiting" {
+			t.Errorf("%v does not say what it is about", object)
+		}
+	}
+	trigger := r.Value("trigger")
+	lines(s.Run("fire-trigger", "--trigger", trigger, json).Ends(OK))
+	lines(s.Run("await-completed", "--trigger", trigger, json).Ends(OK))
+	last := lines(s.Run("fire-trigger", "--trigger", handmade, json).Ends(Refused))
+	if object := last[len(last)-1]; object["level"] != "ERROR" || object["hint"] == "" {
+		t.Errorf("the error is %v", object)
+	}
+	lines(s.Run("disarm", "--run-id", "run", json).Ends(OK))
+}
+
+// A step that has nothing to wait for has little to say, and a library under it nothing.
+func TestSaysNoMoreThanItHasTo(t *testing.T) {
+	t.Parallel()
+	s := New(t)
+	s.ReplicateAndWait(Source{})
+	r := s.Run("await-waiting", "--run-id", "run").Ends(OK)
+	if r.Stderr != "" {
+		t.Errorf("await-waiting says %q", r.Stderr)
+	}
+	trigger := r.Value("trigger")
+	if got := s.Fire(trigger).Stderr; strings.Count(got, "\n") != 1 {
+		t.Errorf("fire-trigger says %q", got)
+	}
+	s.AwaitRecorded(trigger)
+	if got := s.AwaitCompleted(trigger).Stderr; strings.Count(got, "\n") != 1 {
+		t.Errorf("await-completed says %q", got)
+	}
+}

@@ -1,0 +1,191 @@
+package integration
+
+import (
+	"os"
+	"syscall"
+	"testing"
+	"time"
+
+	. "github.com/copytrigger/copytrigger/test/integration/harness"
+	"github.com/copytrigger/copytrigger/test/pace"
+)
+
+// The tests of this file have the cluster to themselves: none is parallel.
+
+// VolSync is killed and started again at each stage of a backup.
+func TestVolSyncRestarts(t *testing.T) {
+	volsync := func(s *Site) *Component { return s.Component("volsync") }
+
+	t.Run("before it waits", func(t *testing.T) {
+		s := New(t)
+		v := volsync(s)
+		v.Kill()
+		s.Replicate(Source{})
+		await := s.Start("await-waiting", "--run-id", "run", "--timeout", "2m")
+		await.Says("has no sync running")
+		v.Start()
+		trigger := await.End().Ends(OK).Value("trigger")
+		s.Fire(trigger)
+		s.AwaitCompleted(trigger)
+		s.Leaves(trigger, trigger, Completed)
+		s.Copied(1)
+	})
+	t.Run("while it waits", func(t *testing.T) {
+		s := New(t)
+		v := volsync(s)
+		s.ReplicateAndWait(Source{})
+		trigger := s.AwaitWaiting("run")
+		v.Kill()
+		s.Fire(trigger)
+		await := s.Start("await-completed", "--trigger", trigger)
+		await.Says("VolSync has not taken the trigger")
+		v.Start()
+		await.End().Ends(OK)
+		s.Leaves(trigger, trigger, Completed)
+		s.Copied(1)
+	})
+	t.Run("while it copies", func(t *testing.T) {
+		s := New(t)
+		v := volsync(s)
+		trigger, held := s.FireHeld("run")
+		await := s.Start("await-completed", "--trigger", trigger)
+		await.Says("VolSync is copying")
+		v.Kill()
+		held.Release()
+		s.CutTime()
+		v.Start()
+		await.End().Ends(OK)
+		s.Leaves(trigger, trigger, Completed)
+		s.Copied(1)
+	})
+	t.Run("when it has copied", func(t *testing.T) {
+		s := New(t)
+		v := volsync(s)
+		s.ReplicateAndWait(Source{})
+		trigger := s.AwaitWaiting("run")
+		s.Fire(trigger)
+		s.AwaitRecorded(trigger)
+		v.Restart()
+		s.AwaitCompleted(trigger)
+		s.Nudge()
+		s.Leaves(trigger, trigger, Completed)
+		s.Copied(1)
+	})
+}
+
+// VolSync stands still: the trigger is given back, and when VolSync goes on it has
+// nothing to copy. The same wait serves the next run.
+func TestVolSyncDoesNotReact(t *testing.T) {
+	for name, end := range map[string]struct {
+		signal os.Signal
+		args   []string
+		reason string
+	}{
+		"--ack-timeout": {args: []string{"--ack-timeout", "1s"}, reason: "VolSync did not react to the trigger within 1s"},
+		"--timeout":     {args: []string{"--timeout", "1s"}, reason: "timed out after 1s"},
+		"SIGTERM":       {signal: syscall.SIGTERM, reason: "stopped by SIGTERM"},
+		"SIGINT":        {signal: syscall.SIGINT, reason: "stopped by SIGINT"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := New(t)
+			s.ReplicateAndWait(Source{})
+			trigger := s.AwaitWaiting("first")
+			v := s.Component("volsync")
+			v.Pause()
+			s.Fire(trigger)
+			await := s.Start("await-completed", append([]string{"--trigger", trigger}, end.args...)...)
+			if end.signal != nil {
+				await.Says("VolSync has not taken the trigger")
+				await.Signal(end.signal)
+			}
+			await.End().Ends(Withdrawn).Error(end.reason).Error("no copy was made")
+			s.Leaves("", "", Waiting)
+			v.Resume()
+			s.Nudge()
+			s.Leaves("", "", Waiting)
+			s.Copied(0)
+
+			again := s.AwaitWaiting("second")
+			s.Fire(again)
+			s.AwaitCompleted(again)
+			s.Leaves(again, again, Completed)
+			s.Copied(1)
+		})
+	}
+}
+
+// The pod of the run is lost after fire-trigger, before VolSync has reacted, and the run
+// begins anew: it takes its trigger back and goes on.
+func TestRunLostBeforeVolSyncReacts(t *testing.T) {
+	s := New(t)
+	s.ReplicateAndWait(Source{})
+	trigger := s.AwaitWaiting("run")
+	v := s.Component("volsync")
+	v.Pause()
+	s.Fire(trigger)
+	s.Run("await-waiting", "--run-id", "run").Ends(OK).Says("an earlier attempt of this run was lost after it had fired")
+	s.Leaves("", "", Waiting)
+	v.Resume()
+	s.Nudge()
+	s.Copied(0)
+	again := s.AwaitWaiting("run")
+	s.Fire(again)
+	s.AwaitCompleted(again)
+	s.Leaves(again, again, Completed)
+	s.Copied(1)
+}
+
+// The API server is restarted in the middle of both waits. (By the administrator: for
+// anybody else a new server has no roles at first; see TestForbiddenForAMoment.)
+func TestServerRestarts(t *testing.T) {
+	s := New(t).AsAdmin()
+	v := s.Component("volsync")
+	v.Pause()
+	held := s.Hold()
+	s.Replicate(held.Source("Snapshot"))
+	await := s.Start("await-waiting", "--run-id", "run", "--timeout", "3m")
+	await.Says("has no sync running")
+	server := s.Component("kube-apiserver")
+	server.Restart()
+	v.Resume()
+	trigger := await.End().Ends(OK).Value("trigger")
+
+	s.Fire(trigger)
+	completed := s.Start("await-completed", "--trigger", trigger, "--timeout", "3m", "--ack-timeout", "2m")
+	completed.Says("VolSync is copying")
+	server.Restart()
+	held.Release()
+	completed.End().Ends(OK)
+	s.Leaves(trigger, trigger, Completed)
+	s.Copied(1)
+}
+
+// A storage that takes its time over every file: the application stays quiesced for the
+// whole of it. Without quiescing, the copy is torn.
+func TestSlowStorage(t *testing.T) {
+	s := New(t)
+	s.SetPace(pace.Pace{CutDelay: 300 * time.Millisecond, FilePause: 100 * time.Millisecond, ReadyDelay: 300 * time.Millisecond})
+	app := s.StartApp()
+	s.Replicate(Source{})
+	trigger := s.AwaitWaiting("first")
+	frozen := app.Quiesce()
+	s.Fire(trigger)
+	s.AwaitCompleted(trigger)
+	app.Unquiesce()
+	if s.CopyTree("Snapshot") != frozen {
+		t.Error("the copy is not what was frozen")
+	}
+	if !s.CopyIsWhole() {
+		t.Error("the copy is torn")
+	}
+	s.FinishSync()
+
+	s.SyncAgain("second")
+	trigger = s.AwaitWaiting("second")
+	s.Fire(trigger)
+	s.AwaitCompleted(trigger)
+	if s.CopyIsWhole() {
+		t.Error("a copy of a running application is not torn, so this test says nothing")
+	}
+	s.Copied(2)
+}

@@ -134,6 +134,10 @@ func Completed(c Claim, t Trigger, seen Seen) Decision {
 		return Decision{Do: End, Outcome: Tainted,
 			Why:  "somebody took the trigger back while VolSync was copying",
 			Hint: "do not use this sync's copy"}
+	case !seen.Fired && c.Status == StatusCompleted:
+		// Never fired, or fired, replaced and recorded before we looked: nothing tells.
+		return Decision{Do: End, Outcome: Unverified, Why: "the trigger is neither set nor recorded, and VolSync has made a copy",
+			Hint: "if fire-trigger was run, do not rely on this sync's copy: somebody took its trigger back, or replaced it"}
 	case !seen.Fired:
 		return *refuse("the trigger is neither set nor recorded", "run fire-trigger first; if it was run, its trigger has been taken back or replaced since")
 	case c.Status == StatusWaiting && !seen.Taken && seen.Since != "" && seen.Since == c.Since:

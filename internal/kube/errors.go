@@ -59,6 +59,10 @@ func (r Request) wrap(err error) error {
 // IsNotFound says that the object, or its whole resource, is not there.
 func IsNotFound(err error) bool { return apierrors.IsNotFound(err) }
 
+// IsDenied says that the server does not let this account do this, or does not know it.
+// An API server that has just been started may say so until it has read its rules.
+func IsDenied(err error) bool { return IsForbidden(err) || IsUnauthorized(err) }
+
 // IsForbidden says that the account may not do this.
 func IsForbidden(err error) bool { return apierrors.IsForbidden(err) }
 

@@ -13,8 +13,9 @@ const (
 	maxPause   = 15 * time.Second
 )
 
-// Trouble is told about every failed try that will be repeated.
-type Trouble func(error)
+// Trouble is told about every failed try, and says whether to try again: [Passing], where
+// the caller does not know better.
+type Trouble func(error) (again bool)
 
 // Retry runs f until it succeeds, fails for good, or ctx ends. Its error is the last one
 // of f: an error of ctx alone would not say what was wrong all the while.
@@ -25,12 +26,11 @@ func Retry(ctx context.Context, trouble Trouble, f func(context.Context) error) 
 		switch {
 		case err != nil && last != nil && ctx.Err() != nil && interrupted(err):
 			return last // err only repeats that time is up
-		case err == nil || ctx.Err() != nil || !Passing(err):
+		case err == nil || ctx.Err() != nil || !trouble(err):
 			last = err
 			return err
 		}
 		last = err
-		trouble(err)
 		return retry.RetryableError(err)
 	})
 	if err != nil && last != nil {

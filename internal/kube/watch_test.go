@@ -60,7 +60,7 @@ func follows(t *testing.T, answers []error, events func(s *server, end context.C
 			defer close(done)
 			err = Follow(ctx, Request{Resource: "persistentvolumeclaims", Namespace: "app", Name: "data"}, s.open,
 				func() { s.mu.Lock(); s.changes++; s.mu.Unlock() },
-				func(err error) { s.mu.Lock(); s.trouble = append(s.trouble, err); s.mu.Unlock() })
+				s.told)
 		}()
 		synctest.Wait()
 		events(s, cancel)
@@ -81,6 +81,16 @@ func pass(d time.Duration) { time.Sleep(d); synctest.Wait() }
 
 // ends is a server that ends the watch.
 func ends(s *server) { s.now.Stop(); synctest.Wait() }
+
+// told keeps what will be tried again.
+func (s *server) told(err error) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if Passing(err) {
+		s.trouble = append(s.trouble, err)
+	}
+	return Passing(err)
+}
 
 func (s *server) want(opened, changes, trouble int) {
 	s.t.Helper()

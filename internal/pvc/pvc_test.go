@@ -172,14 +172,14 @@ func TestFollow(t *testing.T) {
 	defer cancel()
 	changes, troubles := 0, []string{}
 	err = In(client, "app", "copytrigger").Follow(ctx, "data", func() { changes++ },
-		func(err error) { troubles = append(troubles, err.Error()) })
+		func(err error) bool { troubles = append(troubles, err.Error()); return kube.Passing(err) })
 	if !kube.IsForbidden(err) {
 		t.Errorf("got %v, want the refusal", err)
 	}
 	if changes != 3 { // it stands, added, modified
 		t.Errorf("got %d changes, want 3", changes)
 	}
-	if want := []string{"watch persistentvolumeclaims app/data: watching: it says no"}; !reflect.DeepEqual(troubles, want) {
+	if want := []string{"watch persistentvolumeclaims app/data: watching: it says no", "watch persistentvolumeclaims app/data: it says no"}; !reflect.DeepEqual(troubles, want) {
 		t.Errorf("got troubles %q, want %q", troubles, want)
 	}
 }

@@ -93,6 +93,6 @@ func TestAwaitCompletedGivesTheCut(t *testing.T) {
 }
 
 func TestAwaitCompletedLooksOnce(t *testing.T) {
-	complete(t, 0, nil, nil).wants(t, want{handshake.Withdrawn, []string{"timed out after 0s", "taken back"}, "", "before"})
+	complete(t, 0, nil, nil).wants(t, want{handshake.Withdrawn, []string{"not at the first look", "taken back"}, "", "before"})
 	complete(t, 0, func(p *play) { p.takes(); p.completes() }, nil).wants(t, want{outcome: handshake.OK, trigger: waitingTrigger(t)})
 }

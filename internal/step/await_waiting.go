@@ -23,7 +23,7 @@ func (s Step) AwaitWaiting(ctx context.Context, run string, timeout time.Duratio
 		return out, s.unfired(err, "")
 	}
 	cautioned := false
-	reason, err := s.wait(ctx, timeout == 0, decider{never, func(ctx context.Context, st state) (bool, string, error) {
+	reason, err := s.wait(ctx, timeout == 0, decider{decide: func(ctx context.Context, st state) (bool, string, error) {
 		if !cautioned {
 			cautioned = true
 			for _, c := range handshake.Cautions(st.world) {
@@ -63,7 +63,7 @@ func (s Step) mayFire(ctx context.Context, once bool) error {
 func (s Step) takeBack(ctx context.Context, run string) error {
 	ctx, cancel := lastly(ctx)
 	defer cancel()
-	d, err := s.giveBack(ctx, false, func(c handshake.Claim) handshake.Decision { return handshake.Disarm(c, run) })
+	d, err := s.giveBack(ctx, lenient, func(c handshake.Claim) handshake.Decision { return handshake.Disarm(c, run) })
 	switch {
 	case err != nil:
 		return s.undecided(err, run)

@@ -17,7 +17,7 @@ func (s Step) Disarm(ctx context.Context, run string, timeout time.Duration) (re
 	ctx, cancel := limit(ctx, timeout)
 	defer cancel()
 	out := s.values()
-	d, err := s.giveBack(ctx, timeout == 0, func(c handshake.Claim) handshake.Decision { return handshake.Disarm(c, run) })
+	d, err := s.giveBack(ctx, func(err error) bool { return timeout != 0 && kube.Passing(err) }, func(c handshake.Claim) handshake.Decision { return handshake.Disarm(c, run) })
 	if err == nil {
 		out.Set("outcome", string(d.Outcome))
 		s.Log.Info(s.subject() + ": " + d.Why)

@@ -21,9 +21,9 @@ func (s Step) unfired(err error, reason string) error {
 	case err == nil || errors.As(err, &ending):
 		return err
 	case errors.As(err, &up):
-		return &Ending{Outcome: TimedOut, Err: err, Why: during(err, reason), Hint: "nothing was fired; raise --timeout, or see why it waits"}
+		return &Ending{Outcome: TimedOut, Err: err, Why: during(err, reason), Hint: "this attempt has fired nothing; raise --timeout, or see why it waits"}
 	case errors.As(err, &stop):
-		return &Ending{Outcome: Signalled, Err: err, Why: during(err, reason) + "; nothing was fired"}
+		return &Ending{Outcome: Signalled, Err: err, Why: during(err, reason) + "; this attempt has fired nothing"}
 	case kube.IsNotFound(err) && errors.As(err, &failed) && failed.Request.Resource == "persistentvolumeclaims":
 		return &Ending{Outcome: handshake.Refused, Err: err, Why: s.subject() + " is not there", Hint: hint(failed)}
 	case errors.As(err, &failed) && !kube.Passing(err):

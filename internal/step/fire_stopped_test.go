@@ -23,9 +23,9 @@ func TestFireTriggerStopped(t *testing.T) {
 		writes  int
 		took    time.Duration
 	}{
-		"signal at the look": {at("get copy", signal), 0, want{Signalled, []string{"stopped by SIGTERM", "nothing was fired"}, "", ""}, 0, 0},
+		"signal at the look": {at("get copy", signal), 0, want{Signalled, []string{"stopped by SIGTERM", "has fired nothing"}, "", ""}, 0, 0},
 		"signal after the look": {func(p *play) { p.faults(nil, once("get copy", func() error { p.signal(); return nil })) }, 0,
-			want{Signalled, []string{"stopped by SIGTERM; nothing was fired"}, "", ""}, 0, 0},
+			want{Signalled, []string{"stopped by SIGTERM; this attempt has fired nothing"}, "", ""}, 0, 0},
 		"signal at the write": {at("patch pvc", signal), 0,
 			want{handshake.Withdrawn, []string{"stopped by SIGTERM", "taken back before VolSync took it"}, "", "before"}, 2, 0},
 		"signal after the write": {func(p *play) { p.faults(nil, once("patch pvc", func() error { p.signal(); return nil })) }, 0,
@@ -35,7 +35,7 @@ func TestFireTriggerStopped(t *testing.T) {
 		}, 0, want{handshake.Tainted, []string{"stopped by SIGTERM", "may have copied already"}, "do not use", "before"}, 2, 0},
 		"signal when it was set before": {func(p *play) {
 			p.annotate(handshake.TriggerAnnotation, mine)
-			p.faults(nil, once("get copy", func() error { p.signal(); return nil }))
+			p.faults(nil, once("get pvc", func() error { p.signal(); return nil }))
 		}, 0, want{handshake.Withdrawn, []string{"stopped by SIGTERM"}, "", "before"}, 1, 0},
 		"reply lost, applied, then the server": {func(p *play) {
 			p.faults(nil, once("patch pvc", func() error { gone(p); return away }))
@@ -49,8 +49,8 @@ func TestFireTriggerStopped(t *testing.T) {
 				time.AfterFunc(31*time.Second, func() { p.faults(nil, nil) })
 				return away
 			}), 0,
-			want{TimedOut, []string{"timed out after 30s", "the server is away"}, "nothing was fired", ""}, 1, 0},
-		"server away":           {func(p *play) { gone(p) }, 0, want{TimedOut, []string{"timed out after 30s", "the server is away"}, "nothing was fired", ""}, 0, 30 * time.Second},
+			want{TimedOut, []string{"timed out after 30s", "the server is away"}, "has fired nothing", ""}, 1, 0},
+		"server away":           {func(p *play) { gone(p) }, 0, want{TimedOut, []string{"timed out after 30s", "the server is away"}, "has fired nothing", ""}, 0, 30 * time.Second},
 		"server away, one look": {func(p *play) { gone(p) }, -1, want{Failed, []string{"the server is away"}, "", ""}, 0, 0},
 		"server hangs at the write": {func(p *play) {
 			p.faults(nil, once("patch pvc", func() error { time.Sleep(writeLimit); return context.DeadlineExceeded }))

@@ -30,7 +30,7 @@ func (s Step) FireTrigger(ctx context.Context, t handshake.Trigger, timeout time
 	var wrote, set, doubt bool // set: by an earlier attempt; doubt: about the last write
 	err := s.persist(ctx, timeout == 0, func(ctx context.Context) error {
 		for {
-			st, err := s.look(ctx, never)
+			st, err := s.lookToFire(ctx, t)
 			if err != nil {
 				return err
 			}
@@ -38,7 +38,9 @@ func (s Step) FireTrigger(ctx context.Context, t handshake.Trigger, timeout time
 			d := handshake.Fire(st.world, t)
 			if d.Do == handshake.End {
 				set = d.Outcome == handshake.OK
-				s.Log.Info(s.subject() + ": " + d.Why)
+				if set {
+					s.Log.Info(s.subject() + ": " + d.Why)
+				}
 				return s.ending(d)
 			}
 			if ctx.Err() != nil {
@@ -70,6 +72,21 @@ func (s Step) FireTrigger(ctx context.Context, t handshake.Trigger, timeout time
 		s.Log.Info(s.subject() + ": the trigger " + t.String() + " is set")
 	}
 	return out, nil
+}
+
+// lookToFire looks at the claim alone where that answers: a trigger that is set already
+// must not be taken for one that was never set because something else cannot be read.
+func (s Step) lookToFire(ctx context.Context, t handshake.Trigger) (state, error) {
+	alone := s
+	alone.ClaimOnly = true
+	st, err := alone.look(ctx)
+	if err != nil || s.ClaimOnly {
+		return st, err
+	}
+	if d := handshake.Fire(st.world, t); d.Do == handshake.End && d.Outcome == handshake.OK {
+		return st, nil
+	}
+	return s.look(ctx)
 }
 
 func (s Step) writeWhole(ctx context.Context, st state, value string) error {

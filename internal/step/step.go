@@ -76,7 +76,11 @@ func (s Step) ending(d handshake.Decision) error {
 func (s Step) values() result.Values {
 	var v result.Values
 	v.Set("outcome", string(handshake.OK))
+	v.Set("reason", "") // why it did not end well
 	v.Set("pvc", s.Namespace+"/"+s.Claim)
+	if s.ClaimOnly {
+		v.Set("unchecked", "replication-source, copy") // so that nobody takes this for the whole promise
+	}
 	return v
 }
 
@@ -95,12 +99,17 @@ func limit(ctx context.Context, d time.Duration) (context.Context, context.Cance
 // persist repeats f as long as its errors may pass and ctx lasts; once: not at all. If ctx
 // has ended, its error says why, and what was wrong until then.
 func (s Step) persist(ctx context.Context, once bool, f func(context.Context) error) error {
-	var err error
-	if once {
-		err = f(ctx)
-	} else {
-		err = kube.Retry(ctx, func(err error) { s.Log.Info("trying again: " + err.Error()) }, f)
-	}
+	return s.persistIf(ctx, func(err error) bool { return !once && kube.Passing(err) }, f)
+}
+
+func (s Step) persistIf(ctx context.Context, passes func(error) bool, f func(context.Context) error) error {
+	err := kube.Retry(ctx, func(err error) bool {
+		again := passes(err)
+		if again {
+			s.Log.Info("trying again: " + err.Error())
+		}
+		return again
+	}, f)
 	var ending *Ending
 	if err == nil || ctx.Err() == nil || errors.As(err, &ending) || errors.Is(err, context.Cause(ctx)) {
 		return err
@@ -111,7 +120,12 @@ func (s Step) persist(ctx context.Context, once bool, f func(context.Context) er
 // timeUp is the cause of a context whose time limit passed.
 type timeUp struct{ after time.Duration }
 
-func (t timeUp) Error() string { return fmt.Sprintf("timed out after %s", t.after) }
+func (t timeUp) Error() string {
+	if t.after == 0 {
+		return "not at the first look, and --timeout 0 allows no other,"
+	}
+	return fmt.Sprintf("timed out after %s", t.after)
+}
 
 // Stop is the cause of a context that a signal ended.
 type Stop struct {

@@ -21,12 +21,12 @@ func lastly(ctx context.Context) (context.Context, context.CancelFunc) {
 
 // giveBack applies a decision about the claim until nothing is left to write, and gives
 // the last one. It reads the claim alone: to disarm must need no more rights than to fire.
-func (s Step) giveBack(ctx context.Context, once bool, decide func(handshake.Claim) handshake.Decision) (handshake.Decision, error) {
+func (s Step) giveBack(ctx context.Context, passes func(error) bool, decide func(handshake.Claim) handshake.Decision) (handshake.Decision, error) {
 	var (
 		d, lost  handshake.Decision // lost: the reply to its write
 		expected handshake.Claim    // what that write makes of the claim
 	)
-	err := s.persist(ctx, once, func(ctx context.Context) error {
+	err := s.persistIf(ctx, passes, func(ctx context.Context) error {
 		for {
 			claim, err := s.Claims.Get(ctx, s.Claim)
 			if err != nil {
@@ -55,6 +55,15 @@ func (s Step) giveBack(ctx context.Context, once bool, decide func(handshake.Cla
 	return d, err
 }
 
+// lenient is for who had the right a moment ago: a refusal, too, may pass.
+func lenient(err error) bool { return kube.Passing(err) || kube.IsDenied(err) }
+
+// Unfire gives the trigger back after a fire-trigger that was well, but for why must not
+// be: its results cannot be left to the next step. It is nil if VolSync recorded it.
+func (s Step) Unfire(ctx context.Context, t handshake.Trigger, why error) error {
+	return s.surrender(ctx, t, handshake.Seen{Fired: true}, why)
+}
+
 // surrender ends a step that has fired, or may have: it gives the trigger back and says
 // how it stands. It is nil if VolSync recorded the trigger after all. why is what made
 // the step give up.
@@ -62,7 +71,7 @@ func (s Step) surrender(ctx context.Context, t handshake.Trigger, seen handshake
 	s.Log.Warn("giving up: " + why.Error())
 	ctx, cancel := lastly(ctx)
 	defer cancel()
-	d, err := s.giveBack(ctx, false, func(c handshake.Claim) handshake.Decision {
+	d, err := s.giveBack(ctx, lenient, func(c handshake.Claim) handshake.Decision {
 		d, back := handshake.Completed(c, t, seen), handshake.Disarm(c, t.Run())
 		switch {
 		case d.Do == handshake.Look:

@@ -55,7 +55,7 @@ func TestAwaitCompletedGivesUp(t *testing.T) {
 			p.faults(always(forbidden, "get pvc", "patch pvc"), nil)
 			p.annotate("example.com/x", "y")
 		}, want{handshake.Tainted,
-			[]string{"not yours", "cannot make sure"}, `grant the verb "get"`, mine}, 0},
+			[]string{"not yours", "cannot make sure"}, `grant the verb "get"`, mine}, -1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := complete(t, freeze, c.prepare, c.events)

@@ -10,14 +10,20 @@ import (
 	"github.com/copytrigger/copytrigger/internal/kube"
 )
 
+// graceOfRefusal is how long an account that had its rights may be refused before it is
+// believed: an API server that has just been started refuses until it has read its rules.
+const graceOfRefusal = 30 * time.Second
+
 // heartbeat is how often a wait that stays the same says that it still is one.
 const heartbeat = time.Minute
 
 // decider decides about one state. It ends the wait with done or an error; otherwise why
 // says what is being waited for.
 type decider struct {
-	enough func(handshake.Claim) bool // see [Step.look]
 	decide func(ctx context.Context, st state) (done bool, why string, err error)
+
+	nudge   <-chan struct{} // another reason to look again; may be nil
+	lenient bool            // once there was a look, a refusal, too, may pass: for graceOfRefusal
 }
 
 // waiter is one wait on the claim, its ReplicationSource and its copy. A change of any
@@ -25,12 +31,15 @@ type decider struct {
 // without writing the claim, when an older WaitingForTrigger still stands there.
 type waiter struct {
 	step    Step
+	decider decider
 	poke    chan struct{} // something may have changed; full means that a look is due anyway
 	fatal   chan error    // the first error that does not pass
 	running sync.WaitGroup
 
-	mu     sync.Mutex
-	reason string
+	mu      sync.Mutex
+	reason  string
+	looked  bool      // at least once
+	refused time.Time // since when; zero after a look
 }
 
 // watching is one watch of a waiter.
@@ -43,19 +52,19 @@ type watching struct {
 // done, fails, or ctx ends: the error is then ctx's cause. With once it looks only once.
 // The reason is the last one given, for the message of whoever gives up.
 func (s Step) wait(ctx context.Context, once bool, d decider) (reason string, err error) {
-	w := &waiter{step: s, poke: make(chan struct{}, 1), fatal: make(chan error, 1), reason: "reaching the API server"}
+	w := &waiter{step: s, decider: d, poke: make(chan struct{}, 1), fatal: make(chan error, 1), reason: "reaching the API server"}
 	if once {
-		return w.once(ctx, d)
+		return w.once(ctx)
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer w.running.Wait()
 	defer cancel()
 	w.running.Go(func() { w.beat(ctx) })
-	err = w.run(ctx, d)
+	err = w.run(ctx)
 	return w.why(), err
 }
 
-func (w *waiter) run(ctx context.Context, d decider) error {
+func (w *waiter) run(ctx context.Context) error {
 	s := w.step
 	watches := map[string]*watching{
 		"claim": w.watch(ctx, func(ctx context.Context, changed func()) error {
@@ -75,13 +84,14 @@ func (w *waiter) run(ctx context.Context, d decider) error {
 		case err := <-w.fatal:
 			return err
 		case <-w.poke:
+		case <-w.decider.nudge:
 		}
 		if !stand(watches) {
 			continue // what is not watched yet could change unseen after the look
 		}
 		var st state
 		err := kube.Retry(ctx, w.trouble, func(ctx context.Context) (err error) {
-			st, err = s.look(ctx, d.enough)
+			st, err = s.look(ctx)
 			return err
 		})
 		if ctx.Err() != nil {
@@ -90,6 +100,7 @@ func (w *waiter) run(ctx context.Context, d decider) error {
 		if err != nil {
 			return err
 		}
+		w.saw()
 		if source, ok := st.copies(); ok && (source.Name != copied.Name || source.Method != copied.Method) {
 			if old := watches["copy"]; old != nil {
 				old.stop()
@@ -100,7 +111,7 @@ func (w *waiter) run(ctx context.Context, d decider) error {
 			})
 			continue
 		}
-		done, why, err := d.decide(ctx, st)
+		done, why, err := w.decider.decide(ctx, st)
 		if done || err != nil {
 			return err
 		}
@@ -123,16 +134,16 @@ func (w *waiter) beat(ctx context.Context) {
 }
 
 // once is a wait that does not wait.
-func (w *waiter) once(ctx context.Context, d decider) (string, error) {
+func (w *waiter) once(ctx context.Context) (string, error) {
 	var st state
 	err := w.step.persist(ctx, true, func(ctx context.Context) (err error) {
-		st, err = w.step.look(ctx, d.enough)
+		st, err = w.step.look(ctx)
 		return err
 	})
 	if err != nil {
 		return "", err
 	}
-	done, why, err := d.decide(ctx, st)
+	done, why, err := w.decider.decide(ctx, st)
 	if done || err != nil {
 		return why, err
 	}
@@ -189,5 +200,31 @@ func (w *waiter) why() string {
 	return w.reason
 }
 
+// saw notes that there was a look.
+func (w *waiter) saw() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.looked, w.refused = true, time.Time{}
+}
+
 // trouble is a reason to wait, too: for the API server.
-func (w *waiter) trouble(err error) { w.because("trying again: " + err.Error()) }
+func (w *waiter) trouble(err error) bool {
+	again := kube.Passing(err) || kube.IsDenied(err) && w.bears()
+	if again {
+		w.because("trying again: " + err.Error())
+	}
+	return again
+}
+
+// bears says whether a refusal may still pass.
+func (w *waiter) bears() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.decider.lenient || !w.looked {
+		return false
+	}
+	if w.refused.IsZero() {
+		w.refused = time.Now()
+	}
+	return time.Since(w.refused) < graceOfRefusal
+}

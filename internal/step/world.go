@@ -17,9 +17,7 @@ type state struct {
 // look reads the present state. The claim comes first: a write on the condition of this
 // claim's version then proves that VolSync has not begun a copy between the look at the
 // claim and the write, so neither has it between the look at the copy and the write.
-// Where the claim alone is enough, nothing else is read: it would only take time, and the
-// application is frozen.
-func (s Step) look(ctx context.Context, enough func(handshake.Claim) bool) (state, error) {
+func (s Step) look(ctx context.Context) (state, error) {
 	claim, err := s.Claims.Get(ctx, s.Claim)
 	if err != nil {
 		return state{}, err
@@ -28,7 +26,7 @@ func (s Step) look(ctx context.Context, enough func(handshake.Claim) bool) (stat
 		Claim:     handshake.ReadClaim(claim.UID, claim.Deleting, claim.Annotations),
 		ClaimOnly: s.ClaimOnly,
 	}}
-	if s.ClaimOnly || enough(st.world.Claim) {
+	if s.ClaimOnly {
 		return st, nil
 	}
 	if st.world.Sources, err = s.VolSync.Sources(ctx, s.Claim); err != nil {
@@ -48,9 +46,6 @@ func (st state) copies() (handshake.Source, bool) {
 	source := st.world.Sources[0]
 	return source, source.Method == "Snapshot" || source.Method == "Clone"
 }
-
-// never: the decision needs everything.
-func never(handshake.Claim) bool { return false }
 
 // write sets copy-trigger if the claim still is what was looked at. An error that is not
 // a conflict leaves open whether it was written; the next look tells.

@@ -84,7 +84,13 @@ func TestFollow(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			for _, answer := range []string{"403", "no such group"} {
-				err := c.follow(ctx, serve(t, map[string]string{c.path: answer}), func() { t.Error("changed") }, func(err error) { t.Errorf("tried again: %v", err); cancel() })
+				err := c.follow(ctx, serve(t, map[string]string{c.path: answer}), func() { t.Error("changed") }, func(err error) bool {
+					if kube.Passing(err) {
+						t.Errorf("tried again: %v", err)
+						cancel()
+					}
+					return kube.Passing(err)
+				})
 				if err == nil || !strings.HasPrefix(err.Error(), c.want) {
 					t.Errorf("got %v, want %s…", err, c.want)
 				}
@@ -99,7 +105,13 @@ func TestFollow(t *testing.T) {
 			}
 			events += `{"type":"ERROR","object":{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Forbidden","code":403,"message":"revoked"}}` + "\n"
 			changes := 0
-			err := c.follow(ctx, serve(t, map[string]string{c.path: events}), func() { changes++ }, func(err error) { t.Errorf("tried again: %v", err); cancel() })
+			err := c.follow(ctx, serve(t, map[string]string{c.path: events}), func() { changes++ }, func(err error) bool {
+				if kube.Passing(err) {
+					t.Errorf("tried again: %v", err)
+					cancel()
+				}
+				return kube.Passing(err)
+			})
 			if changes != 4 || !kube.IsForbidden(err) {
 				t.Errorf("got %d changes, %v, want 4, and the refusal", changes, err)
 			}

@@ -95,7 +95,7 @@ func TestAwaitWaitingStopped(t *testing.T) {
 			await := s.Start("await-waiting", "--run-id", "second")
 			await.Says("waiting: ")
 			await.Signal(signal)
-			await.End().Ends(code).Error("nothing was fired").Error("exists already")
+			await.End().Ends(code).Error("has fired nothing").Error("exists already")
 			s.Leaves(last, last, Completed)
 		})
 	}
@@ -111,7 +111,7 @@ func TestFireTriggerStoppedBeforeTheWrite(t *testing.T) {
 	fire := s.Start("fire-trigger", "--trigger", trigger)
 	look.Arrived()
 	fire.Signal(syscall.SIGTERM)
-	fire.End().Ends(SIGTERM).Error("nothing was fired")
+	fire.End().Ends(SIGTERM).Error("has fired nothing")
 	s.Nudge()
 	s.Leaves("", "", Waiting)
 	s.Copied(0)

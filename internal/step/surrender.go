@@ -68,7 +68,10 @@ func (s Step) Unfire(ctx context.Context, t handshake.Trigger, why error) error 
 // how it stands. It is nil if VolSync recorded the trigger after all. why is what made
 // the step give up.
 func (s Step) surrender(ctx context.Context, t handshake.Trigger, seen handshake.Seen, why error) error {
-	s.Log.Warn("giving up: " + why.Error())
+	var ending *Ending
+	if !errors.As(why, &ending) { // or it is said at the end, and enough
+		s.Log.Warn("giving up: " + why.Error())
+	}
 	ctx, cancel := lastly(ctx)
 	defer cancel()
 	d, err := s.giveBack(ctx, lenient, func(c handshake.Claim) handshake.Decision {
@@ -81,11 +84,10 @@ func (s Step) surrender(ctx context.Context, t handshake.Trigger, seen handshake
 		}
 		return d
 	})
-	var ending *Ending
 	switch {
 	case err == nil && d.Outcome == handshake.OK:
 		return nil
-	case err == nil && errors.As(why, &ending) && ending.Outcome == d.Outcome:
+	case err == nil && ending != nil && ending.Outcome == d.Outcome:
 		return ending
 	case err == nil:
 		return &Ending{Outcome: d.Outcome, Why: fmt.Sprintf("%s: %v; %s", s.subject(), why, d.Why), Hint: d.Hint, Err: why}

@@ -41,7 +41,7 @@ func TestResultFiles(t *testing.T) {
 	step(OK, "disarm", "--run-id", "run")
 	step(TimedOut, "await-waiting", "--run-id", "next", "--timeout", "0")
 	step(Refused, "fire-trigger", "--trigger", handmade)
-	step(Refused, "await-completed", "--trigger", handmade)
+	step(Unverified, "await-completed", "--trigger", handmade)
 }
 
 // A directory that cannot be written to is refused before anything is done.

@@ -16,7 +16,6 @@ import (
 
 var (
 	claims    = schema.GroupVersionResource{Version: "v1", Resource: "persistentvolumeclaims"}
-	jobs      = schema.GroupVersionResource{Group: "batch", Version: "v1", Resource: "jobs"}
 	sources   = schema.GroupVersionResource{Group: "volsync.backube", Version: "v1alpha1", Resource: "replicationsources"}
 	snapshots = schema.GroupVersionResource{Group: "snapshot.storage.k8s.io", Version: "v1", Resource: "volumesnapshots"}
 	classes   = schema.GroupVersionResource{Group: "snapshot.storage.k8s.io", Version: "v1", Resource: "volumesnapshotclasses"}

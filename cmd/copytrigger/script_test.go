@@ -3,7 +3,9 @@ package main
 import (
 	"bufio"
 	"errors"
+	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -11,8 +13,10 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"golang.org/x/sys/unix"
 )
 
 func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"copytrigger": main}) }
@@ -42,12 +46,14 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	wants(ts, args[0], ts.Exec(args[1], args[2:]...))
 }
 
-// stopped SIGNAL CODE PATTERN PROGRAM ARGS... sends a signal when a line of stderr matches.
+var signals = map[string]syscall.Signal{"TERM": syscall.SIGTERM, "INT": syscall.SIGINT, "HUP": syscall.SIGHUP}
+
+// stopped SIGNALS CODE PATTERN PROGRAM ARGS... sends signals when a line of stderr matches.
+// They are separated by commas, and a duration among them is a pause.
 func stopped(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 4 {
 		ts.Fatalf("usage: stopped SIGNAL CODE PATTERN PROGRAM ARGS...")
 	}
-	number := map[string]syscall.Signal{"TERM": syscall.SIGTERM, "INT": syscall.SIGINT}[args[0]]
 	pattern := regexp.MustCompile(args[2])
 	cmd := exec.Command(lookup(ts, args[3]), args[4:]...)
 	cmd.Env, cmd.Dir, cmd.Stdout = ts.Value("vars").([]string), ts.MkAbs("."), ts.Stdout()
@@ -60,7 +66,7 @@ func stopped(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(err)
 		if !sent && pattern.MatchString(lines.Text()) {
 			sent = true
-			ts.Check(cmd.Process.Signal(number))
+			ts.Check(send(cmd.Process, args[0]))
 		}
 	}
 	err = cmd.Wait()
@@ -68,6 +74,22 @@ func stopped(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("it ended before it said %q", args[2])
 	}
 	wants(ts, args[1], err)
+}
+
+func send(p *os.Process, signs string) error {
+	for sign := range strings.SplitSeq(signs, ",") {
+		number, known := signals[sign]
+		if !known {
+			pause, err := time.ParseDuration(sign)
+			if err != nil {
+				return err
+			}
+			time.Sleep(pause)
+		} else if err := p.Signal(number); err != nil {
+			return fmt.Errorf("%s: %w", sign, err)
+		}
+	}
+	return nil
 }
 
 func lookup(ts *testscript.TestScript, program string) string {
@@ -80,15 +102,19 @@ func lookup(ts *testscript.TestScript, program string) string {
 	return ""
 }
 
+// wants compares an exit code, or the name of the signal that killed.
 func wants(ts *testscript.TestScript, code string, err error) {
-	got := 0
+	got := "0"
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
-		got = exit.ExitCode()
+		got = strconv.Itoa(exit.ExitCode())
+		if status, ok := exit.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+			got = unix.SignalName(status.Signal())
+		}
 	} else {
 		ts.Check(err)
 	}
-	if strconv.Itoa(got) != code {
-		ts.Fatalf("exit code %d, want %s", got, code)
+	if got != code {
+		ts.Fatalf("exit code %s, want %s", got, code)
 	}
 }
 

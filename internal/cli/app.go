@@ -3,18 +3,19 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"sync/atomic"
 
 	"github.com/urfave/cli/v2"
 	"k8s.io/klog/v2"
 
 	"github.com/copytrigger/copytrigger/internal/kube"
 	"github.com/copytrigger/copytrigger/internal/pvc"
-	"github.com/copytrigger/copytrigger/internal/result"
 	"github.com/copytrigger/copytrigger/internal/step"
 	"github.com/copytrigger/copytrigger/internal/volsync"
 )
@@ -23,7 +24,8 @@ import (
 func Main(args []string, version string, stdout, stderr io.Writer) int {
 	ctx, stop := signals(context.Background())
 	defer stop()
-	m := &program{stdout: stdout, stderr: stderr, log: newLog(stderr, "text")}
+	m := newProgram(stdout, stderr)
+	defer m.stderr.flush(flushLimit)
 	err := m.app(version).RunContext(ctx, args)
 	if err != nil {
 		m.log.Error(err.Error(), "hint", hintOf(err))
@@ -33,12 +35,31 @@ func Main(args []string, version string, stdout, stderr io.Writer) int {
 
 // program is one run of the command line.
 type program struct {
-	stdout, stderr io.Writer
-	log            *slog.Logger // as text until the flags say otherwise
+	stdout io.Writer
+	stderr *lines
+	log    *slog.Logger           // as text until the flags say otherwise
+	format atomic.Pointer[string] // of the log
 }
 
-// action is a command once its flags are read and the cluster is known.
-type action func(ctx context.Context, s step.Step, o options) (result.Values, error)
+func newProgram(stdout, stderr io.Writer) *program {
+	m := &program{stdout: stdout}
+	m.stderr = newLines(stderr, m.lost)
+	m.speak("text")
+	return m
+}
+
+// speak sets the format of the log.
+func (m *program) speak(format string) {
+	m.format.Store(&format)
+	m.log = newLog(m.stderr, format)
+}
+
+// lost is the message that stands in for n that nobody read.
+func (m *program) lost(n int) []byte {
+	var b bytes.Buffer
+	newLog(&b, *m.format.Load()).Warn(fmt.Sprintf("%d messages were dropped: stderr was not read", n))
+	return b.Bytes()
+}
 
 func (m *program) app(version string) *cli.App {
 	return &cli.App{
@@ -70,16 +91,18 @@ func onUsageError(c *cli.Context, err error, _ bool) error {
 	return usageError{err, "see " + where}
 }
 
-// run connects to the cluster, acts, and leaves the results. They are written for a bad
-// end too, so that what a pipeline declares is there to be read.
+// run connects to the cluster, acts, and leaves the results.
 func (m *program) run(act action) cli.ActionFunc {
 	return func(c *cli.Context) error {
 		switch format := c.String("log-format"); format {
+		case "":
+			m.speak("text")
 		case "text", "json":
-			m.log = newLog(m.stderr, format)
+			m.speak(format)
 		default:
 			return usageError{fmt.Errorf("--log-format %q is neither text nor json", format), ""}
 		}
+		m.log = m.log.With("command", c.Command.Name)
 		// client-go's own messages belong to the progress, in its format.
 		klog.SetSlogLogger(m.log)
 		o, err := parse(c)
@@ -93,22 +116,21 @@ func (m *program) run(act action) cli.ActionFunc {
 		if err != nil {
 			return usageError{err, "check --kubeconfig and --context"}
 		}
+		m.log = m.log.With("namespace", cluster.Namespace, "pvc", o.claims[0])
 		s := step.Step{
 			Claims:    pvc.In(cluster.Metadata, cluster.Namespace, "copytrigger"),
 			VolSync:   volsync.In(cluster.Dynamic, cluster.Metadata, cluster.Namespace),
 			ClaimOnly: o.claimOnly,
 			Namespace: cluster.Namespace, Claim: o.claims[0],
-			Log: m.log.With("command", c.Command.Name, "namespace", cluster.Namespace, "pvc", o.claims[0]),
+			Log: m.log,
 		}
-		values, err := act(c.Context, s, o)
-		var ending *step.Ending
-		if errors.As(err, &ending) {
-			values.Set("outcome", string(ending.Outcome))
-			values.Set("reason", ending.Why)
+		values, err := act.do(c.Context, s, o)
+		undo := func(why error) error {
+			if act.undo == nil {
+				return nil
+			}
+			return act.undo(c.Context, s, o, why)
 		}
-		if werr := values.Write(m.stdout, o.resultsDir); werr != nil {
-			return errors.Join(err, werr)
-		}
-		return err
+		return m.leave(values, o.resultsDir, err, undo)
 	}
 }

@@ -22,12 +22,12 @@ func (m *program) commands() []*cli.Command {
 			Flags: append(common(), claimOnlyFlag(),
 				runFlag("`ID` of this run, the same for each of its steps and retries (default: a random one)"),
 				timeoutFlag(time.Hour, "give up after `DURATION`; 0 looks once")),
-			Action: m.run(func(ctx context.Context, s step.Step, o options) (result.Values, error) {
+			Action: m.run(action{do: func(ctx context.Context, s step.Step, o options) (result.Values, error) {
 				if !o.runGiven {
 					s.Log.Info("no --run-id given; this run is " + o.run)
 				}
 				return s.AwaitWaiting(ctx, o.run, o.timeout)
-			}),
+			}}),
 		},
 		{
 			Name:  "fire-trigger",
@@ -37,9 +37,11 @@ func (m *program) commands() []*cli.Command {
 			Flags: append(common(), claimOnlyFlag(),
 				triggerFlag("`TRIGGER` that await-waiting gave"),
 				timeoutFlag(30*time.Second, "give up after `DURATION` if the API server cannot be reached")),
-			Action: m.run(func(ctx context.Context, s step.Step, o options) (result.Values, error) {
+			Action: m.run(action{do: func(ctx context.Context, s step.Step, o options) (result.Values, error) {
 				return s.FireTrigger(ctx, o.trigger, o.timeout)
-			}),
+			}, undo: func(ctx context.Context, s step.Step, o options, why error) error {
+				return s.Unfire(ctx, o.trigger, why)
+			}}),
 		},
 		{
 			Name:  "await-completed",
@@ -50,9 +52,9 @@ func (m *program) commands() []*cli.Command {
 			Flags: append(common(), claimOnlyFlag(), ackFlag(),
 				triggerFlag("`TRIGGER` that was fired"),
 				timeoutFlag(10*time.Minute, "give the trigger back and end after `DURATION`; 0 looks once")),
-			Action: m.run(func(ctx context.Context, s step.Step, o options) (result.Values, error) {
+			Action: m.run(action{do: func(ctx context.Context, s step.Step, o options) (result.Values, error) {
 				return s.AwaitCompleted(ctx, o.trigger, o.timeout, o.ack)
-			}),
+			}}),
 		},
 		{
 			Name:  "disarm",
@@ -64,9 +66,9 @@ func (m *program) commands() []*cli.Command {
 			Flags: append(common(),
 				runFlag("`ID` of the run: a trigger of another run is left alone"),
 				timeoutFlag(20*time.Second, "give up after `DURATION` if the API server cannot be reached")),
-			Action: m.run(func(ctx context.Context, s step.Step, o options) (result.Values, error) {
+			Action: m.run(action{do: func(ctx context.Context, s step.Step, o options) (result.Values, error) {
 				return s.Disarm(ctx, o.run, o.timeout)
-			}),
+			}}),
 		},
 	}
 	for _, c := range commands {

@@ -17,7 +17,7 @@ func TestEnvironment(t *testing.T) {
 	dir := t.TempDir()
 	values := map[string]string{"pvc": "data", "namespace": "app", "kubeconfig": "kc", "context": "ctx", "results-dir": dir,
 		"log-format": "json", "run-id": "run-1", "trigger": mine, "timeout": "7s", "ack-timeout": "5s", "pvc-only": "true"}
-	m := &program{stdout: io.Discard, stderr: io.Discard, log: newLog(io.Discard, "text")}
+	m := newProgram(io.Discard, io.Discard)
 	for _, c := range m.app("v1").Commands {
 		t.Run(c.Name, func(t *testing.T) {
 			args := []string{c.Name}
@@ -67,7 +67,7 @@ func TestEmptyEnvironment(t *testing.T) {
 	noEnv(t)
 	for variable, says := range map[string]string{
 		"COPYTRIGGER_PVC": "not a claim's name", "COPYTRIGGER_RUN_ID": "--run-id is empty",
-		"COPYTRIGGER_TIMEOUT": "", "COPYTRIGGER_NAMESPACE": "", "COPYTRIGGER_RESULTS_DIR": "",
+		"COPYTRIGGER_TIMEOUT": "", "COPYTRIGGER_NAMESPACE": "--namespace is empty", "COPYTRIGGER_LOG_FORMAT": "", "COPYTRIGGER_RESULTS_DIR": "",
 	} {
 		t.Run(variable, func(t *testing.T) {
 			t.Setenv("COPYTRIGGER_PVC", "data")

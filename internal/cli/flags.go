@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/urfave/cli/v2"
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/copytrigger/copytrigger/internal/handshake"
 	"github.com/copytrigger/copytrigger/internal/kube"
@@ -66,6 +67,10 @@ func claimOnlyFlag() cli.Flag {
 		Usage: "read the claim only, where reading ReplicationSources and VolumeSnapshots is not granted; weaker checks"}
 }
 
+// notAName is the hint for what cannot be the name of an object. The server is not asked:
+// as a part of a URL it might mean another object ("..", "a/b").
+const notAName = "was a variable of the pipeline not expanded? a name has lower case letters, digits and \"-\""
+
 // parse turns flags into options. Every error is a usageError.
 func parse(c *cli.Context) (options, error) {
 	o := options{
@@ -84,17 +89,25 @@ func parse(c *cli.Context) (options, error) {
 	case len(o.claims) == 0:
 		return o, usageError{errors.New("--pvc is missing"), "name the claim that VolSync copies: --pvc NAME"}
 	case len(o.claims) > 1:
-		return o, usageError{fmt.Errorf("--pvc was given %d times", len(o.claims)), "this version coordinates one claim; use one run a claim"}
-	case strings.TrimSpace(o.claims[0]) == "" || strings.ContainsAny(o.claims[0], "$({}) /"):
-		return o, usageError{fmt.Errorf("--pvc %q is not a claim's name", o.claims[0]), "was a variable of the pipeline not expanded?"}
+		return o, usageError{fmt.Errorf("--pvc names several claims: %s", strings.Join(o.claims, ", ")), "this version coordinates one claim; use one run a claim"}
+	case len(validation.IsDNS1123Subdomain(o.claims[0])) > 0:
+		return o, usageError{fmt.Errorf("--pvc %q is not a claim's name", o.claims[0]), notAName}
+	case c.IsSet("namespace") && o.where.Namespace == "":
+		// The default would be another claim of the same name, in another namespace.
+		return o, usageError{errors.New("--namespace is empty"), "was a parameter of the pipeline not given? leave it out for the context's or the pod's own namespace"}
+	case o.where.Namespace != "" && len(validation.IsDNS1123Label(o.where.Namespace)) > 0:
+		return o, usageError{fmt.Errorf("--namespace %q is not a namespace's name", o.where.Namespace), notAName}
 	case o.timeout < 0 || o.ack < 0:
 		return o, usageError{errors.New("a limit is negative"), "0 looks once and does not wait"}
 	case has(c, "ack-timeout") && o.ack == 0:
 		return o, usageError{errors.New("--ack-timeout is 0"), "VolSync needs some time to react; the default is 1m"}
 	}
 	if has(c, "run-id") {
-		if o.run = c.String("run-id"); o.run == "" && c.IsSet("run-id") || o.run == "" && c.Command.Name == "disarm" {
+		switch o.run = c.String("run-id"); {
+		case o.run == "" && c.IsSet("run-id"):
 			return o, usageError{errors.New("--run-id is empty"), "give the id that await-waiting got"}
+		case o.run == "" && c.Command.Name == "disarm":
+			return o, usageError{errors.New("--run-id is missing"), "give the id that await-waiting got"}
 		}
 		if o.runGiven = o.run != ""; !o.runGiven {
 			o.run = strings.ToLower(rand.Text()[:16])

@@ -28,7 +28,7 @@ func must[T any](v T, err error) T {
 
 // parsed is what a command line comes to, short of doing it.
 func parsed(args ...string) (o options, err error) {
-	m := &program{stdout: io.Discard, stderr: io.Discard, log: newLog(io.Discard, "text")}
+	m := newProgram(io.Discard, io.Discard)
 	app := m.app("v1")
 	for _, c := range app.Commands {
 		c.Action = func(c *cli.Context) error {
@@ -71,6 +71,10 @@ func TestParse(t *testing.T) {
 			base(func(o *options) { o.trigger, o.timeout, o.ack = trigger, 10*time.Minute, time.Minute })},
 		"disarm": {[]string{"disarm", "--pvc", "data", "--run-id", "run-1"},
 			base(func(o *options) { o.run, o.runGiven, o.timeout = "run-1", true, 20*time.Second })},
+		"a name with dots": {[]string{"disarm", "--pvc", "data.db-0", "--run-id", "run-1"},
+			base(func(o *options) {
+				o.claims, o.run, o.runGiven, o.timeout = []string{"data.db-0"}, "run-1", true, 20*time.Second
+			})},
 		"everything": {[]string{"await-completed", "--pvc=data", "-n", "app", "--kubeconfig", "kc", "--context", "ctx", "--results-dir", dir,
 			"--pvc-only", "--trigger", mine, "--timeout", "0", "--ack-timeout", "5s", "--log-format", "json"},
 			base(func(o *options) {
@@ -104,13 +108,28 @@ func TestParseRefuses(t *testing.T) {
 		says, hint string
 	}{
 		"no claim":                {[]string{"disarm", "--run-id", "r"}, "--pvc is missing", "--pvc NAME"},
-		"two claims":              {[]string{"disarm", "--run-id", "r", "--pvc", "a", "--pvc", "b"}, "--pvc was given 2 times", "one run a claim"},
-		"two claims, by comma":    {[]string{"disarm", "--run-id", "r", "--pvc", "a,b"}, "--pvc was given 2 times", "one run a claim"},
+		"two claims":              {[]string{"disarm", "--run-id", "r", "--pvc", "a", "--pvc", "b"}, "several claims: a, b", "one run a claim"},
+		"two claims, by comma":    {[]string{"disarm", "--run-id", "r", "--pvc", "a,b"}, "several claims: a, b", "one run a claim"},
 		"empty claim":             {[]string{"disarm", "--run-id", "r", "--pvc", ""}, "not a claim's name", "variable"},
 		"Tekton's variable":       {[]string{"disarm", "--run-id", "r", "--pvc", "$(params.pvc)"}, "not a claim's name", "variable"},
 		"Argo's variable":         {[]string{"disarm", "--run-id", "r", "--pvc", "{{inputs.parameters.pvc}}"}, "not a claim's name", "variable"},
+		"the directory above":     {[]string{"disarm", "--run-id", "r", "--pvc", ".."}, "not a claim's name", "variable"},
+		"the directory":           {[]string{"disarm", "--run-id", "r", "--pvc", "."}, "not a claim's name", "variable"},
+		"a path":                  {[]string{"disarm", "--run-id", "r", "--pvc", "a/b"}, "not a claim's name", "variable"},
+		"a shell's variable":      {[]string{"disarm", "--run-id", "r", "--pvc", "$(x)"}, "not a claim's name", "variable"},
+		"blank claim":             {[]string{"disarm", "--run-id", "r", "--pvc", " "}, "not a claim's name", "variable"},
+		"capitals":                {[]string{"disarm", "--run-id", "r", "--pvc", "Data"}, "not a claim's name", "lower case"},
+		"namespace above":         {[]string{"disarm", "--run-id", "r", "--pvc", "a", "-n", ".."}, "not a namespace's name", "variable"},
+		"namespace here":          {[]string{"disarm", "--run-id", "r", "--pvc", "a", "-n", "."}, "not a namespace's name", "variable"},
+		"namespace with a path":   {[]string{"disarm", "--run-id", "r", "--pvc", "a", "-n", "a/b"}, "not a namespace's name", "variable"},
+		"namespace with a dot":    {[]string{"disarm", "--run-id", "r", "--pvc", "a", "-n", "a.b"}, "not a namespace's name", "variable"},
+		"namespace's variable":    {[]string{"disarm", "--run-id", "r", "--pvc", "a", "-n", "$(x)"}, "not a namespace's name", "variable"},
+		"blank namespace":         {[]string{"disarm", "--run-id", "r", "--pvc", "a", "-n", " "}, "not a namespace's name", "variable"},
+		"empty namespace":         {[]string{"disarm", "--run-id", "r", "--pvc", "a", "--namespace", ""}, "--namespace is empty", "leave it out"},
+		"empty namespace, short":  {[]string{"disarm", "--run-id", "r", "--pvc", "a", "-n", ""}, "--namespace is empty", "leave it out"},
 		"an argument":             {[]string{"disarm", "--run-id", "r", "--pvc", "a", "extra"}, `unexpected argument "extra"`, "disarm --help"},
-		"no run to disarm":        {[]string{"disarm", "--pvc", "a"}, "--run-id is empty", "await-waiting"},
+		"no run to disarm":        {[]string{"disarm", "--pvc", "a"}, "--run-id is missing", "await-waiting"},
+		"empty run to disarm":     {[]string{"disarm", "--pvc", "a", "--run-id", ""}, "--run-id is empty", "await-waiting"},
 		"empty run":               {[]string{"await-waiting", "--pvc", "a", "--run-id", ""}, "--run-id is empty", "await-waiting"},
 		"Tekton's run":            {[]string{"await-waiting", "--pvc", "a", "--run-id", "$(context.taskRun.uid)"}, "Tekton variable", "context.taskRun.uid"},
 		"Argo's run":              {[]string{"await-waiting", "--pvc", "a", "--run-id", "{{workflow.uid}}"}, "Argo variable", "workflow.uid"},

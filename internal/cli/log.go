@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"log/slog"
 	"sync"
@@ -56,11 +55,12 @@ func (h *textHandler) Handle(_ context.Context, r slog.Record) error {
 		}
 		return true
 	})
+	text := "copytrigger: " + label + line + "\n"
+	if hint != "" {
+		text += "copytrigger: hint: " + hint + "\n"
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	_, err := fmt.Fprintf(h.w, "copytrigger: %s%s\n", label, line)
-	if hint != "" {
-		_, err = fmt.Fprintf(h.w, "copytrigger: hint: %s\n", hint)
-	}
+	_, err := io.WriteString(h.w, text) // at once, so that the hint stays with its error
 	return err
 }

@@ -5,8 +5,11 @@ import (
 	"errors"
 	"os"
 	"os/signal"
+	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/copytrigger/copytrigger/internal/step"
 )
@@ -55,4 +58,52 @@ func TestIgnoredHangupStaysIgnored(t *testing.T) {
 	if ctx.Err() != nil {
 		t.Error(ctx.Err())
 	}
+}
+
+// One hangup may arrive many times, and must not kill in the middle of taking back.
+func TestRepeatedSignals(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		alive, end := context.WithCancel(t.Context())
+		got, mayKill := make(chan os.Signal, 1), atomic.Bool{}
+		ctx := obey(alive, got, func() { mayKill.Store(true) })
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if ctx.Err() != nil || mayKill.Load() {
+			t.Fatalf("without a signal: got %v, kills %v", ctx.Err(), mayKill.Load())
+		}
+		for range 3 {
+			select { // as os/signal sends: it never waits
+			case got <- syscall.SIGHUP:
+			default:
+			}
+			synctest.Wait()
+		}
+		if want := (step.Stop{Name: "SIGHUP", Number: 1}); !errors.Is(context.Cause(ctx), want) {
+			t.Errorf("got %v, want %v", context.Cause(ctx), want)
+		}
+		time.Sleep(echo - 1)
+		synctest.Wait()
+		if mayKill.Load() {
+			t.Errorf("a signal kills %s after the first", echo-1)
+		}
+		time.Sleep(time.Nanosecond)
+		synctest.Wait()
+		if !mayKill.Load() {
+			t.Errorf("a signal does not kill %s after the first", echo)
+		}
+		end()
+	})
+}
+
+// What is over changes no signals any more.
+func TestSignalsOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		alive, end := context.WithCancel(t.Context())
+		got := make(chan os.Signal, 1)
+		ctx := obey(alive, got, func() { t.Error("signals were let kill") })
+		got <- syscall.SIGTERM
+		<-ctx.Done()
+		end()
+		time.Sleep(time.Hour)
+	})
 }

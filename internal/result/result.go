@@ -66,44 +66,72 @@ func CheckDir(dir string) error {
 	if dir == "" {
 		return nil
 	}
-	f, err := os.CreateTemp(dir, ".copytrigger-*")
+	name, err := writeTemp(dir, make([]byte, spaceNeeded))
+	if err == nil {
+		err = os.Remove(name)
+	}
 	if err != nil {
 		return fmt.Errorf("results directory: %w", err)
 	}
-	f.Close()
-	return os.Remove(f.Name())
+	return nil
 }
 
-// Write writes the object to stdout, and each value to its file in dir unless dir is "".
-// A file appears whole or not at all.
+// spaceNeeded is more than the results of a step take. A file has to be that long to be
+// a test: on a full disk an empty one can still be made.
+const spaceNeeded = 16 << 10
+
+// Write writes each value to its file in dir unless dir is "", and the object to stdout.
+// A file appears whole or not at all. stdout comes last: what it says is read at once, and
+// cannot be taken back when a file fails.
 func (v Values) Write(stdout io.Writer, dir string) error {
 	b, err := json.Marshal(v)
 	if err != nil {
 		return err
 	}
+	if dir != "" {
+		for _, f := range v.fields {
+			if err := writeFile(dir, f.name, fmt.Sprint(f.value)); err != nil {
+				return fmt.Errorf("writing result %s: %w", f.name, err)
+			}
+		}
+	}
 	if _, err := fmt.Fprintf(stdout, "%s\n", b); err != nil {
 		return fmt.Errorf("writing the results: %w", err)
-	}
-	if dir == "" {
-		return nil
-	}
-	for _, f := range v.fields {
-		if err := writeFile(filepath.Join(dir, f.name), fmt.Sprint(f.value)); err != nil {
-			return fmt.Errorf("writing result %s: %w", f.name, err)
-		}
 	}
 	return nil
 }
 
 // writeFile has no newline at the end: Tekton and Argo take the file as it is.
-func writeFile(path, text string) error {
-	tmp := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".tmp")
-	if err := os.WriteFile(tmp, []byte(text), 0o644); err != nil {
+func writeFile(dir, name, text string) error {
+	tmp, err := writeTemp(dir, []byte(text))
+	if err != nil {
 		return err
 	}
-	if err := os.Rename(tmp, path); err != nil {
+	if err := os.Rename(tmp, filepath.Join(dir, name)); err != nil {
 		_ = os.Remove(tmp)
 		return err
 	}
 	return nil
+}
+
+// writeTemp writes a new file that everybody may read: who collects the results is often
+// another user. It leaves nothing behind when it fails. The name is its own, for two steps
+// may share the directory.
+func writeTemp(dir string, b []byte) (name string, err error) {
+	f, err := os.CreateTemp(dir, ".copytrigger-*")
+	if err != nil {
+		return "", err
+	}
+	_, err = f.Write(b)
+	if err == nil {
+		err = f.Chmod(0o644)
+	}
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		_ = os.Remove(f.Name())
+		return "", err
+	}
+	return f.Name(), nil
 }

@@ -114,9 +114,13 @@ func TestWriteFails(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(dir, "trigger", "x"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	err := some().Write(io.Discard, dir)
+	out := strings.Builder{}
+	err := some().Write(&out, dir)
 	if err == nil || !strings.Contains(err.Error(), "writing result trigger") {
 		t.Errorf("file: got %v, want one that names the result", err)
+	}
+	if out.Len() > 0 {
+		t.Errorf("stdout has %q although a file failed", out.String())
 	}
 	if got := names(t, dir); slices.ContainsFunc(got, func(n string) bool { return strings.HasPrefix(n, ".") }) {
 		t.Errorf("left %q", got)

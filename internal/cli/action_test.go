@@ -1,0 +1,186 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/copytrigger/copytrigger/internal/handshake"
+	"github.com/copytrigger/copytrigger/internal/result"
+	"github.com/copytrigger/copytrigger/internal/step"
+)
+
+// kubeconfig names a server that is not there.
+func kubeconfig(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "config")
+	err := os.WriteFile(path, []byte(`{apiVersion: v1, kind: Config, current-context: c,
+clusters: [{name: c, cluster: {server: "http://127.0.0.1:1"}}],
+contexts: [{name: c, context: {cluster: c, namespace: app}}]}`), 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// failing is a stdout that fails.
+type failing struct{ err error }
+
+func (f failing) Write([]byte) (int, error) { return 0, f.err }
+
+// acted runs one action as a command.
+func acted(t *testing.T, stdout io.Writer, dir string, act action) error {
+	m := newProgram(stdout, io.Discard)
+	app := m.app("v1")
+	app.Commands = []*cli.Command{{Name: "act", Flags: common(), Action: m.run(act)}}
+	return app.Run([]string{"copytrigger", "act", "--kubeconfig", kubeconfig(t), "--pvc", "data", "--results-dir", dir})
+}
+
+func ok() result.Values {
+	var v result.Values
+	v.Set("outcome", "ok")
+	v.Set("reason", "")
+	v.Set("trigger", mine)
+	return v
+}
+
+func read(t *testing.T, dir, name string) string {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(dir, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// What was done, but cannot be told, is undone, and the results say so where they can.
+func TestUndo(t *testing.T) {
+	noEnv(t)
+	broken := errors.New("broken pipe")
+	withdrawn := &step.Ending{Outcome: handshake.Withdrawn, Why: "it was given back"}
+	done := func(err error) func(context.Context, step.Step, options) (result.Values, error) {
+		return func(context.Context, step.Step, options) (result.Values, error) { return ok(), err }
+	}
+	for name, c := range map[string]struct {
+		act      action
+		code     int
+		outcome  string
+		undone   bool
+		messages []string
+	}{
+		"given back":          {action{do: done(nil)}, exitWithdrawn, "withdrawn", true, []string{"it was given back", "broken pipe"}},
+		"recorded after all":  {action{do: done(nil)}, exitFailed, "failed", true, []string{"broken pipe"}},
+		"nothing to undo":     {action{do: done(nil)}, exitFailed, "failed", false, []string{"broken pipe"}},
+		"was a bad end":       {action{do: done(&step.Ending{Outcome: step.TimedOut, Why: "late"})}, exitTimedOut, "timed-out", false, []string{"late", "broken pipe"}},
+		"failed without name": {action{do: done(errors.New("odd"))}, exitFailed, "failed", false, []string{"odd", "broken pipe"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir, undone := t.TempDir(), false
+			if name != "nothing to undo" {
+				c.act.undo = func(_ context.Context, s step.Step, _ options, why error) error {
+					if undone = true; !errors.Is(why, broken) || s.Claim != "data" {
+						t.Errorf("got %v, claim %q", why, s.Claim)
+					}
+					if name == "recorded after all" {
+						return nil
+					}
+					return withdrawn
+				}
+			}
+			err := acted(t, failing{broken}, dir, c.act)
+			if got := exitCode(err); got != c.code || !errors.Is(err, broken) || undone != c.undone {
+				t.Errorf("got code %d, undone %v, %v; want %d, %v", got, undone, err, c.code, c.undone)
+			}
+			for _, m := range c.messages {
+				if strings.Count(err.Error(), m) != 1 {
+					t.Errorf("got %q, want %q in it once", err, m)
+				}
+			}
+			if strings.Contains(err.Error(), "\n") {
+				t.Errorf("got more than one line: %q", err)
+			}
+			if got := read(t, dir, "outcome"); got != c.outcome {
+				t.Errorf("got outcome %q, want %q", got, c.outcome)
+			}
+			if read(t, dir, "reason") == "" {
+				t.Error("there is no reason")
+			}
+		})
+	}
+}
+
+// An ending that tells of the failed write already need not do so twice.
+func TestUndoSaysItOnce(t *testing.T) {
+	noEnv(t)
+	broken := errors.New("broken pipe")
+	err := acted(t, failing{broken}, t.TempDir(), action{
+		do: func(context.Context, step.Step, options) (result.Values, error) { return ok(), nil },
+		undo: func(_ context.Context, _ step.Step, _ options, why error) error {
+			return &step.Ending{Outcome: handshake.Tainted, Why: why.Error() + "; it was too late", Err: why}
+		},
+	})
+	if exitCode(err) != exitTainted || err.Error() != "writing the results: broken pipe; it was too late" {
+		t.Errorf("got %v", err)
+	}
+}
+
+// stdout tells the end when a file cannot be written, and never that it went well.
+func TestFileFails(t *testing.T) {
+	noEnv(t)
+	dir, out := t.TempDir(), strings.Builder{}
+	if err := os.MkdirAll(filepath.Join(dir, "trigger", "x"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	err := acted(t, &out, dir, action{
+		do: func(context.Context, step.Step, options) (result.Values, error) { return ok(), nil },
+		undo: func(context.Context, step.Step, options, error) error {
+			return &step.Ending{Outcome: handshake.Withdrawn, Why: "it was given back"}
+		},
+	})
+	if exitCode(err) != exitWithdrawn {
+		t.Errorf("got %v", err)
+	}
+	if want := `{"outcome":"withdrawn","reason":"it was given back","trigger":"` + mine + `"}` + "\n"; out.String() != want {
+		t.Errorf("got %swant %s", out.String(), want)
+	}
+	if got := read(t, dir, "outcome"); got != "withdrawn" {
+		t.Errorf("got outcome %q", got)
+	}
+}
+
+// Results that are written undo nothing.
+func TestGoodEndIsLeftAlone(t *testing.T) {
+	noEnv(t)
+	dir, out := t.TempDir(), strings.Builder{}
+	err := acted(t, &out, dir, action{
+		do:   func(context.Context, step.Step, options) (result.Values, error) { return ok(), nil },
+		undo: func(context.Context, step.Step, options, error) error { t.Error("undone"); return nil },
+	})
+	if err != nil || !strings.HasPrefix(out.String(), `{"outcome":"ok","reason":"",`) || read(t, dir, "outcome") != "ok" {
+		t.Errorf("got %v, %s", err, out.String())
+	}
+}
+
+// The last line is about the same things as the others.
+func TestFinalErrorHasAttributes(t *testing.T) {
+	noEnv(t)
+	var out, log bytes.Buffer
+	code := Main([]string{"copytrigger", "await-waiting", "--kubeconfig", kubeconfig(t), "--pvc", "data", "--timeout", "0",
+		"--log-format", "json"}, "v1", &out, &log)
+	lines := strings.Split(strings.TrimSpace(log.String()), "\n")
+	var last map[string]string
+	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &last); err != nil {
+		t.Fatal(err)
+	}
+	if code != exitFailed || last["level"] != "ERROR" || last["command"] != "await-waiting" || last["namespace"] != "app" || last["pvc"] != "data" {
+		t.Errorf("got code %d, %v", code, last)
+	}
+}

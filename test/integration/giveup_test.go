@@ -153,7 +153,7 @@ func TestFireTriggerStoppedInTheWrite(t *testing.T) {
 	})
 }
 
-// A second signal ends the program at once, whatever it is at.
+// A signal that goes on ends the program at once, whatever it is at.
 func TestSecondSignalKills(t *testing.T) {
 	t.Parallel()
 	s, proxy := New(t).Proxied()
@@ -165,7 +165,7 @@ func TestSecondSignalKills(t *testing.T) {
 	await.Says("VolSync has not taken the trigger")
 	await.Signal(syscall.SIGTERM)
 	write.Arrived()
-	await.Signal(syscall.SIGTERM)
+	await.Insist(syscall.SIGTERM)
 	await.End().Exits(SIGTERM)
 	write.Drop()
 	s.Run("disarm", "--run-id", "run").Exits(OK).Outcome("withdrawn")

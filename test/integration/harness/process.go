@@ -103,6 +103,23 @@ func (p *Process) Signal(signal os.Signal) {
 	p.site.Must(p.cmd.Process.Signal(signal))
 }
 
+// Insist sends a signal again and again until the program has ended.
+func (p *Process) Insist(signal os.Signal) {
+	p.site.Helper()
+	again := time.NewTicker(100 * time.Millisecond)
+	defer again.Stop()
+	for {
+		select {
+		case <-p.ended:
+			return
+		case <-p.site.Ctx.Done():
+			p.site.Fatalf("%s does not end", p)
+		case <-again.C:
+			_ = p.cmd.Process.Signal(signal) // it may have ended just now
+		}
+	}
+}
+
 // AwaitSignalled waits until the program has got its signals. What it does then shows
 // nowhere while it is in the middle of a request, so it is given a moment.
 func (p *Process) AwaitSignalled() {

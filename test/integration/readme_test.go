@@ -1,0 +1,138 @@
+package integration
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/yaml"
+
+	. "github.com/copytrigger/copytrigger/test/integration/harness"
+)
+
+// What the README shows works when it is pasted: its claim and ReplicationSource, its
+// script, and its Role, with which the script runs.
+func TestReadme(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	claim, source, role := readmeObjects(t, string(text))
+	scripts := blocks(string(text), "bash")
+	if len(scripts) != 1 || strings.Count(scripts[0], "COPYTRIGGER_NAMESPACE=app ") != 1 {
+		t.Fatalf("the README has %d scripts in bash, or not one namespace app in it", len(scripts))
+	}
+	for name, c := range map[string]struct {
+		quiesce string
+		code    int
+		copied  bool
+	}{
+		"a good night":  {"", 0, true},
+		"quiesce fails": {"exit 7", 7, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := New(t)
+			if claim.GetName() != Claim || claim.GetAnnotations()[Use] == "" {
+				t.Errorf("the README's claim is %q with %v", claim.GetName(), claim.GetAnnotations())
+			}
+			create(s, claim, true)
+			_, err := s.Kube().CoreV1().Secrets(s.Namespace).Create(s.Ctx, &corev1.Secret{
+				ObjectMeta: metav1.ObjectMeta{Name: "backup-repository"},
+				StringData: map[string]string{"RESTIC_REPOSITORY": "/repository", "RESTIC_PASSWORD": "x"},
+			}, metav1.CreateOptions{})
+			s.Must(err)
+			create(s, source, false)
+			s = s.With(s.Account("readme", role.Rules))
+
+			dir := t.TempDir()
+			script := strings.ReplaceAll(scripts[0], "COPYTRIGGER_NAMESPACE=app ", "COPYTRIGGER_NAMESPACE="+s.Namespace+" ")
+			program(t, dir, "script", script)
+			program(t, dir, "quiesce", "#!/bin/sh\necho quiesce >>calls\n"+c.quiesce+"\n")
+			program(t, dir, "unquiesce", "#!/bin/sh\necho unquiesce >>calls\n")
+			s.Must(os.Symlink(s.Binary(), filepath.Join(dir, "copytrigger")))
+			cmd := exec.CommandContext(s.Ctx, "./script")
+			cmd.Dir = dir
+			cmd.Env = []string{"PATH=" + dir + ":" + os.Getenv("PATH"), "HOME=" + dir, "KUBECONFIG=" + s.Kubeconfig}
+			said, _ := cmd.CombinedOutput()
+			if got := cmd.ProcessState.ExitCode(); got != c.code {
+				t.Fatalf("the script ended with %d, want %d:\n%s", got, c.code, said)
+			}
+			if calls, _ := os.ReadFile(filepath.Join(dir, "calls")); string(calls) != "quiesce\nunquiesce\n" {
+				t.Errorf("called %q, want quiesce, then unquiesce", calls)
+			}
+			marks := s.Annotations()
+			if trigger, latest := marks[Trigger], marks["volsync.backube/latest-copy-trigger"]; trigger != latest || (latest != "") != c.copied {
+				t.Errorf("left %v; want a copy: %v, and nothing armed\n%s", marks, c.copied, said)
+			}
+		})
+	}
+}
+
+// readmeObjects are the README's claim, ReplicationSource and Role.
+func readmeObjects(t *testing.T, text string) (claim, source *unstructured.Unstructured, role rbacv1.Role) {
+	t.Helper()
+	found := map[string]*unstructured.Unstructured{}
+	for _, block := range blocks(text, "yaml") {
+		for _, document := range strings.Split(block, "\n---\n") {
+			o := &unstructured.Unstructured{}
+			if err := yaml.UnmarshalStrict([]byte(document), &o.Object); err != nil {
+				t.Fatalf("the README's YAML: %v\n%s", err, document)
+			}
+			found[o.GetKind()] = o
+			if o.GetKind() == "Role" {
+				if err := yaml.UnmarshalStrict([]byte(document), &role); err != nil {
+					t.Fatalf("the README's Role: %v", err)
+				}
+			}
+		}
+	}
+	claim, source = found["PersistentVolumeClaim"], found["ReplicationSource"]
+	if claim == nil || source == nil || len(role.Rules) == 0 {
+		t.Fatalf("the README has no claim, no ReplicationSource or no Role, only %v", found)
+	}
+	return claim, source, role
+}
+
+// blocks are the fenced blocks of a language.
+func blocks(text, language string) []string {
+	var bs []string
+	for _, m := range regexp.MustCompile("(?s)```"+language+"\n(.*?)```").FindAllStringSubmatch(text, -1) {
+		bs = append(bs, m[1])
+	}
+	return bs
+}
+
+// create creates an object, strictly: a field that nobody knows is an error. The site has
+// the claim already, so that is only tried, under another name.
+func create(s *Site, o *unstructured.Unstructured, try bool) {
+	s.Helper()
+	o = o.DeepCopy()
+	opts := metav1.CreateOptions{FieldValidation: metav1.FieldValidationStrict}
+	if try {
+		o.SetName(o.GetName() + "-tried")
+		opts.DryRun = []string{metav1.DryRunAll}
+	}
+	gvk := o.GroupVersionKind()
+	gvr := schema.GroupVersionResource{Group: gvk.Group, Version: gvk.Version, Resource: strings.ToLower(gvk.Kind) + "s"}
+	if _, err := s.Dynamic().Resource(gvr).Namespace(s.Namespace).Create(s.Ctx, o, opts); err != nil {
+		s.Fatalf("creating the README's %s: %v", gvk.Kind, err)
+	}
+}
+
+func program(t *testing.T, dir, name, text string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o755); err != nil {
+		t.Fatal(fmt.Errorf("writing %s: %w", name, err))
+	}
+}

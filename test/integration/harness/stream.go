@@ -35,6 +35,7 @@ func (p *Proxy) stream(x *exchange) {
 		p.mu.Lock()
 		delete(p.streams, st)
 		p.mu.Unlock()
+		st.end(nil, false) // nobody may write any more: the response goes with this handler
 		if st.broken {
 			panic(http.ErrAbortHandler)
 		}

@@ -3,10 +3,12 @@ package main
 import (
 	"bytes"
 	"errors"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -37,24 +39,45 @@ func fullPipe(t *testing.T) *os.File {
 	return w
 }
 
-// A log that nobody takes holds up neither the time limit nor a signal.
-func TestBlockedStderr(t *testing.T) {
-	config := filepath.Join(t.TempDir(), "config")
-	if err := os.WriteFile(config, []byte(`{apiVersion: v1, kind: Config, current-context: c,
-clusters: [{name: c, cluster: {server: "http://127.0.0.1:1"}}], contexts: [{name: c, context: {cluster: c}}]}`), 0o600); err != nil {
+// deaf gives the kubeconfig of a server that hangs up on everybody, and says when it has
+// been asked first.
+func deaf(t *testing.T) (config string, asked <-chan struct{}) {
+	t.Helper()
+	server, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { server.Close() })
+	first, once := make(chan struct{}), sync.Once{}
+	go func() {
+		for conn, err := server.Accept(); err == nil; conn, err = server.Accept() {
+			conn.Close()
+			once.Do(func() { close(first) })
+		}
+	}()
+	config = filepath.Join(t.TempDir(), "config")
+	text := `{apiVersion: v1, kind: Config, current-context: c, clusters: [{name: c, cluster: {server: "http://` +
+		server.Addr().String() + `"}}], contexts: [{name: c, context: {cluster: c}}]}`
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return config, first
+}
+
+// A log that nobody takes holds up neither the time limit nor a signal.
+func TestBlockedStderr(t *testing.T) {
 	for name, c := range map[string]struct {
 		timeout string
 		signal  bool
 		code    int
 		outcome string
 	}{
-		"time limit": {"300ms", false, 124, "timed-out"},
+		"time limit": {"2s", false, 124, "timed-out"},
 		"signal":     {"1h", true, 143, "signalled"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			config, asked := deaf(t)
 			var out bytes.Buffer
 			cmd := exec.Command("copytrigger", "await-waiting", "--kubeconfig", config, "--pvc", "data", "--run-id", "r", "--timeout", c.timeout)
 			cmd.Stdout, cmd.Stderr = &out, fullPipe(t)
@@ -63,7 +86,7 @@ clusters: [{name: c, cluster: {server: "http://127.0.0.1:1"}}], contexts: [{name
 			}
 			defer time.AfterFunc(20*time.Second, func() { _ = cmd.Process.Kill() }).Stop()
 			if c.signal {
-				time.Sleep(2 * time.Second) // it cannot say that it is waiting
+				<-asked // it cannot say that it is waiting
 				if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 					t.Fatal(err)
 				}

@@ -15,16 +15,19 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/copytrigger/copytrigger/internal/kube"
+	"github.com/copytrigger/copytrigger/internal/pods"
 	"github.com/copytrigger/copytrigger/internal/pvc"
+	"github.com/copytrigger/copytrigger/internal/result"
 	"github.com/copytrigger/copytrigger/internal/step"
 	"github.com/copytrigger/copytrigger/internal/volsync"
 )
 
 // Main runs the command line and returns the exit code. args includes the program's name.
 func Main(args []string, version string, stdout, stderr io.Writer) int {
-	ctx, stop := signals(context.Background())
-	defer stop()
 	m := newProgram(stdout, stderr)
+	ctx, stop := signals(context.Background(), func() bool { return !m.seesItThrough.Load() })
+	defer stop()
+	m.stopListening = func() (step.Stop, bool) { stop(); return stopOf(ctx) }
 	defer m.stderr.flush(flushLimit)
 	err := m.app(version).RunContext(ctx, args)
 	if err != nil {
@@ -35,14 +38,18 @@ func Main(args []string, version string, stdout, stderr io.Writer) int {
 
 // program is one run of the command line.
 type program struct {
-	stdout io.Writer
-	stderr *lines
-	log    *slog.Logger           // as text until the flags say otherwise
-	format atomic.Pointer[string] // of the log
+	stdout        io.Writer
+	stderr        *lines
+	rawStderr     io.Writer              // for a command that is run
+	log           *slog.Logger           // as text until the flags say otherwise
+	format        atomic.Pointer[string] // of the log
+	seesItThrough atomic.Bool            // a second signal does not kill
+	// stopListening leaves the signals to whoever asks. One that has come until then is told.
+	stopListening func() (step.Stop, bool)
 }
 
 func newProgram(stdout, stderr io.Writer) *program {
-	m := &program{stdout: stdout}
+	m := &program{stdout: stdout, rawStderr: stderr, stopListening: func() (step.Stop, bool) { return step.Stop{}, false }}
 	m.stderr = newLines(stderr, m.lost)
 	m.speak("text")
 	return m
@@ -68,7 +75,10 @@ func (m *program) app(version string) *cli.App {
 		Version: version,
 		Description: "The steps of one run, in order: await-waiting, (quiesce), fire-trigger,\n" +
 			"await-completed, (unquiesce). On any failure after fire-trigger: disarm, then\n" +
-			"unquiesce. stdout has the results as one JSON object, stderr the progress.",
+			"unquiesce. Where later steps run although one has failed: verdict, and record where\n" +
+			"they would not. In a clean-up after a run that was cancelled: await-pods-ended,\n" +
+			"disarm, unquiesce.\n" +
+			"stdout has the results as one JSON object, stderr the progress.",
 		Commands:       m.commands(),
 		Writer:         m.stdout,
 		ErrWriter:      m.stderr,
@@ -91,21 +101,26 @@ func onUsageError(c *cli.Context, err error, _ bool) error {
 	return usageError{err, "see " + where}
 }
 
+// begin reads the flags, and gives the log the format that they ask for.
+func (m *program) begin(c *cli.Context) (options, error) {
+	switch format := c.String("log-format"); format {
+	case "":
+		m.speak("text")
+	case "text", "json":
+		m.speak(format)
+	default:
+		return options{}, usageError{fmt.Errorf("--log-format %q is neither text nor json", format), ""}
+	}
+	m.log = m.log.With("command", c.Command.Name)
+	// client-go's own messages belong to the progress, in its format.
+	klog.SetSlogLogger(m.log)
+	return parse(c)
+}
+
 // run connects to the cluster, acts, and leaves the results.
 func (m *program) run(act action) cli.ActionFunc {
 	return func(c *cli.Context) error {
-		switch format := c.String("log-format"); format {
-		case "":
-			m.speak("text")
-		case "text", "json":
-			m.speak(format)
-		default:
-			return usageError{fmt.Errorf("--log-format %q is neither text nor json", format), ""}
-		}
-		m.log = m.log.With("command", c.Command.Name)
-		// client-go's own messages belong to the progress, in its format.
-		klog.SetSlogLogger(m.log)
-		o, err := parse(c)
+		o, err := m.begin(c)
 		if err != nil {
 			return err
 		}
@@ -116,14 +131,22 @@ func (m *program) run(act action) cli.ActionFunc {
 		if err != nil {
 			return usageError{err, "check --kubeconfig and --context"}
 		}
-		m.log = m.log.With("namespace", cluster.Namespace, "pvc", o.claims[0])
+		m.log = m.log.With("namespace", cluster.Namespace)
 		s := step.Step{
 			Claims:    pvc.In(cluster.Metadata, cluster.Namespace, "copytrigger"),
 			VolSync:   volsync.In(cluster.Dynamic, cluster.Metadata, cluster.Namespace),
+			Pods:      pods.In(cluster.Metadata, cluster.Namespace),
 			ClaimOnly: o.claimOnly,
-			Namespace: cluster.Namespace, Claim: o.claims[0],
-			Log: m.log,
+			Lock:      o.lock,
+			UntilCut:  o.untilCut,
+			Namespace: cluster.Namespace,
+			After:     o.after,
 		}
+		if len(o.claims) > 0 {
+			s.Claim = o.claims[0]
+			m.log = m.log.With("pvc", s.Claim)
+		}
+		s.Log = m.log
 		values, err := act.do(c.Context, s, o)
 		undo := func(why error) error {
 			if act.undo == nil {
@@ -132,5 +155,17 @@ func (m *program) run(act action) cli.ActionFunc {
 			return act.undo(c.Context, s, o, why)
 		}
 		return m.leave(values, o.resultsDir, err, undo)
+	}
+}
+
+// runLocally is run for a command that needs no cluster.
+func (m *program) runLocally(do func(o options) (result.Values, error)) cli.ActionFunc {
+	return func(c *cli.Context) error {
+		o, err := m.begin(c)
+		if err != nil {
+			return err
+		}
+		values, err := do(o)
+		return m.leave(values, o.resultsDir, err, func(error) error { return nil })
 	}
 }

@@ -31,10 +31,12 @@ func TestRooms(t *testing.T) {
 	may := map[string][]string{
 		"internal/kube":    {},
 		"internal/result":  {},
+		"internal/quiesce": {},
 		"internal/pvc":     {"internal/kube"},
+		"internal/pods":    {"internal/kube"},
 		"internal/volsync": {"internal/kube", "internal/handshake"},
-		"internal/step":    {"internal/kube", "internal/handshake", "internal/pvc", "internal/volsync", "internal/result"},
-		"internal/cli":     {"internal/kube", "internal/handshake", "internal/pvc", "internal/volsync", "internal/result", "internal/step"},
+		"internal/step":    {"internal/kube", "internal/handshake", "internal/pvc", "internal/pods", "internal/volsync", "internal/quiesce", "internal/result"},
+		"internal/cli":     {"internal/kube", "internal/handshake", "internal/pvc", "internal/pods", "internal/volsync", "internal/quiesce", "internal/result", "internal/step"},
 	}
 	for room, allowed := range may {
 		t.Run(room, func(t *testing.T) {

@@ -16,7 +16,12 @@ func TestEnvironment(t *testing.T) {
 	noEnv(t)
 	dir := t.TempDir()
 	values := map[string]string{"pvc": "data", "namespace": "app", "kubeconfig": "kc", "context": "ctx", "results-dir": dir,
-		"log-format": "json", "run-id": "run-1", "trigger": mine, "timeout": "7s", "ack-timeout": "5s", "pvc-only": "true"}
+		"log-format": "json", "run-id": "run-1", "trigger": mine, "timeout": "7s", "ack-timeout": "5s", "pvc-only": "true", "lock": "true", "keep-out": "true", "copy-timeout": "9s",
+		"command": `["true"]`, "unless": "f=x", "dry-run": "true", "after": "exitCode", "step": "quiesce=a,await-completed=b", "selector": "a=b,c=d",
+		"quiesce": "date", "unquiesce": `["sh", "-c", "date"]`, "hold": "cat", "ready-line": "HELD", "max-freeze": "11s", "unquiesce-timeout": "12s", "until": "cut", "copy": "uid-1"}
+	// What cannot be given together with the rest.
+	without := map[string][]string{"run": {"hold", "pvc-only"}, "await-waiting": {"pvc-only"}, "await-completed": {"copy", "pvc-only"}}
+	arguments := map[string][]string{"record": {"file"}, "install": {"dir"}} // there is no variable for these
 	m := newProgram(io.Discard, io.Discard)
 	for _, c := range m.app("v1").Commands {
 		t.Run(c.Name, func(t *testing.T) {
@@ -27,13 +32,16 @@ func TestEnvironment(t *testing.T) {
 				if !known {
 					t.Fatalf("flag --%s is not known to this test", name)
 				}
+				if slices.Contains(without[c.Name], name) {
+					continue
+				}
 				if value == "true" {
 					args = append(args, "--"+name)
 				} else {
 					args = append(args, "--"+name, value)
 				}
 			}
-			want, err := parsed(args...)
+			want, err := parsed(append(args, arguments[c.Name]...)...)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -43,9 +51,11 @@ func TestEnvironment(t *testing.T) {
 				if got := f.(cli.DocGenerationFlag).GetEnvVars(); !slices.Equal(got, []string{variable}) {
 					t.Errorf("--%s: got variables %q, want %s", name, got, variable)
 				}
-				t.Setenv(variable, values[name])
+				if !slices.Contains(without[c.Name], name) {
+					t.Setenv(variable, values[name])
+				}
 			}
-			if got, err := parsed(c.Name); err != nil || !reflect.DeepEqual(got, want) {
+			if got, err := parsed(append([]string{c.Name}, arguments[c.Name]...)...); err != nil || !reflect.DeepEqual(got, want) {
 				t.Errorf("got %+v, %v\nwant %+v", got, err, want)
 			}
 		})
@@ -59,6 +69,30 @@ func TestFlagGoesBeforeEnvironment(t *testing.T) {
 	got, err := parsed("disarm", "--pvc", "data", "--run-id", "r", "--timeout", "1s")
 	if err != nil || !slices.Equal(got.claims, []string{"data"}) || got.timeout != time.Second {
 		t.Errorf("got %+v, %v, want what the flags say", got, err)
+	}
+}
+
+// What is about no claim does not mind the variables of a pod in which other steps run, too.
+func TestEnvironmentOfOthers(t *testing.T) {
+	noEnv(t)
+	t.Setenv("COPYTRIGGER_PVC", "..")
+	t.Setenv("COPYTRIGGER_RUN_ID", "")
+	if got, err := parsed("await-pods-ended", "-l", "a=b"); err != nil || len(got.claims) > 0 {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	t.Setenv("COPYTRIGGER_NAMESPACE", "")
+	t.Setenv("COPYTRIGGER_KUBECONFIG", "none")
+	if got, err := parsed("verdict", "--step", "disarm=f"); err != nil || len(got.claims) > 0 {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
+// Claims of the environment and of the arguments add up, as those of the flag do.
+func TestArgumentsAddToEnvironment(t *testing.T) {
+	noEnv(t)
+	t.Setenv("COPYTRIGGER_PVC", "data")
+	if _, err := parsed("disarm", "--run-id", "r", "--", "other"); exitCode(err) != exitUsage || !strings.Contains(err.Error(), "data, other") {
+		t.Errorf("got %v", err)
 	}
 }
 
@@ -82,6 +116,34 @@ func TestEmptyEnvironment(t *testing.T) {
 			}
 		})
 	}
+	t.Run("COPYTRIGGER_HOLD", func(t *testing.T) {
+		t.Setenv("COPYTRIGGER_PVC", "data")
+		t.Setenv("COPYTRIGGER_HOLD", "")
+		t.Setenv("COPYTRIGGER_QUIESCE", "true")
+		t.Setenv("COPYTRIGGER_UNQUIESCE", "true")
+		if got, err := parsed("run"); err != nil || got.hold != nil || got.quiesce == nil || got.unquiesce == nil {
+			t.Errorf("got %+v, %v", got, err)
+		}
+		t.Setenv("COPYTRIGGER_UNQUIESCE", "")
+		if _, err := parsed("run"); exitCode(err) != exitUsage || !strings.Contains(err.Error(), "--unquiesce is missing") {
+			t.Errorf("got %v, want a usage error", err)
+		}
+		t.Setenv("COPYTRIGGER_QUIESCE", "")
+		t.Setenv("COPYTRIGGER_HOLD", "true")
+		if got, err := parsed("run"); err != nil || got.hold == nil || got.quiesce != nil || got.unquiesce != nil {
+			t.Errorf("got %+v, %v", got, err)
+		}
+		t.Setenv("COPYTRIGGER_SELECTOR", "")
+		if got, err := parsed("release", "--run-id", "r"); err != nil || got.unquiesce != nil || got.selector != "" {
+			t.Errorf("got %+v, %v", got, err)
+		}
+	})
+	t.Run("COPYTRIGGER_AFTER", func(t *testing.T) {
+		t.Setenv("COPYTRIGGER_AFTER", "")
+		if _, err := parsed("fire-trigger", "--pvc", "data", "--trigger", mine); exitCode(err) != exitUsage || !strings.Contains(err.Error(), "--after is empty") {
+			t.Errorf("got %v, want a usage error", err)
+		}
+	})
 	t.Setenv("COPYTRIGGER_TIMEOUT", "soon")
 	if _, err := parsed("disarm"); exitCode(err) != exitUsage {
 		t.Errorf("got %v, want a usage error", err)

@@ -48,6 +48,8 @@ func exitCode(err error) int {
 		return exitTainted
 	case handshake.Unverified:
 		return exitUnverified
+	case step.Usage:
+		return exitUsage
 	case step.TimedOut:
 		return exitTimedOut
 	case step.Signalled:
@@ -56,6 +58,36 @@ func exitCode(err error) int {
 		}
 	}
 	return exitFailed
+}
+
+// meaning is what exitCode is asked the other way round: the outcome of a step that ended
+// with this code, and the signal of one that a signal stopped. It is "" for every code that
+// no step of this program gives by itself, such as that of a process that was killed.
+func meaning(code int) (handshake.Outcome, step.Stop) {
+	switch code {
+	case exitOK:
+		return handshake.OK, step.Stop{}
+	case exitFailed:
+		return step.Failed, step.Stop{}
+	case exitUsage:
+		return step.Usage, step.Stop{}
+	case exitRefused:
+		return handshake.Refused, step.Stop{}
+	case exitWithdrawn:
+		return handshake.Withdrawn, step.Stop{}
+	case exitTainted:
+		return handshake.Tainted, step.Stop{}
+	case exitUnverified:
+		return handshake.Unverified, step.Stop{}
+	case exitTimedOut:
+		return step.TimedOut, step.Stop{}
+	}
+	for _, s := range obeyed() {
+		if code == exitSignal+int(s) {
+			return step.Signalled, stopBy(s)
+		}
+	}
+	return "", step.Stop{}
 }
 
 // usageError is a command line that is wrong, and what would be right.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"slices"
 	"testing"
 
 	"github.com/copytrigger/copytrigger/internal/handshake"
@@ -27,6 +28,7 @@ func TestExitCode(t *testing.T) {
 		{&step.Ending{Outcome: handshake.Withdrawn, Err: stop}, 4}, // a signal is not what counts once it has fired
 		{&step.Ending{Outcome: handshake.Tainted, Err: stop}, 5},
 		{&step.Ending{Outcome: handshake.Unverified}, 6},
+		{&step.Ending{Outcome: step.Usage}, 2},
 		{&step.Ending{Outcome: step.TimedOut}, 124},
 		{&step.Ending{Outcome: step.Signalled, Err: fmt.Errorf("%w: %w", stop, errors.New("no server"))}, 143},
 		{&step.Ending{Outcome: step.Signalled, Err: step.Stop{Name: "SIGINT", Number: 2}}, 130},
@@ -36,6 +38,28 @@ func TestExitCode(t *testing.T) {
 		}
 		if got := exitCode(errors.Join(c.err)); got != c.want {
 			t.Errorf("joined: exitCode(%#v) = %d, want %d", c.err, got, c.want)
+		}
+	}
+}
+
+// A code and its outcome are the same, whichever one is asked for; of all codes only those
+// of the table have one.
+func TestMeaning(t *testing.T) {
+	known := []int{0, 1, 2, 3, 4, 5, 6, 124, 129, 130, 143}
+	for code := -1; code <= 256; code++ {
+		outcome, stop := meaning(code)
+		if (outcome != "") != slices.Contains(known, code) {
+			t.Errorf("meaning(%d) = %q", code, outcome)
+		}
+		var err error
+		if outcome != handshake.OK {
+			err = &step.Ending{Outcome: outcome, Err: stop}
+		}
+		if got := exitCode(err); outcome != "" && got != code {
+			t.Errorf("meaning(%d) = %q, whose code is %d", code, outcome, got)
+		}
+		if (outcome == step.Signalled) != (stop.Name != "") {
+			t.Errorf("meaning(%d) = %q, %v", code, outcome, stop)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/signal"
 	"syscall"
@@ -16,6 +17,13 @@ import (
 // may arrive twice: from the terminal, and again from the shell or whatever started us.
 const echo = time.Second
 
+// obeyed are the signals that a step ends by, with a code of its own.
+func obeyed() []syscall.Signal {
+	return []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP}
+}
+
+func stopBy(s syscall.Signal) step.Stop { return step.Stop{Name: unix.SignalName(s), Number: int(s)} }
+
 // signals gives a context that the first signal ends, with a [step.Stop] as its cause; a
 // step then still gives its trigger back. Who means it sends another SIGINT or SIGTERM
 // after more than an [echo]: that kills at once. A SIGHUP that is repeated never does,
@@ -23,30 +31,52 @@ const echo = time.Second
 //
 // SIGTERM is how a pod ends, SIGINT and SIGHUP how a terminal does. SIGPIPE is ignored:
 // that nobody reads the log any more is no reason to die in the middle of a freeze.
-func signals(parent context.Context) (context.Context, context.CancelFunc) {
+//
+// mayKill is asked first: a run with the application quiesced is not left by impatience.
+func signals(parent context.Context, mayKill func() bool) (context.Context, context.CancelFunc) {
 	signal.Ignore(syscall.SIGPIPE)
 	got := make(chan os.Signal, 1)
-	for _, s := range []os.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP} {
+	for _, s := range obeyed() {
 		if !signal.Ignored(s) {
 			signal.Notify(got, s)
 		}
 	}
 	alive, end := context.WithCancel(parent)
-	ctx := obey(alive, got, func() { signal.Reset(syscall.SIGTERM, syscall.SIGINT) })
+	ctx := obey(alive, got, func() {
+		if mayKill() {
+			signal.Reset(syscall.SIGTERM, syscall.SIGINT)
+		}
+	})
 	return ctx, func() { signal.Stop(got); end() }
 }
 
+// stopOf is the signal that ended the context of signals, if one did. It waits for its end.
+func stopOf(ctx context.Context) (step.Stop, bool) {
+	<-ctx.Done()
+	var stop step.Stop
+	return stop, errors.As(context.Cause(ctx), &stop)
+}
+
 // obey ends its context with the first signal got, and lets signals kill an [echo] later.
-// What else comes stays in got, or finds it full; either way nobody asks for it.
+// What else comes stays in got, or finds it full; either way nobody asks for it. When alive
+// ends, so does the context, but not before it is known whether a signal came first.
 func obey(alive context.Context, got <-chan os.Signal, letKill func()) context.Context {
-	ctx, cancel := context.WithCancelCause(alive)
+	ctx, cancel := context.WithCancelCause(context.WithoutCancel(alive))
+	stopped := func(s os.Signal) {
+		number, _ := s.(syscall.Signal)
+		cancel(stopBy(number))
+	}
 	go func() {
 		select {
 		case s := <-got:
-			number, _ := s.(syscall.Signal)
-			cancel(step.Stop{Name: unix.SignalName(number), Number: int(number)})
+			stopped(s)
 		case <-alive.Done():
-			cancel(nil)
+			select {
+			case s := <-got:
+				stopped(s)
+			default:
+				cancel(nil)
+			}
 			return
 		}
 		select {

@@ -24,7 +24,7 @@ func TestSignalsEndTheContext(t *testing.T) {
 			if signal.Ignored(s) {
 				t.Skip("ignored by whoever started the tests")
 			}
-			ctx, stop := signals(t.Context())
+			ctx, stop := signals(t.Context(), func() bool { return true })
 			defer stop()
 			if err := syscall.Kill(os.Getpid(), s); err != nil {
 				t.Fatal(err)
@@ -38,7 +38,7 @@ func TestSignalsEndTheContext(t *testing.T) {
 }
 
 func TestNoSignalNoCause(t *testing.T) {
-	ctx, stop := signals(t.Context())
+	ctx, stop := signals(t.Context(), func() bool { return true })
 	stop()
 	<-ctx.Done()
 	if got := (step.Stop{}); errors.As(context.Cause(ctx), &got) {
@@ -50,7 +50,7 @@ func TestNoSignalNoCause(t *testing.T) {
 func TestIgnoredHangupStaysIgnored(t *testing.T) {
 	signal.Ignore(syscall.SIGHUP)
 	defer signal.Reset(syscall.SIGHUP)
-	ctx, stop := signals(t.Context())
+	ctx, stop := signals(t.Context(), func() bool { return true })
 	defer stop()
 	if !signal.Ignored(syscall.SIGHUP) {
 		t.Error("SIGHUP is not ignored any more")

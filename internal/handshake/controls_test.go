@@ -24,6 +24,12 @@ func TestGuards(t *testing.T) {
 		{"take a write whose reply was lost for done by its value alone", model{cycles: 2, attempts: 1, kills: 1, lost: 1, strange: 1, kinds: takeBack}, func(m *model) { m.byValue = true }, "P2"},
 		{"unquiesce before disarm", model{cycles: 2, attempts: 1, kills: 1}, func(m *model) { m.unquiesceFirst = true }, "P2"},
 		{"wait for the echo without a limit", model{cycles: 2, attempts: 1}, func(m *model) { m.patient = true }, "P3"},
+		{"do not mark a lost run's lock, while its write is still on the way", model{cycles: 2, attempts: 1, kills: 1, locked: true, lateWrites: true}, func(m *model) { m.noMark = true }, "P2"},
+		{"nor in one process that waits for a reply no longer", model{cycles: 2, attempts: 1, lost: 1, locked: true, process: true, lateWrites: true}, func(m *model) { m.noMark = true }, "P2"},
+		{"do not look at the lock", model{cycles: 2, attempts: 1, strange: 1, kinds: letGo, locked: true}, func(m *model) { m.noLockGuard = true }, "P1"},
+		{"do not look at the lock again after the cut", model{cycles: 2, attempts: 1, strange: 1, kinds: letGo, locked: true, untilCut: true}, func(m *model) { m.noSecondLook = true }, "P1"},
+		{"take a copy that is there for one that is cut", model{cycles: 2, attempts: 1, untilCut: true}, func(m *model) { m.uncutIsCut = true }, "P1"},
+		{"do not verify which copy was recorded", model{cycles: 2, attempts: 1, strange: 1, kinds: deleteCopy, untilCut: true}, func(m *model) { m.anyCopy = true }, "P1"},
 	} {
 		t.Run(c.name, func(t *testing.T) { finds(t, c.m, c.off, c.breaks) })
 	}

@@ -11,6 +11,7 @@ type question struct {
 	world world
 	tok   value
 	seen  seen
+	uid   uint8 // of the copy that was cut
 }
 
 type step uint8
@@ -19,14 +20,21 @@ const (
 	awaitStep step = iota
 	fireStep
 	completedStep
+	cutStep
+	verifiedStep
 	surrenderStep // Disarm for the trigger's run
 	disarmStep    // Disarm for the run's id
+	beforeStep    // whether run has been here before
+	lockStep
+	unlockStep
 )
 
 type world struct {
 	claim            facts
 	source, sync     uint8
 	copied, deleting bool
+	orphan, cut      bool  // with model.untilCut, as
+	uid              uint8 // this
 }
 
 type answer struct {
@@ -38,7 +46,11 @@ type answer struct {
 
 // world is what the run sees: the claim as it read it first, the rest as it is.
 func (s state) world() world {
-	return world{claim: s.run.read, source: s.source, sync: s.sync, copied: s.copy.there, deleting: s.copy.there && (s.copy.deleting || s.copy.orphan)}
+	w := world{claim: s.run.read, source: s.source, sync: s.sync, copied: s.copy.there, deleting: s.copy.there && (s.copy.deleting || s.copy.orphan)}
+	if w.uid = s.copy.uid; w.uid != 0 {
+		w.deleting, w.orphan, w.cut = s.copy.deleting, s.copy.orphan, s.copy.cut != uncut
+	}
+	return w
 }
 
 // decide asks the package.
@@ -52,11 +64,31 @@ func (m *model) decide(q question) answer {
 	switch q.step {
 	case awaitStep:
 		d = Await(w, runID)
+		if l := Lock(w.Claim, runID); m.locked && d.Do != Write && l.Do == End {
+			d = l
+		}
+	case beforeStep:
+		if d = (Decision{Do: End, Outcome: OK}); Lost(w.Claim, runID) {
+			d.Outcome = Tainted
+		}
+	case lockStep:
+		d = Lock(w.Claim, runID)
+	case unlockStep:
+		d = Unlock(w.Claim, runID)
 	case fireStep:
-		d = Fire(w, m.trigger(q.tok))
-	case completedStep:
+		d = m.guarded(Fire(w, m.trigger(q.tok)), w)
+	case completedStep, cutStep, verifiedStep:
 		was := Seen{ClaimUID: w.Claim.UID, Fired: q.seen.fired, Taken: q.seen.taken, Since: m.second("since", q.seen.since)}
-		d = Completed(w.Claim, m.trigger(q.tok), was)
+		switch q.step {
+		case completedStep:
+			d = m.guarded(Completed(w.Claim, m.trigger(q.tok), was), w)
+		case cutStep:
+			d = m.guarded(Cut(w, m.trigger(q.tok), was), w)
+		case verifiedStep:
+			if d = Completed(w.Claim, m.trigger(q.tok), was); !m.anyCopy {
+				d = Verified(w, m.trigger(q.tok), was, fmt.Sprint("copy", q.uid))
+			}
+		}
 		is := was.With(w.Claim, m.trigger(q.tok))
 		a.seen = seen{fired: is.Fired, taken: is.Taken, since: q.seen.since}
 		if is.Since != was.Since {
@@ -75,22 +107,37 @@ func (m *model) decide(q question) answer {
 	return a
 }
 
+// guarded is a decision of a run that has locked the claim.
+func (m *model) guarded(d Decision, w World) Decision {
+	if m.locked && !m.noLockGuard {
+		return Locked(d, w.Claim, runID)
+	}
+	return d
+}
+
 // seen is a world in the package's words.
 func (m *model) seen(w world) World {
 	c := w.claim
 	seen := World{ClaimOnly: m.claimOnly, Claim: Claim{
 		UID: "claim", Enabled: c.use, Use: "true", Trigger: m.values[c.trig], Latest: m.values[c.latest],
-		Status: []string{"", StatusWaiting, StatusInProgress, StatusCompleted}[c.status],
-		Since:  m.second("since", c.since),
+		Status:   []string{"", StatusWaiting, StatusInProgress, StatusCompleted}[c.status],
+		Since:    m.second("since", c.since),
+		LockedBy: []string{"", runID, lostLock(runID)}[c.lock],
 	}}
 	if m.claimOnly {
 		return seen
 	}
 	if w.source != 0 {
-		seen.Sources = []Source{{Name: "rs", UID: fmt.Sprint("rs", w.source), Mover: "restic", Method: "Snapshot", SyncStart: m.second("sync", w.sync)}}
+		seen.Sources = []Source{{Name: "rs", UID: fmt.Sprint("rs", w.source), Claim: "data", Mover: "restic", Method: "Snapshot", SyncStart: m.second("sync", w.sync)}}
 	}
 	if w.copied {
-		seen.Copy = &Copy{Name: "copy", UID: "copy", Deleting: w.deleting}
+		seen.Copy = &Copy{Name: "copy", UID: fmt.Sprint("copy", w.uid), Owner: fmt.Sprint("rs", w.source), Of: "data", Deleting: w.deleting}
+		if w.orphan {
+			seen.Copy.Owner = "gone"
+		}
+		if w.cut {
+			seen.Copy.Bound, seen.Copy.Cut = true, "then"
+		}
 	}
 	return seen
 }

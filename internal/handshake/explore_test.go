@@ -22,10 +22,14 @@ import "slices"
 //     use-copy-trigger, is cut when it is cut. Should the copy of the latter have been
 //     cut inside the freeze but just before the fire, it is still a good one: P1 asks for
 //     the fire only where VolSync waited.
+//   - Who lets the application of a run go by hand is told by release what becomes of its
+//     copy. The run itself must not say ok, no more.
 //   - Strangers do not write a trigger of ours.
 //   - The engine runs the clean-up until it succeeds, and tries the steps that were killed
 //     again or not at all.
-//   - A dead process' write does not arrive after the clean-up (see TestAssumptions).
+//   - Without a lock a dead process' write does not arrive after the clean-up (see
+//     TestAssumptions).
+//   - A run that was killed while it verified, the application running, has said nothing.
 
 type violation struct {
 	what  string
@@ -116,8 +120,12 @@ func (m *model) wrong(s, t state) string {
 	switch {
 	case r.at == over && t.claim.trig >= ours && t.claim.armed():
 		return "P2: a trigger is left armed"
-	case r.at == over && t.unquiesced && !r.told:
+	case r.at == over && t.claim.lock != unlocked:
+		return "P2: the claim is left locked"
+	case r.at == over && t.unquiesced && !r.told && !r.blind:
 		return "P2: a copy is cut while the application runs, and nobody was told"
+	case r.verdict == isRefused && s.run.verdict != isRefused && t.made && t.kills == 0 && t.strange == 0 && r.attempt == 1:
+		return "P2: refused, as if nothing had been fired, and a copy was made"
 	case r.verdict == isWithdrawn && t.made && !m.coarse:
 		// Two waits in one second look the same to whoever did not look in between.
 		return "P2: withdrawn, and a copy was made"

@@ -54,6 +54,8 @@ type Claim struct {
 	Latest  string // latest-copy-trigger: copy-trigger as it was when a copy was recorded
 	Status  string // latest-copy-status
 	Since   string // latest-copy-trigger-waiting-since
+
+	LockedBy string // the run that has locked it; see [LockAnnotation]
 }
 
 // ReadClaim reads the annotations of a PVC.
@@ -69,6 +71,8 @@ func ReadClaim(uid string, deleting bool, annotations map[string]string) Claim {
 		Latest:  annotations[LatestAnnotation],
 		Status:  annotations[StatusAnnotation],
 		Since:   annotations[SinceAnnotation],
+
+		LockedBy: annotations[LockAnnotation],
 	}
 }
 

@@ -32,10 +32,20 @@ const (
 // facts are the claim's annotations.
 type facts struct {
 	use          bool
+	lock         lock // with model.locked
 	trig, latest value
 	status       status
 	since        uint8 // number of the wait; 0 for absent
 }
+
+// lock is whose lock is on the claim.
+type lock uint8
+
+const (
+	unlocked lock = iota
+	locked        // by the run
+	lost          // by the run, whose attempt was lost: see [Mark]
+)
 
 func (f facts) armed() bool { return f.trig != none && f.trig != f.latest }
 
@@ -54,6 +64,7 @@ type snapshot struct {
 	early                          bool // it had been cut when a trigger of ours was written
 	cut                            cut
 	maker                          value // the trigger that it was made for; none if VolSync did not wait
+	uid                            uint8 // its number, with model.untilCut
 }
 
 // state is one point of the search. It is a map key: no pointers, and whatever does not
@@ -65,6 +76,7 @@ type state struct {
 	sync     uint8 // lastSyncStartTime; 0 for none
 	cycles   uint8 // syncs so far
 	waits    uint8 // waits so far
+	copies   uint8 // copies so far, with model.untilCut
 	cached   facts // the claim as VolSync knows it
 	current  bool  // that is its present version
 	creating uint8 // the source that VolSync, past its checks, makes a copy for
@@ -115,7 +127,10 @@ func (m *model) volsync(s state, do emit) {
 		t.creating, t.maker = 0, none
 		do("VolSync: is restarted before it makes the copy", t)
 		if !s.copy.there {
-			t.copy = snapshot{there: true, maker: s.maker, orphan: s.creating != s.source}
+			if m.untilCut {
+				t.copies++
+			}
+			t.copy = snapshot{there: true, maker: s.maker, orphan: s.creating != s.source, uid: t.copies}
 			t.made = s.made || s.maker >= ours
 		}
 		do("VolSync: makes the copy", t)
@@ -185,7 +200,7 @@ func (m *model) storage(s state, do emit) {
 		do("storage: the copy is gone", t)
 	case c.cut == uncut:
 		t.copy.cut = running + cut(s.frozen)
-		t.unquiesced = s.unquiesced || s.frozen == 0 && c.maker >= ours
+		t.unquiesced = s.unquiesced || s.frozen == 0 && c.maker >= ours && s.did&letGo == 0
 		do("storage: cuts the copy", t)
 	case !c.ready:
 		t.copy.ready = true
@@ -202,6 +217,7 @@ const (
 	deleteCopy
 	removeUse
 	recreate
+	letGo           // only of a run that has locked the claim
 	everything kind = 1<<iota - 1
 )
 
@@ -228,9 +244,18 @@ func (m *model) strangers(s state, do emit) {
 	t = s
 	t.source, t.sync = 0, 0
 	if s.copy.there {
-		t.copy = snapshot{there: true, orphan: true, maker: s.copy.maker}
+		t.copy = snapshot{there: true, orphan: true, maker: s.copy.maker, uid: s.copy.uid}
 	}
 	act(recreate, "deletes the ReplicationSource", s.source != 0, t)
+	if m.locked {
+		// As release does it.
+		act(letGo, "marks the lock of the run as lost", s.claim.lock == locked, with(func(f *facts) { f.lock = lost }))
+		if s.did&letGo != 0 && s.claim.lock == lost && s.frozen != 0 {
+			t := s
+			t.frozen = 0
+			do("stranger: UNQUIESCES", t)
+		}
+	}
 	if s.source == 0 {
 		t.source = 2
 		do("stranger: creates the ReplicationSource again", t)

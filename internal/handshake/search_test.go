@@ -18,9 +18,14 @@ type model struct {
 	anyStart  bool // the claim begins as anything that another run may have left
 	coarse    bool // all syncs and waits begin in the same second, as the API tells it
 	claimOnly bool // --pvc-only
+	locked    bool // --lock
+	untilCut  bool // --until cut
+	process   bool // copytrigger run
+	goesOn    bool // the engine begins the next step whatever has become of the last
 
 	// What the guards are there for: see controls_test.go.
 	noWaitGuard, noCAS, noDisarm, byStatus, freshRetry, byValue, unquiesceFirst, patient, lateWrites bool
+	noMark, noLockGuard, anyCopy, uncutIsCut, noSecondLook                                           bool
 
 	values []string
 	known  map[question]answer
@@ -61,6 +66,17 @@ func TestEveryOrder(t *testing.T) {
 		{"attempts", true, model{cycles: 2, attempts: 2, kills: 1, lost: 1, strange: 1, kinds: everything}},
 		{"strangers", true, model{cycles: 2, attempts: 1, strange: 3, kinds: everything}},
 		{"strangers and faults", true, model{cycles: 2, attempts: 1, kills: 1, lost: 1, strange: 2, kinds: everything}},
+		{"locked", false, model{cycles: 2, attempts: 2, kills: 2, lost: 1, locked: true}},
+		{"locked, and writes arrive late", false, model{cycles: 2, attempts: 2, kills: 1, lost: 1, locked: true, lateWrites: true}},
+		{"locked, one stranger and faults", true, model{cycles: 2, attempts: 1, kills: 1, lost: 1, strange: 1, kinds: everything, locked: true, lateWrites: true}},
+		{"locked, an engine that goes on, and writes arrive late", false, model{cycles: 2, attempts: 1, kills: 2, lost: 1, locked: true, lateWrites: true, goesOn: true}},
+		{"locked, an engine that goes on, one stranger", true, model{cycles: 2, attempts: 1, kills: 1, lost: 1, strange: 1, kinds: everything, locked: true, lateWrites: true, goesOn: true}},
+		{"until the cut", false, model{cycles: 2, attempts: 1, kills: 1, lost: 1, strange: 1, kinds: everything, untilCut: true}},
+		{"until the cut, locked", true, model{cycles: 2, attempts: 1, kills: 1, lost: 1, strange: 1, kinds: everything, untilCut: true, locked: true}},
+		{"until the cut, strangers", true, model{cycles: 2, attempts: 1, strange: 2, kinds: everything, untilCut: true, locked: true}},
+		{"one process", false, model{cycles: 2, attempts: 2, kills: 2, lost: 1, process: true, locked: true, lateWrites: true}},
+		{"one process, one stranger and faults", true, model{cycles: 2, attempts: 2, kills: 1, lost: 1, strange: 1, kinds: everything, process: true, locked: true, lateWrites: true}},
+		{"one process, until the cut", true, model{cycles: 2, attempts: 1, kills: 1, lost: 1, strange: 1, kinds: everything, process: true, untilCut: true, locked: true, lateWrites: true}},
 		// By the claim alone nobody can tell that a copy exists: see TestAssumptions.
 		{"claim only", true, model{cycles: 2, attempts: 2, kills: 1, lost: 1, strange: 2, kinds: setForeign | takeBack | deleteCopy, claimOnly: true}},
 	} {

@@ -8,6 +8,7 @@ import (
 // Source is a ReplicationSource that copies the PVC.
 type Source struct {
 	Name, UID string
+	Claim     string // spec.sourcePVC
 	Deleting  bool
 	Paused    bool
 	Mover     string // restic, rclone, rsync, rsyncTLS …
@@ -18,6 +19,9 @@ type Source struct {
 // Copy is the VolumeSnapshot (copyMethod Snapshot) or PVC (Clone) that VolSync makes.
 type Copy struct {
 	Name, UID string
+	Owner     string // uid of the ReplicationSource that controls it
+	Of        string // the claim that a VolumeSnapshot is of
+	Bound     bool   // a VolumeSnapshot has its content
 	Deleting  bool
 	Cut       string // when the storage froze the content: status.creationTime; "" for not yet or not known
 	Problem   string // what the storage reports: status.error.message; VolSync never reads it

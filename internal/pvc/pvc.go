@@ -56,16 +56,18 @@ func (c Claims) Follow(ctx context.Context, name string, changed func(), trouble
 	return kube.Follow(ctx, c.request("watch", name), c.client.Watch, changed, trouble)
 }
 
-// Annotate sets one annotation, or removes it with the value "", if the claim still is
+// Annotate sets annotations, or removes those with the value "", if the claim still is
 // what was read: after any change since, also by deletion and re-creation, the error is
 // a conflict and nothing was written.
-func (c Claims) Annotate(ctx context.Context, was Claim, key, value string) (Claim, error) {
-	annotation := map[string]any{key: value}
-	if value == "" {
-		annotation[key] = nil // a merge patch removes what is null
+func (c Claims) Annotate(ctx context.Context, was Claim, values map[string]string) (Claim, error) {
+	annotations := map[string]any{}
+	for key, value := range values {
+		if annotations[key] = value; value == "" {
+			annotations[key] = nil // a merge patch removes what is null
+		}
 	}
 	return c.patch(ctx, was.Name, map[string]any{
-		"uid": was.UID, "resourceVersion": was.Version, "annotations": annotation,
+		"uid": was.UID, "resourceVersion": was.Version, "annotations": annotations,
 	}, metav1.PatchOptions{FieldManager: c.manager})
 }
 

@@ -89,13 +89,17 @@ func TestGetDeleting(t *testing.T) {
 }
 
 func TestAnnotate(t *testing.T) {
-	for name, c := range map[string]struct{ value, body string }{
-		"set":    {"run.1", `{"metadata":{"annotations":{"example/k":"run.1"},"resourceVersion":"7","uid":"u1"}}`},
-		"remove": {"", `{"metadata":{"annotations":{"example/k":null},"resourceVersion":"7","uid":"u1"}}`},
+	for name, c := range map[string]struct {
+		values map[string]string
+		body   string
+	}{
+		"set":    {map[string]string{"example/k": "run.1"}, `{"metadata":{"annotations":{"example/k":"run.1"},"resourceVersion":"7","uid":"u1"}}`},
+		"both":   {map[string]string{"example/k": "run.1", "example/l": ""}, `{"metadata":{"annotations":{"example/k":"run.1","example/l":null},"resourceVersion":"7","uid":"u1"}}`},
+		"remove": {map[string]string{"example/k": ""}, `{"metadata":{"annotations":{"example/k":null},"resourceVersion":"7","uid":"u1"}}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			answer := strings.Replace(object, `"7"`, `"8"`, 1)
-			got, err := one(t, "PATCH", data, manager, c.body, 200, answer).Annotate(t.Context(), was, "example/k", c.value)
+			got, err := one(t, "PATCH", data, manager, c.body, 200, answer).Annotate(t.Context(), was, c.values)
 			if err != nil || got.Version != "8" {
 				t.Errorf("got %+v, %v, want the version that the server answered", got, err)
 			}

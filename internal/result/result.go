@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"unicode/utf8"
 )
 
 // Values are results in the order in which they are written. A value is a string or a
@@ -90,7 +91,11 @@ func (v Values) Write(stdout io.Writer, dir string) error {
 	}
 	if dir != "" {
 		for _, f := range v.fields {
-			if err := writeFile(dir, f.name, fmt.Sprint(f.value)); err != nil {
+			text := fmt.Sprint(f.value)
+			if f.name == "reason" {
+				text = short(text)
+			}
+			if err := writeFile(dir, f.name, text); err != nil {
 				return fmt.Errorf("writing result %s: %w", f.name, err)
 			}
 		}
@@ -99,6 +104,23 @@ func (v Values) Write(stdout io.Writer, dir string) error {
 		return fmt.Errorf("writing the results: %w", err)
 	}
 	return nil
+}
+
+// reasonLimit is how long a reason may be in a file, in bytes. Tekton carries the results
+// of a step, and its own notes, in a message of 4096 bytes; a longer one fails the TaskRun.
+const reasonLimit = 512
+
+// short cuts a text to reasonLimit, not within a character. stdout has the whole.
+func short(text string) string {
+	const mark = "…"
+	if len(text) <= reasonLimit {
+		return text
+	}
+	end := reasonLimit - len(mark)
+	for end > 0 && !utf8.RuneStart(text[end]) {
+		end--
+	}
+	return text[:end] + mark
 }
 
 // writeFile has no newline at the end: Tekton and Argo take the file as it is.

@@ -105,6 +105,37 @@ func TestWriteFilesWholly(t *testing.T) {
 	}
 }
 
+// A pipeline carries little; stdout has all of it.
+func TestWriteCutsTheReason(t *testing.T) {
+	for name, c := range map[string]struct{ reason, want string }{
+		"short":            {"it is so", "it is so"},
+		"just fits":        {strings.Repeat("x", 512), strings.Repeat("x", 512)},
+		"a byte more":      {strings.Repeat("x", 513), strings.Repeat("x", 509) + "…"},
+		"between letters":  {strings.Repeat("x", 507) + "ééé", strings.Repeat("x", 507) + "é…"},
+		"within a letter":  {strings.Repeat("x", 508) + "ééé", strings.Repeat("x", 508) + "…"},
+		"letters that fit": {strings.Repeat("é", 256), strings.Repeat("é", 256)},
+		"not a letter":     {strings.Repeat("\x80", 600), "…"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir, out := t.TempDir(), strings.Builder{}
+			v := some()
+			v.Set("trigger", strings.Repeat("t", 1000)) // is not cut: it must be whole to be of use
+			v.Set("reason", c.reason)
+			if err := v.Write(&out, dir); err != nil {
+				t.Fatal(err)
+			}
+			for name, want := range map[string]string{"reason": c.want, "trigger": v.Get("trigger").(string)} {
+				if got, err := os.ReadFile(filepath.Join(dir, name)); err != nil || string(got) != want {
+					t.Errorf("%s: got %q, %v, want %q", name, got, err, want)
+				}
+			}
+			if name != "not a letter" && !strings.Contains(out.String(), `"reason":"`+c.reason+`"`) {
+				t.Errorf("stdout has not the whole: %s", out.String())
+			}
+		})
+	}
+}
+
 func TestWriteFails(t *testing.T) {
 	full := errors.New("disk full")
 	if err := some().Write(writer{full}, ""); !errors.Is(err, full) {

@@ -9,10 +9,11 @@ import (
 
 	"github.com/copytrigger/copytrigger/internal/handshake"
 	"github.com/copytrigger/copytrigger/internal/kube"
+	"github.com/copytrigger/copytrigger/internal/pods"
 	"github.com/copytrigger/copytrigger/internal/pvc"
 )
 
-// What a step asks of the cluster: it is both its [Claims] and its [VolSync].
+// What a step asks of the cluster: it is its [Claims], its [VolSync] and its [Pods].
 
 func (c *cluster) Get(ctx context.Context, n string) (got pvc.Claim, err error) {
 	err = c.do(ctx, "get", "pvc", func() error {
@@ -36,10 +37,13 @@ func (c *cluster) MayAnnotate(ctx context.Context, n string) error {
 	})
 }
 
-func (c *cluster) Annotate(ctx context.Context, was pvc.Claim, key, value string) (got pvc.Claim, err error) {
+func (c *cluster) Annotate(ctx context.Context, was pvc.Claim, values map[string]string) (got pvc.Claim, err error) {
 	c.known(was.Name)
-	if key != handshake.TriggerAnnotation {
-		c.t.Errorf("%s was written, which is not ours", key)
+	var pairs []string
+	for key, value := range values {
+		if pairs = append(pairs, key, value); key != handshake.TriggerAnnotation && key != handshake.LockAnnotation {
+			c.t.Errorf("%s was written, which is not ours", key)
+		}
 	}
 	told := func() {}
 	err = c.do(ctx, "patch", "pvc", func() error {
@@ -49,7 +53,7 @@ func (c *cluster) Annotate(ctx context.Context, was pvc.Claim, key, value string
 		if was.UID != c.claim.UID || was.Version != c.claim.Version {
 			return apierrors.NewConflict(resources["pvc"], was.Name, errors.New("the object has been modified"))
 		}
-		told = c.apply("pvc", c.set(key, value))
+		told = c.apply("pvc", c.set(pairs...))
 		got = *c.claim
 		return nil
 	})
@@ -109,4 +113,21 @@ func (c *cluster) Copy(ctx context.Context, _ handshake.Source) (got *handshake.
 		return nil
 	})
 	return got, err
+}
+
+func (c *cluster) selects(selector string) {
+	if selector != labels {
+		c.t.Errorf("asked for the pods %q", selector)
+	}
+}
+
+func (c *cluster) NotEnded(ctx context.Context, selector string) (got []pods.Pod, err error) {
+	c.selects(selector)
+	err = c.do(ctx, "list", "pods", func() error { got = slices.Clone(c.pods); return nil })
+	return got, err
+}
+
+func (c *cluster) FollowNotEnded(ctx context.Context, selector string, changed func(), trouble kube.Trouble) error {
+	c.selects(selector)
+	return c.follow(ctx, "pods", changed, trouble)
 }

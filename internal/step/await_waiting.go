@@ -11,7 +11,8 @@ import (
 
 // AwaitWaiting waits until VolSync waits for the trigger, so that the application may be
 // quiesced, and gives the trigger to fire. Whatever would make the later steps fail is
-// refused here, while nothing is frozen yet. A timeout of 0 looks once.
+// refused here, while nothing is frozen yet. A timeout of 0 looks once. With Lock it ends
+// by locking the claim.
 func (s Step) AwaitWaiting(ctx context.Context, run string, timeout time.Duration) (result.Values, error) {
 	ctx, cancel := limit(ctx, timeout)
 	defer cancel()
@@ -30,11 +31,22 @@ func (s Step) AwaitWaiting(ctx context.Context, run string, timeout time.Duratio
 				s.Log.Warn(s.subject() + ": " + c)
 			}
 		}
+		if no := handshake.NoCut(st.world); s.UntilCut && no.Outcome != handshake.OK {
+			return true, no.Why, s.ending(no)
+		}
 		d := handshake.Await(st.world, run)
+		if l := handshake.Lock(st.world.Claim, run); s.Lock && d.Do != handshake.Write && l.Do == handshake.End {
+			return true, l.Why, s.ending(l)
+		}
 		switch d.Do {
 		case handshake.Write:
 			return false, "for the take-back of this run's trigger", s.takeBack(ctx, run)
 		case handshake.End:
+			if d.Outcome == handshake.OK && s.Lock {
+				if soon, err := s.lock(ctx, run, timeout == 0); err != nil || soon != "" {
+					return false, s.subject() + ": " + soon, err
+				}
+			}
 			if d.Outcome == handshake.OK {
 				out.Set("trigger", handshake.NewTrigger(run, d.Wait).String())
 				out.Set("waiting-since", d.Wait.Since)
@@ -63,7 +75,7 @@ func (s Step) mayFire(ctx context.Context, once bool) error {
 func (s Step) takeBack(ctx context.Context, run string) error {
 	ctx, cancel := lastly(ctx)
 	defer cancel()
-	d, err := s.giveBack(ctx, lenient, func(c handshake.Claim) handshake.Decision { return handshake.Disarm(c, run) })
+	d, err := s.giveBack(ctx, lenient, func(c handshake.Claim) change { return change{Decision: handshake.Disarm(c, run), lock: c.LockedBy} })
 	switch {
 	case err != nil:
 		return s.undecided(err, run)

@@ -10,7 +10,9 @@ import (
 )
 
 func awaitWaiting(timeout time.Duration) func(context.Context, Step) (result.Values, error) {
-	return func(ctx context.Context, s Step) (result.Values, error) { return s.AwaitWaiting(ctx, run, timeout) }
+	return func(ctx context.Context, s Step) (result.Values, error) {
+		return s.AwaitWaiting(ctx, run, timeout)
+	}
 }
 
 // wantTrigger checks the results of a wait that was found.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/copytrigger/copytrigger/internal/handshake"
 	"github.com/copytrigger/copytrigger/internal/kube"
+	"github.com/copytrigger/copytrigger/internal/pods"
 	"github.com/copytrigger/copytrigger/internal/pvc"
 )
 
@@ -26,6 +27,7 @@ type cluster struct {
 	version int
 	sources []handshake.Source
 	copied  *handshake.Copy
+	pods    []pods.Pod // that have not ended
 
 	before   func(request string) error // a fault: the request is not done
 	after    func(request string) error // a fault: it is done, and the reply is lost
@@ -149,20 +151,21 @@ var resources = map[string]schema.GroupResource{
 	"pvc":  {Resource: "persistentvolumeclaims"},
 	"rs":   {Group: "volsync.backube", Resource: "replicationsources"},
 	"copy": {Group: "snapshot.storage.k8s.io", Resource: "volumesnapshots"},
+	"pods": {Resource: "pods"},
 }
 
 // do is one request: f under the lock, between the faults.
 func (c *cluster) do(ctx context.Context, verb, kind string, f func() error) error {
-	request := verb + " " + kind
+	called := verb + " " + kind
 	c.mu.Lock()
 	before, after := c.before, c.after
-	c.requests = append(c.requests, request)
+	c.requests = append(c.requests, called)
 	c.mu.Unlock()
 	fault := func(hook func(string) error) error {
 		if hook == nil {
 			return nil
 		}
-		return hook(request)
+		return hook(called)
 	}
 	err := fault(before)
 	if err == nil {
@@ -182,5 +185,9 @@ func (c *cluster) do(ctx context.Context, verb, kind string, f func() error) err
 		verb = "patch"
 	}
 	r := resources[kind]
-	return &kube.Error{Request: kube.Request{Verb: verb, Group: r.Group, Resource: r.Resource, Namespace: namespace, Name: name}, Err: err}
+	request := kube.Request{Verb: verb, Group: r.Group, Resource: r.Resource, Namespace: namespace, Name: name}
+	if kind == "pods" {
+		request.Name = ""
+	}
+	return &kube.Error{Request: request, Err: err}
 }

@@ -12,20 +12,34 @@ import (
 
 // Disarm gives back any trigger of the run that VolSync has not recorded. It needs
 // nothing of an earlier step, and to do it again is success; the outcome says what there
-// was to do. It fails only where it cannot be sure that nothing stays armed.
-func (s Step) Disarm(ctx context.Context, run string, timeout time.Duration) (result.Values, error) {
+// was to do. It fails only where it cannot be sure that nothing stays armed. What
+// still lives of a run that has locked the claim can fire no more after it, not even by a
+// write that is under way. With keepOut it locks a claim that nobody has locked:
+// no run may quiesce it until the application is let go.
+func (s Step) Disarm(ctx context.Context, run string, keepOut bool, timeout time.Duration) (result.Values, error) {
+	out, _, err := s.disarm(ctx, run, keepOut, timeout)
+	return out, err
+}
+
+// disarm tells also how the claim was found.
+func (s Step) disarm(ctx context.Context, run string, keepOut bool, timeout time.Duration) (_ result.Values, found handshake.Claim, _ error) {
 	ctx, cancel := limit(ctx, timeout)
 	defer cancel()
 	out := s.values()
-	d, err := s.giveBack(ctx, func(err error) bool { return timeout != 0 && kube.Passing(err) }, func(c handshake.Claim) handshake.Decision { return handshake.Disarm(c, run) })
+	out.Set("lock", "")
+	d, err := s.giveBack(ctx, func(err error) bool { return timeout != 0 && kube.Passing(err) }, func(c handshake.Claim) change {
+		found = c
+		out.Set("lock", lockedBy(c, run))
+		return change{handshake.Disarm(c, run), handshake.Mark(c, run, keepOut), c.LockedBy == run}
+	})
 	if err == nil {
 		out.Set("outcome", string(d.Outcome))
 		s.Log.Info(s.subject() + ": " + d.Why)
-		return out, nil
+		return out, found, nil
 	}
 	var refused *Ending
 	if errors.As(s.unfired(err, ""), &refused) && refused.Outcome == handshake.Refused && (d.Do != handshake.Write || kube.IsNotFound(err)) {
-		return out, refused
+		return out, found, refused
 	}
-	return out, s.undecided(err, run)
+	return out, found, s.undecided(err, run)
 }

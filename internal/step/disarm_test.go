@@ -68,7 +68,7 @@ func TestDisarm(t *testing.T) {
 			want{handshake.Tainted, []string{"cannot make sure that no trigger of run run-1 stays armed", "timed out after 20s", "the server is away"}, "copytrigger disarm -n app --pvc data --run-id run-1", other.String()}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := on(t, c.prepare, func(ctx context.Context, s Step) (result.Values, error) { return s.Disarm(ctx, run, timeout) }, nil)
+			p := on(t, c.prepare, func(ctx context.Context, s Step) (result.Values, error) { return s.Disarm(ctx, run, false, timeout) }, nil)
 			p.wants(t, c.want)
 			if got := p.values.Get("outcome"); c.result != "" && got != c.result {
 				t.Errorf("got result %v, want %s", got, c.result)
@@ -86,10 +86,10 @@ func TestDisarm(t *testing.T) {
 func TestDisarmAgain(t *testing.T) {
 	p := on(t, func(p *play) { p.annotate(handshake.TriggerAnnotation, other.String()) },
 		func(ctx context.Context, s Step) (result.Values, error) {
-			if v, err := s.Disarm(ctx, run, time.Minute); err != nil {
+			if v, err := s.Disarm(ctx, run, false, time.Minute); err != nil {
 				return v, err
 			}
-			return s.Disarm(ctx, run, time.Minute)
+			return s.Disarm(ctx, run, false, time.Minute)
 		}, nil)
 	p.wants(t, want{outcome: handshake.OK, trigger: "before"})
 	if got := p.values.Get("outcome"); got != "ok" || p.count("patch pvc") != 1 {
@@ -99,7 +99,7 @@ func TestDisarmAgain(t *testing.T) {
 
 func TestDisarmTriesOnce(t *testing.T) {
 	p := on(t, func(p *play) { p.faults(always(away), nil) },
-		func(ctx context.Context, s Step) (result.Values, error) { return s.Disarm(ctx, run, 0) }, nil)
+		func(ctx context.Context, s Step) (result.Values, error) { return s.Disarm(ctx, run, false, 0) }, nil)
 	p.wants(t, want{handshake.Tainted, []string{"cannot make sure", "the server is away"}, "copytrigger disarm", ""})
 	if len(p.requests) != 1 || p.took != 0 {
 		t.Errorf("%d requests in %s, want 1 at once", len(p.requests), p.took)

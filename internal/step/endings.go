@@ -14,6 +14,7 @@ func (s Step) unfired(err error, reason string) error {
 	var (
 		ending *Ending
 		up     timeUp
+		frozen tooLong
 		stop   Stop
 		failed *kube.Error
 	)
@@ -22,6 +23,8 @@ func (s Step) unfired(err error, reason string) error {
 		return err
 	case errors.As(err, &up):
 		return &Ending{Outcome: TimedOut, Err: err, Why: during(err, reason), Hint: "this attempt has fired nothing; raise --timeout, or see why it waits"}
+	case errors.As(err, &frozen):
+		return &Ending{Outcome: TimedOut, Err: err, Why: during(err, reason), Hint: "nothing was fired; raise --max-freeze, or see what takes so long"}
 	case errors.As(err, &stop):
 		return &Ending{Outcome: Signalled, Err: err, Why: during(err, reason) + "; this attempt has fired nothing"}
 	case kube.IsNotFound(err) && errors.As(err, &failed) && failed.Request.Resource == "persistentvolumeclaims":

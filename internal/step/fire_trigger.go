@@ -3,10 +3,12 @@ package step
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/copytrigger/copytrigger/internal/handshake"
 	"github.com/copytrigger/copytrigger/internal/kube"
+	"github.com/copytrigger/copytrigger/internal/quiesce"
 	"github.com/copytrigger/copytrigger/internal/result"
 )
 
@@ -26,21 +28,26 @@ func (s Step) FireTrigger(ctx context.Context, t handshake.Trigger, timeout time
 	defer cancel()
 	out := s.values()
 	out.Set("trigger", t.String())
-	out.Set("fired-at", "")    // stays so where an earlier attempt has fired
-	var wrote, set, doubt bool // set: by an earlier attempt; doubt: about the last write
+	out.Set("fired-at", "") // stays so where an earlier attempt has fired
+	if err := s.quiesced(); err != nil {
+		return out, err
+	}
+	var wrote, set, doubt bool // set: by an earlier attempt; doubt: about a write, which may be under way still
 	err := s.persist(ctx, timeout == 0, func(ctx context.Context) error {
 		for {
 			st, err := s.lookToFire(ctx, t)
 			if err != nil {
 				return err
 			}
-			doubt = false
 			d := handshake.Fire(st.world, t)
+			if set = d.Do == handshake.End && d.Outcome == handshake.OK; set {
+				doubt = false
+				s.Log.Info(s.subject() + ": " + d.Why)
+			}
+			if s.Lock {
+				d = handshake.Locked(d, st.world.Claim, t.Run())
+			}
 			if d.Do == handshake.End {
-				set = d.Outcome == handshake.OK
-				if set {
-					s.Log.Info(s.subject() + ": " + d.Why)
-				}
 				return s.ending(d)
 			}
 			if ctx.Err() != nil {
@@ -48,7 +55,7 @@ func (s Step) FireTrigger(ctx context.Context, t handshake.Trigger, timeout time
 			}
 			err = s.writeWhole(ctx, st, d.Value)
 			wrote = err == nil
-			doubt = err != nil && !kube.Undone(err)
+			doubt = doubt && !wrote || err != nil && !kube.Undone(err)
 			if !kube.IsConflict(err) {
 				return err
 			}
@@ -60,7 +67,7 @@ func (s Step) FireTrigger(ctx context.Context, t handshake.Trigger, timeout time
 	}
 	switch {
 	case err != nil && (wrote || set || doubt):
-		end, refused := s.surrender(ctx, t, handshake.Seen{Fired: wrote || set}, err), (*Ending)(nil)
+		end, refused := s.surrender(ctx, t, handshake.Seen{Fired: wrote || set}, doubt && s.Lock, err), (*Ending)(nil)
 		if doubt && errors.As(end, &refused) && refused.Outcome == handshake.Refused {
 			return out, s.unfired(err, "") // the write was not kept
 		}
@@ -77,20 +84,39 @@ func (s Step) FireTrigger(ctx context.Context, t handshake.Trigger, timeout time
 // lookToFire looks at the claim alone where that answers: a trigger that is set already
 // must not be taken for one that was never set because something else cannot be read.
 func (s Step) lookToFire(ctx context.Context, t handshake.Trigger) (state, error) {
-	alone := s
-	alone.ClaimOnly = true
-	st, err := alone.look(ctx)
+	st, err := s.lookAtClaim(ctx)
 	if err != nil || s.ClaimOnly {
 		return st, err
 	}
 	if d := handshake.Fire(st.world, t); d.Do == handshake.End && d.Outcome == handshake.OK {
 		return st, nil
 	}
-	return s.look(ctx)
+	return s.lookBeside(ctx, st)
 }
 
+// quiesced is the gate for engines that go on after a failed step: without a file that says
+// that quiesce ended well, the application may be running.
+func (s Step) quiesced() error {
+	if s.After == "" {
+		return nil
+	}
+	exit := quiesce.ReadExit(s.After)
+	if exit.OK() {
+		return nil
+	}
+	found := exit.Doubt
+	if exit.Ended {
+		found = fmt.Sprintf("%s says %d", s.After, exit.Code)
+	}
+	return &Ending{Outcome: handshake.Refused, Why: s.subject() + ": quiesce did not end with 0, so nothing was fired: " + found,
+		Hint: "see why in the log of quiesce; then unquiesce, and start again with await-waiting"}
+}
+
+// writeWhole sets copy-trigger if the claim still is what was looked at. An error that is not
+// a conflict leaves open whether it was written; the next look tells.
 func (s Step) writeWhole(ctx context.Context, st state, value string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeLimit)
 	defer cancel()
-	return s.write(ctx, st, value)
+	_, err := s.Claims.Annotate(ctx, st.claim, map[string]string{handshake.TriggerAnnotation: value})
+	return err
 }

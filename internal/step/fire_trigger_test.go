@@ -48,7 +48,20 @@ func TestFireTrigger(t *testing.T) {
 		"reply lost, not applied": {func(p *play) { p.faults(times(1, always(away, "patch pvc")), nil) }, nil, want{outcome: handshake.OK, trigger: mine}, 2, true},
 		"request lost, then armed by somebody": {func(p *play) {
 			p.faults(once("patch pvc", func() error { p.annotate(handshake.TriggerAnnotation, "else"); return away }), nil)
-		}, nil, want{handshake.Refused, []string{"armed with the trigger \"else\""}, "kubectl annotate", "else"}, 1, false},
+		}, nil, want{handshake.Tainted, []string{"PVC app/data: it is armed with the trigger \"else\"", "replaced"}, "one run at a time", "else"}, 1, false},
+		"reply lost, conflict, then armed by somebody": {func(p *play) {
+			writes := 0
+			p.faults(func(request string) error {
+				if request != "patch pvc" {
+					return nil
+				}
+				if writes++; writes == 1 {
+					return away
+				}
+				p.annotate(handshake.TriggerAnnotation, "else")
+				return nil
+			}, nil)
+		}, nil, want{handshake.Tainted, []string{"replaced"}, "one run at a time", "else"}, 2, false},
 		"reply not readable, applied": {func(p *play) { p.faults(nil, times(1, always(errors.New("cannot decode"), "patch pvc"))) }, nil,
 			want{handshake.Withdrawn, []string{"cannot decode", "taken back before VolSync took it"}, "", "before"}, 2, false},
 		"no permission": {func(p *play) { p.faults(always(forbidden, "patch pvc"), nil) }, nil,

@@ -56,6 +56,7 @@ func (o *onlooker) see(w handshake.World) {
 	o.known, o.world = true, w
 	if c := w.Copy; c != nil && c.Cut != "" && w.Claim.Trigger == o.trigger.String() {
 		o.cutAt = c.Cut
+		o.step.Times.note(turnCut)
 	}
 	select {
 	case o.nudge <- struct{}{}:
@@ -88,7 +89,7 @@ func (o *onlooker) note(claim handshake.Claim) string {
 }
 
 // cutLimit bounds the last look for the time of the cut, which the application pays for.
-const cutLimit = 500 * time.Millisecond
+const cutLimit = 2 * time.Second
 
 // cut is when the copy was cut; "" if that is not known. claim is the one that has the
 // record: with another trigger on it, the copy may be another's.

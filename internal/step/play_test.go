@@ -52,7 +52,7 @@ func on(t *testing.T, prepare func(*play), do func(context.Context, Step) (resul
 		ctx, stop := context.WithCancelCause(t.Context())
 		p.cluster, p.start = waiting(t), time.Now()
 		p.signal = func() { stop(Stop{Name: "SIGTERM", Number: int(syscall.SIGTERM)}) }
-		p.step = Step{Claims: p.cluster, VolSync: p.cluster, Namespace: namespace, Claim: name, Log: slog.New(slog.NewTextHandler(p.log, nil))}
+		p.step = Step{Claims: p.cluster, VolSync: p.cluster, Pods: p.cluster, Namespace: namespace, Claim: name, Log: slog.New(slog.NewTextHandler(p.log, nil))}
 		if prepare != nil {
 			prepare(p)
 		}

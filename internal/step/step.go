@@ -12,6 +12,7 @@ import (
 
 	"github.com/copytrigger/copytrigger/internal/handshake"
 	"github.com/copytrigger/copytrigger/internal/kube"
+	"github.com/copytrigger/copytrigger/internal/pods"
 	"github.com/copytrigger/copytrigger/internal/pvc"
 	"github.com/copytrigger/copytrigger/internal/result"
 )
@@ -20,7 +21,7 @@ import (
 type Claims interface {
 	Get(ctx context.Context, name string) (pvc.Claim, error)
 	Follow(ctx context.Context, name string, changed func(), trouble kube.Trouble) error
-	Annotate(ctx context.Context, was pvc.Claim, key, value string) (pvc.Claim, error)
+	Annotate(ctx context.Context, was pvc.Claim, values map[string]string) (pvc.Claim, error)
 	MayAnnotate(ctx context.Context, name string) error
 }
 
@@ -32,14 +33,25 @@ type VolSync interface {
 	FollowCopy(ctx context.Context, s handshake.Source, changed func(), trouble kube.Trouble) error
 }
 
+// Pods is what a step asks of pods; [pods.Pods] is it.
+type Pods interface {
+	NotEnded(ctx context.Context, selector string) ([]pods.Pod, error)
+	FollowNotEnded(ctx context.Context, selector string, changed func(), trouble kube.Trouble) error
+}
+
 // Step is everything that the commands share.
 type Step struct {
 	Claims    Claims
 	VolSync   VolSync // not asked with ClaimOnly
+	Pods      Pods
 	ClaimOnly bool
+	Lock      bool // the run locks the claim from before quiesce until after unquiesce
+	UntilCut  bool // the application is to run again at the cut; needs copyMethod Snapshot
 	Namespace string
-	Claim     string
+	Claim     string       // "" for a command that is not about a claim
+	After     string       // the file with the exit code of quiesce, without whose 0 nothing is fired; "" for none
 	Log       *slog.Logger // progress and reasons; never results
+	Times     *Timeline    // of a run in one process; nil where nobody asks
 }
 
 // How a step may end beyond the protocol's own outcomes.
@@ -47,6 +59,7 @@ const (
 	TimedOut  handshake.Outcome = "timed-out" // the limit passed and nothing was fired
 	Signalled handshake.Outcome = "signalled" // stopped by a signal and nothing was fired
 	Failed    handshake.Outcome = "failed"    // an error that none of the others names
+	Usage     handshake.Outcome = "usage"     // for a verdict: the command line of a step was wrong, and it did nothing
 )
 
 // Ending is how a step that did not end well ended. It is an error, and the whole answer
@@ -61,8 +74,13 @@ type Ending struct {
 func (e *Ending) Error() string { return e.Why }
 func (e *Ending) Unwrap() error { return e.Err }
 
-// subject names the claim in messages.
-func (s Step) subject() string { return "PVC " + s.Namespace + "/" + s.Claim }
+// subject names in messages what the step is about.
+func (s Step) subject() string {
+	if s.Claim == "" {
+		return "namespace " + s.Namespace
+	}
+	return "PVC " + s.Namespace + "/" + s.Claim
+}
 
 // ending makes a protocol decision the end of the step.
 func (s Step) ending(d handshake.Decision) error {
@@ -77,7 +95,9 @@ func (s Step) values() result.Values {
 	var v result.Values
 	v.Set("outcome", string(handshake.OK))
 	v.Set("reason", "") // why it did not end well
-	v.Set("pvc", s.Namespace+"/"+s.Claim)
+	if s.Claim != "" {
+		v.Set("pvc", s.Namespace+"/"+s.Claim)
+	}
 	if s.ClaimOnly {
 		v.Set("unchecked", "replication-source, copy") // so that nobody takes this for the whole promise
 	}

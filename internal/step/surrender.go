@@ -19,40 +19,85 @@ func lastly(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeoutCause(context.WithoutCancel(ctx), surrenderLimit, timeUp{surrenderLimit})
 }
 
+// change is what is to become of the claim: of its trigger, by the decision, and of its lock.
+type change struct {
+	handshake.Decision
+	lock string // the value that it is to have
+	must bool   // without it a write of the trigger that is under way could still be kept
+}
+
+// markTries is how often a write that would change the lock, too, is tried before it is
+// done without: the trigger is what must be given back, and its own write fences as well.
+const markTries = 3
+
 // giveBack applies a decision about the claim until nothing is left to write, and gives
 // the last one. It reads the claim alone: to disarm must need no more rights than to fire.
-func (s Step) giveBack(ctx context.Context, passes func(error) bool, decide func(handshake.Claim) handshake.Decision) (handshake.Decision, error) {
+//
+// A change of the lock is part of the same write, or one of its own. Either way a write of
+// the run that is still under way fails after it, for the claim has changed. That the lock
+// may not be changed is said, and no reason to give nothing back.
+func (s Step) giveBack(ctx context.Context, passes func(error) bool, decide func(handshake.Claim) change) (handshake.Decision, error) {
 	var (
-		d, lost  handshake.Decision // lost: the reply to its write
-		expected handshake.Claim    // what that write makes of the claim
+		d, unsure change          // unsure: the reply to its write was lost
+		expected  handshake.Claim // what that write makes of the claim
+		tries     int             // to change the lock
+		denied    bool            // to change the lock
+		alone     bool            // the last write was of the lock alone
 	)
+	unmarked := func(err error) {
+		s.Log.Warn(s.subject() + ": its lock was not changed, so other processes of the run are not kept from firing, nor other runs from quiescing: " + err.Error())
+	}
 	err := s.persistIf(ctx, passes, func(ctx context.Context) error {
 		for {
-			claim, err := s.Claims.Get(ctx, s.Claim)
+			alone = false
+			st, err := s.lookAtClaim(ctx)
 			if err != nil {
 				return err
 			}
-			c := handshake.ReadClaim(claim.UID, claim.Deleting, claim.Annotations)
+			c := st.world.Claim
 			// It was done if nothing else is different: the trigger alone may have been taken
 			// back by another hand, after VolSync took it. Tainted it is by any hand.
-			if lost.Do == handshake.Write && (c == expected || lost.Outcome == handshake.Tainted && c.Trigger == lost.Value) {
-				d = lost
+			if unsure.Do == handshake.Write && (c == expected || unsure.Outcome == handshake.Tainted && c.Trigger == unsure.Value) {
+				d = unsure
 				return nil
 			}
-			if d = decide(c); d.Do != handshake.Write {
+			d = decide(c)
+			values, after := map[string]string{}, c
+			if d.Do == handshake.Write {
+				values[handshake.TriggerAnnotation], after.Trigger = d.Value, d.Value
+			}
+			mark := d.lock != c.LockedBy && !denied && (tries < markTries || d.Do != handshake.Write)
+			if mark {
+				values[handshake.LockAnnotation], after.LockedBy = d.lock, d.lock
+			}
+			if len(values) == 0 {
 				return nil
 			}
-			err = s.write(ctx, state{claim: claim}, d.Value)
-			if err != nil && !kube.Undone(err) {
-				lost, expected = d, c
-				expected.Trigger = d.Value
+			alone = d.Do != handshake.Write
+			switch _, err = s.Claims.Annotate(ctx, st.claim, values); {
+			case err == nil:
+				return nil
+			case kube.IsConflict(err):
+				continue
+			case !alone && !kube.Undone(err):
+				unsure, expected = d, after
 			}
-			if !kube.IsConflict(err) {
+			if !mark {
 				return err
 			}
+			tries++
+			if denied = !passes(err); denied || !alone && tries == markTries {
+				unmarked(err)
+				continue
+			}
+			return err
 		}
 	})
-	return d, err
+	if err != nil && alone && !d.must {
+		unmarked(err)
+		err = nil
+	}
+	return d.Decision, err
 }
 
 // lenient is for who had the right a moment ago: a refusal, too, may pass.
@@ -61,28 +106,34 @@ func lenient(err error) bool { return kube.Passing(err) || kube.IsDenied(err) }
 // Unfire gives the trigger back after a fire-trigger that was well, but for why must not
 // be: its results cannot be left to the next step. It is nil if VolSync recorded it.
 func (s Step) Unfire(ctx context.Context, t handshake.Trigger, why error) error {
-	return s.surrender(ctx, t, handshake.Seen{Fired: true}, why)
+	return s.surrender(ctx, t, handshake.Seen{Fired: true}, s.Lock, why)
 }
 
 // surrender ends a step that has fired, or may have: it gives the trigger back and says
 // how it stands. It is nil if VolSync recorded the trigger after all. why is what made
-// the step give up.
-func (s Step) surrender(ctx context.Context, t handshake.Trigger, seen handshake.Seen, why error) error {
+// the step give up. With lost the run's lock is marked ([handshake.Mark]): a write of the
+// trigger may still be under way.
+func (s Step) surrender(ctx context.Context, t handshake.Trigger, seen handshake.Seen, lost bool, why error) error {
 	var ending *Ending
 	if !errors.As(why, &ending) { // or it is said at the end, and enough
 		s.Log.Warn("giving up: " + why.Error())
 	}
 	ctx, cancel := lastly(ctx)
 	defer cancel()
-	d, err := s.giveBack(ctx, lenient, func(c handshake.Claim) handshake.Decision {
-		d, back := handshake.Completed(c, t, seen), handshake.Disarm(c, t.Run())
+	d, err := s.giveBack(ctx, lenient, func(c handshake.Claim) change {
+		d, back := s.completed(c, t, seen), handshake.Disarm(c, t.Run())
+		seen = seen.With(c, t) // for the look after a write whose reply is lost
 		switch {
 		case d.Do == handshake.Look:
-			return back
+			d = back
 		case d.Outcome != handshake.OK && back.Do == handshake.Write:
 			d.Do, d.Value = handshake.Write, back.Value
 		}
-		return d
+		lock := c.LockedBy
+		if lost && d.Outcome != handshake.OK {
+			lock = handshake.Mark(c, t.Run(), false)
+		}
+		return change{d, lock, true}
 	})
 	switch {
 	case err == nil && d.Outcome == handshake.OK:
@@ -90,7 +141,11 @@ func (s Step) surrender(ctx context.Context, t handshake.Trigger, seen handshake
 	case err == nil && ending != nil && ending.Outcome == d.Outcome:
 		return ending
 	case err == nil:
-		return &Ending{Outcome: d.Outcome, Why: fmt.Sprintf("%s: %v; %s", s.subject(), why, d.Why), Hint: d.Hint, Err: why}
+		said := why.Error()
+		if ending == nil { // or it has named the claim itself
+			said = s.subject() + ": " + said
+		}
+		return &Ending{Outcome: d.Outcome, Why: said + "; " + d.Why, Hint: d.Hint, Err: why}
 	case kube.IsNotFound(err) && !seen.Fired:
 		return s.unfired(err, "")
 	case kube.IsNotFound(err):

@@ -69,3 +69,18 @@ func TestAwaitCompletedGivesUp(t *testing.T) {
 		})
 	}
 }
+
+// What the surrender itself has seen counts, too, when its first write comes to nothing.
+func TestSurrenderRemembers(t *testing.T) {
+	p := complete(t, freeze, func(p *play) {
+		p.signal() // before await-completed has looked at all
+		p.faults(once("patch pvc", func() error {
+			p.takes()
+			p.annotate(handshake.TriggerAnnotation, "before")
+			p.change("copy", func() { p.copied = nil })
+			p.waits("2000-01-01T01:00:00Z")
+			return away
+		}), nil)
+	}, nil)
+	p.wants(t, want{handshake.Unverified, []string{"SIGTERM", "VolSync waits again"}, "do not rely", "before"})
+}

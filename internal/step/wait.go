@@ -22,8 +22,9 @@ const heartbeat = time.Minute
 type decider struct {
 	decide func(ctx context.Context, st state) (done bool, why string, err error)
 
-	nudge   <-chan struct{} // another reason to look again; may be nil
-	lenient bool            // once there was a look, a refusal, too, may pass: for graceOfRefusal
+	look    func(context.Context) (state, error) // nil: Step.look
+	nudge   <-chan struct{}                      // another reason to look again; may be nil
+	lenient bool                                 // once there was a look, a refusal, too, may pass: for graceOfRefusal
 }
 
 // waiter is one wait on the claim, its ReplicationSource and its copy. A change of any
@@ -52,16 +53,41 @@ type watching struct {
 // done, fails, or ctx ends: the error is then ctx's cause. With once it looks only once.
 // The reason is the last one given, for the message of whoever gives up.
 func (s Step) wait(ctx context.Context, once bool, d decider) (reason string, err error) {
-	w := &waiter{step: s, decider: d, poke: make(chan struct{}, 1), fatal: make(chan error, 1), reason: "reaching the API server"}
+	w := s.waiter(d)
 	if once {
 		return w.once(ctx)
 	}
+	err = w.during(ctx, w.run)
+	return w.why(), err
+}
+
+func (s Step) waiter(d decider) *waiter {
+	if d.look == nil {
+		d.look = s.look
+	}
+	return &waiter{step: s, decider: d, poke: make(chan struct{}, 1), fatal: make(chan error, 1), reason: "reaching the API server"}
+}
+
+// during is the wait, from its first watch to the end of its last goroutine.
+func (w *waiter) during(ctx context.Context, run func(context.Context) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer w.running.Wait()
 	defer cancel()
 	w.running.Go(func() { w.beat(ctx) })
-	err = w.run(ctx)
-	return w.why(), err
+	return run(ctx)
+}
+
+// next waits until there is a reason to look. Its error ends the wait.
+func (w *waiter) next(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case err := <-w.fatal:
+		return err
+	case <-w.poke:
+	case <-w.decider.nudge:
+	}
+	return nil
 }
 
 func (w *waiter) run(ctx context.Context) error {
@@ -78,20 +104,15 @@ func (w *waiter) run(ctx context.Context) error {
 	}
 	var copied handshake.Source // whose copy is watched
 	for {
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case err := <-w.fatal:
+		if err := w.next(ctx); err != nil {
 			return err
-		case <-w.poke:
-		case <-w.decider.nudge:
 		}
 		if !stand(watches) {
 			continue // what is not watched yet could change unseen after the look
 		}
 		var st state
 		err := kube.Retry(ctx, w.trouble, func(ctx context.Context) (err error) {
-			st, err = s.look(ctx)
+			st, err = w.decider.look(ctx)
 			return err
 		})
 		if ctx.Err() != nil {
@@ -137,7 +158,7 @@ func (w *waiter) beat(ctx context.Context) {
 func (w *waiter) once(ctx context.Context) (string, error) {
 	var st state
 	err := w.step.persist(ctx, true, func(ctx context.Context) (err error) {
-		st, err = w.step.look(ctx)
+		st, err = w.decider.look(ctx)
 		return err
 	})
 	if err != nil {

@@ -18,17 +18,16 @@ type state struct {
 // claim's version then proves that VolSync has not begun a copy between the look at the
 // claim and the write, so neither has it between the look at the copy and the write.
 func (s Step) look(ctx context.Context) (state, error) {
-	claim, err := s.Claims.Get(ctx, s.Claim)
-	if err != nil {
-		return state{}, err
+	st, err := s.lookAtClaim(ctx)
+	if err != nil || s.ClaimOnly {
+		return st, err
 	}
-	st := state{claim: claim, world: handshake.World{
-		Claim:     handshake.ReadClaim(claim.UID, claim.Deleting, claim.Annotations),
-		ClaimOnly: s.ClaimOnly,
-	}}
-	if s.ClaimOnly {
-		return st, nil
-	}
+	return s.lookBeside(ctx, st)
+}
+
+// lookBeside adds to a look at the claim what else there is.
+func (s Step) lookBeside(ctx context.Context, st state) (_ state, err error) {
+	st.world.ClaimOnly = false
 	if st.world.Sources, err = s.VolSync.Sources(ctx, s.Claim); err != nil {
 		return state{}, err
 	}
@@ -38,6 +37,18 @@ func (s Step) look(ctx context.Context) (state, error) {
 	return st, err
 }
 
+// lookAtClaim reads the claim alone.
+func (s Step) lookAtClaim(ctx context.Context) (state, error) {
+	claim, err := s.Claims.Get(ctx, s.Claim)
+	if err != nil {
+		return state{}, err
+	}
+	return state{claim: claim, world: handshake.World{
+		Claim:     handshake.ReadClaim(claim.UID, claim.Deleting, claim.Annotations),
+		ClaimOnly: true,
+	}}, nil
+}
+
 // copies is the ReplicationSource whose copy there may be.
 func (st state) copies() (handshake.Source, bool) {
 	if len(st.world.Sources) != 1 {
@@ -45,11 +56,4 @@ func (st state) copies() (handshake.Source, bool) {
 	}
 	source := st.world.Sources[0]
 	return source, source.Method == "Snapshot" || source.Method == "Clone"
-}
-
-// write sets copy-trigger if the claim still is what was looked at. An error that is not
-// a conflict leaves open whether it was written; the next look tells.
-func (s Step) write(ctx context.Context, st state, value string) error {
-	_, err := s.Claims.Annotate(ctx, st.claim, handshake.TriggerAnnotation, value)
-	return err
 }

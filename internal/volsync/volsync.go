@@ -82,6 +82,8 @@ func (o Objects) Copy(ctx context.Context, s handshake.Source) (*handshake.Copy,
 		var u *unstructured.Unstructured
 		if u, err = o.dynamic.Resource(gvr).Namespace(o.namespace).Get(ctx, name, metav1.GetOptions{}); err == nil {
 			copied = readCopy(u)
+			copied.Of = text(*u, "spec", "source", "persistentVolumeClaimName")
+			copied.Bound = text(*u, "status", "boundVolumeSnapshotContentName") != ""
 			copied.Cut = text(*u, "status", "creationTime")
 			copied.Problem = text(*u, "status", "error", "message")
 		}
@@ -104,12 +106,16 @@ func (o Objects) FollowCopy(ctx context.Context, s handshake.Source, changed fun
 }
 
 func readCopy(m metav1.Object) *handshake.Copy {
-	return &handshake.Copy{Name: m.GetName(), UID: string(m.GetUID()), Deleting: m.GetDeletionTimestamp() != nil}
+	c := &handshake.Copy{Name: m.GetName(), UID: string(m.GetUID()), Deleting: m.GetDeletionTimestamp() != nil}
+	if owner := metav1.GetControllerOf(m); owner != nil {
+		c.Owner = string(owner.UID)
+	}
+	return c
 }
 
 func readSource(u unstructured.Unstructured) handshake.Source {
 	s := handshake.Source{
-		Name: u.GetName(), UID: string(u.GetUID()), Deleting: u.GetDeletionTimestamp() != nil,
+		Name: u.GetName(), UID: string(u.GetUID()), Claim: text(u, "spec", "sourcePVC"), Deleting: u.GetDeletionTimestamp() != nil,
 		SyncStart: text(u, "status", "lastSyncStartTime"),
 	}
 	s.Paused, _, _ = unstructured.NestedBool(u.Object, "spec", "paused")

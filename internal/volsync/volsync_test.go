@@ -99,6 +99,9 @@ func TestSources(t *testing.T) {
 		"none": nil,
 	} {
 		t.Run(claim, func(t *testing.T) {
+			for i := range want {
+				want[i].Claim = claim
+			}
 			got, err := o.Sources(t.Context(), claim)
 			if err != nil || !reflect.DeepEqual(got, want) {
 				t.Errorf("got %+v, %v, want %+v", got, err, want)
@@ -111,8 +114,8 @@ func TestSources(t *testing.T) {
 func TestSourcesWithTwoMovers(t *testing.T) {
 	o := serve(t, map[string]string{replicationSources: list(t, "movers.yaml")})
 	for claim, want := range map[string]handshake.Source{
-		"two":   {Name: "two", Mover: "rclone and restic", Method: "Direct"},
-		"three": {Name: "three", Mover: "kopia and rclone and restic", Method: "Clone"},
+		"two":   {Name: "two", Claim: "two", Mover: "rclone and restic", Method: "Direct"},
+		"three": {Name: "three", Claim: "three", Mover: "kopia and rclone and restic", Method: "Clone"},
 	} {
 		for range 50 {
 			got, err := o.Sources(t.Context(), claim)

@@ -1,0 +1,77 @@
+package handshake
+
+import "fmt"
+
+// Cut decides for await-completed --until=cut: may the application run again, although
+// VolSync has not recorded the trigger yet?
+//
+// It may when the storage has cut VolSync's own VolumeSnapshot of this trigger. CSI's
+// CreateSnapshot returns only when the snapshot is cut (spec.md, "The ready_to_use
+// Parameter"); the sidecar writes creationTime only after that, and never again
+// (external-snapshotter, sidecar-controller/snapshot_controller.go:455-510). What cannot be
+// told from a value (drivers set any time) its presence tells. status.error is left alone:
+// drivers report errors that pass.
+//
+// No copy was there when the trigger was fired ([Fire]), so one that is there now was made
+// after that. Whether it is the one that VolSync records in the end, [Verified] decides.
+func Cut(w World, t Trigger, seen Seen) Decision {
+	d := Completed(w.Claim, t, seen)
+	if d.Do != Look || w.Claim.Status != StatusInProgress || len(w.Sources) != 1 {
+		return d
+	}
+	switch s, c := w.Sources[0], w.Copy; {
+	case s.Method != "Snapshot":
+		return NoCut(w)
+	case c == nil:
+		return *notYet("VolSync is copying; there is no VolumeSnapshot yet")
+	case c.Owner != s.UID || c.Of != s.Claim:
+		return *notYet(fmt.Sprintf("VolSync is copying; %s is not VolSync's copy of this claim", c.Name))
+	case c.Deleting:
+		return *notYet(fmt.Sprintf("VolSync is copying; %s is being deleted", c.Name))
+	case c.Problem != "" && c.Cut == "":
+		return *notYet(fmt.Sprintf("VolSync is copying; the storage reports for %s: %s", c.Name, c.Problem))
+	case c.Cut == "" || !c.Bound:
+		return *notYet(fmt.Sprintf("VolSync is copying; %s is not cut yet", c.Name))
+	}
+	return Decision{Do: End, Outcome: OK, Why: fmt.Sprintf("%s was cut at %s", w.Copy.Name, w.Copy.Cut)}
+}
+
+// NoCut refuses what is to end at the cut, where nobody sees one: of a clone CSI tells
+// nothing before it is bound. It is asked before anything is quiesced. It ends with ok
+// where there may be a cut.
+func NoCut(w World) Decision {
+	if len(w.Sources) == 1 && w.Sources[0].Method != "Snapshot" {
+		return *refuse(fmt.Sprintf("ReplicationSource %s has copyMethod %q, of which nobody sees the cut", w.Sources[0].Name, w.Sources[0].Method),
+			"set copyMethod to Snapshot, or leave --until=cut out")
+	}
+	return Decision{Do: End, Outcome: OK}
+}
+
+// Verified decides whether VolSync records the trigger for the copy that was cut in the
+// freeze, uid. The application runs again: a copy that was made anew meanwhile, because
+// somebody deleted this one, is worth nothing, and nobody would see a difference in the
+// annotations.
+func Verified(w World, t Trigger, seen Seen, uid string) Decision {
+	d := Completed(w.Claim, t, seen)
+	same := w.Copy != nil && w.Copy.UID == uid
+	switch {
+	case d.Do == Look && (!same || w.Copy.Deleting):
+		return Decision{Do: End, Outcome: Unverified, Why: "the copy that was cut in the freeze is gone, and VolSync has not recorded it: " + describeCopy(w.Copy),
+			Hint: "do not use this sync's copy: VolSync makes another one of the application that runs"}
+	case d.Do == End && d.Outcome == OK && !same:
+		// VolSync deletes its copy only when the data has been moved; then nobody can tell any more.
+		return Decision{Do: End, Outcome: Unverified, Why: "VolSync recorded the trigger, and it cannot be told for which copy: " + describeCopy(w.Copy),
+			Hint: "do not rely on this sync's copy"}
+	}
+	return d
+}
+
+func describeCopy(c *Copy) string {
+	switch {
+	case c == nil:
+		return "there is none"
+	case c.Deleting:
+		return c.Name + " is being deleted"
+	}
+	return fmt.Sprintf("%s is another one (uid %s)", c.Name, c.UID)
+}

@@ -1,0 +1,95 @@
+package handshake
+
+import (
+	"strings"
+	"testing"
+)
+
+// cutWorld is a world in which VolSync copies for ours, and its snapshot has been cut.
+func cutWorld() (World, Trigger) {
+	t := NewTrigger(runID, Wait{ClaimUID: theClaim})
+	return World{
+		Claim:   Claim{UID: theClaim, Enabled: true, Trigger: t.String(), Latest: "old", Status: StatusInProgress},
+		Sources: []Source{{Name: "rs", UID: theSource, Claim: "data", Mover: "restic", Method: "Snapshot", SyncStart: theSync}},
+		Copy:    &Copy{Name: "volsync-rs-src", UID: "copy-1", Owner: theSource, Of: "data", Bound: true, Cut: theWait},
+	}, t
+}
+
+// Only a cut of VolSync's own copy for our trigger lets the application run again before
+// VolSync has recorded it. Each row but the first two takes away one of the reasons.
+func TestCut(t *testing.T) {
+	for name, c := range map[string]struct {
+		change  func(*World)
+		do      Do
+		outcome Outcome
+		why     string
+	}{
+		"cut":                      {func(*World) {}, End, OK, "volsync-rs-src was cut at " + theWait},
+		"a problem since":          {func(w *World) { w.Copy.Problem = "slow" }, End, OK, "was cut"},
+		"recorded":                 {func(w *World) { w.Claim.Latest, w.Claim.Status, w.Copy = w.Claim.Trigger, StatusCompleted, nil }, End, OK, "recorded"},
+		"no copy":                  {func(w *World) { w.Copy = nil }, Look, "", "no VolumeSnapshot yet"},
+		"not cut":                  {func(w *World) { w.Copy.Cut = "" }, Look, "", "not cut yet"},
+		"not cut, with a problem":  {func(w *World) { w.Copy.Cut, w.Copy.Problem = "", "no space" }, Look, "", "reports for volsync-rs-src: no space"},
+		"not bound":                {func(w *World) { w.Copy.Bound = false }, Look, "", "not cut yet"},
+		"being deleted":            {func(w *World) { w.Copy.Deleting = true }, Look, "", "being deleted"},
+		"somebody's":               {func(w *World) { w.Copy.Owner = "" }, Look, "", "not VolSync's copy"},
+		"another source's":         {func(w *World) { w.Copy.Owner = "other" }, Look, "", "not VolSync's copy"},
+		"of another claim":         {func(w *World) { w.Copy.Of = "other" }, Look, "", "not VolSync's copy"},
+		"VolSync has not taken it": {func(w *World) { w.Claim.Status = StatusWaiting }, Look, "", "has not taken the trigger"},
+		"another trigger":          {func(w *World) { w.Claim.Trigger = "other" }, End, Tainted, "replaced"},
+		"taken back":               {func(w *World) { w.Claim.Trigger = "old" }, End, Tainted, "took the trigger back"},
+		"another claim":            {func(w *World) { w.Claim.UID = "other" }, End, Unverified, "created again"},
+		"two sources":              {func(w *World) { w.Sources = append(w.Sources, w.Sources[0]) }, Look, "", "is copying"},
+		"a clone":                  {func(w *World) { w.Sources[0].Method = "Clone" }, End, Refused, "nobody sees the cut"},
+	} {
+		w, trigger := cutWorld()
+		c.change(&w)
+		d := Cut(w, trigger, Seen{ClaimUID: theClaim, Fired: true, Taken: true})
+		if d.Do != c.do || d.Outcome != c.outcome || !strings.Contains(d.Why, c.why) {
+			t.Errorf("%s: got %+v, want %v %s %q", name, d, c.do, c.outcome, c.why)
+		}
+	}
+}
+
+// After the freeze, only the record for the copy that was cut in it is good.
+func TestVerified(t *testing.T) {
+	recorded := func(w *World) { w.Claim.Latest, w.Claim.Status = w.Claim.Trigger, StatusCompleted }
+	for name, c := range map[string]struct {
+		change  func(*World)
+		do      Do
+		outcome Outcome
+		why     string
+	}{
+		"not recorded yet":             {func(*World) {}, Look, "", "copying"},
+		"recorded":                     {recorded, End, OK, "recorded"},
+		"recorded, and being deleted":  {func(w *World) { recorded(w); w.Copy.Deleting = true }, End, OK, "recorded"},
+		"recorded, of another copy":    {func(w *World) { recorded(w); w.Copy.UID = "copy-2" }, End, Unverified, "another one (uid copy-2)"},
+		"recorded, and no copy":        {func(w *World) { recorded(w); w.Copy = nil }, End, Unverified, "cannot be told for which copy"},
+		"not recorded, another copy":   {func(w *World) { w.Copy.UID = "copy-2" }, End, Unverified, "is gone"},
+		"not recorded, no copy":        {func(w *World) { w.Copy = nil }, End, Unverified, "there is none"},
+		"not recorded, being deleted":  {func(w *World) { w.Copy.Deleting = true }, End, Unverified, "being deleted"},
+		"somebody's trigger":           {func(w *World) { w.Claim.Trigger = "other" }, End, Tainted, "replaced"},
+		"somebody's trigger, recorded": {func(w *World) { w.Claim.Trigger, w.Claim.Latest, w.Claim.Status = "other", "other", StatusCompleted }, End, Unverified, "other"},
+	} {
+		w, trigger := cutWorld()
+		c.change(&w)
+		d := Verified(w, trigger, Seen{ClaimUID: theClaim, Fired: true, Taken: true}, "copy-1")
+		if d.Do != c.do || d.Outcome != c.outcome || !strings.Contains(d.Why, c.why) {
+			t.Errorf("%s: got %+v, want %v %s %q", name, d, c.do, c.outcome, c.why)
+		}
+	}
+}
+
+func TestNoCut(t *testing.T) {
+	w, _ := cutWorld()
+	if d := NoCut(w); d.Outcome != OK {
+		t.Errorf("got %+v", d)
+	}
+	w.Sources[0].Method = "Clone"
+	if d := NoCut(w); d.Outcome != Refused || !strings.Contains(d.Hint, "--until=cut") {
+		t.Errorf("got %+v", d)
+	}
+	if d := NoCut(World{ClaimOnly: true}); d.Outcome != OK {
+		t.Errorf("got %+v", d)
+	}
+}

@@ -1,0 +1,127 @@
+package quiesce
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func command(script string) Command {
+	return Command{Args: []string{"sh", "-c", script}, Env: os.Environ()}
+}
+
+func TestCommands(t *testing.T) {
+	dir := t.TempDir()
+	c := Commands{On: command("echo on >>" + dir + "/log"), Off: command("echo off >>" + dir + "/log"), Log: slog.New(slog.DiscardHandler)}
+	if err := c.Quiesce(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if c.Lost() != nil {
+		t.Error("nobody can know")
+	}
+	if err := c.Unquiesce(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if got, err := os.ReadFile(filepath.Join(dir, "log")); string(got) != "on\noff\n" {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
+
+// An unquiesce that ends with 106 has let the application go, which was not quiesced any more:
+// it is not run again. An attempt that failed before does not hide that.
+func TestUnquiesceFindsNothingQuiesced(t *testing.T) {
+	for _, script := range []string{"echo x >>FILE; exit 106", "echo x >>FILE; [ -e FILE.1 ] && exit 106; touch FILE.1; exit 1"} {
+		file := filepath.Join(t.TempDir(), "log")
+		c := Commands{Off: command(strings.ReplaceAll(script, "FILE", file)), Log: slog.New(slog.DiscardHandler)}
+		err := c.Unquiesce(t.Context())
+		if !errors.Is(err, ErrNotHeld) || !strings.Contains(err.Error(), "sh ended with exit code 106") {
+			t.Errorf("%s: %v", script, err)
+		}
+		if got, err := os.ReadFile(file); len(got) > len("x\nx\n") || err != nil {
+			t.Errorf("%s: ran %q, %v", script, got, err)
+		}
+	}
+}
+
+func TestQuiesceFails(t *testing.T) {
+	for script, says := range map[string]string{
+		"exit 9":        "sh ended with exit code 9",
+		"kill -KILL $$": "sh ended with exit code 137 (killed)",
+	} {
+		if err := (Commands{On: command(script)}).Quiesce(t.Context()); err == nil || err.Error() != says {
+			t.Errorf("%s: got %v, want %q", script, err, says)
+		}
+	}
+	if err := (Commands{On: Command{Args: []string{"/no/such"}}}).Quiesce(t.Context()); err == nil || !strings.Contains(err.Error(), "/no/such was not run") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A quiesce that is over its limit ends, with all that it has started, also if it does not
+// want to; one whose limit is over already is not even begun.
+func TestQuiesceTakesTooLong(t *testing.T) {
+	for _, script := range []string{"echo x; cat; true", "trap '' TERM; echo x; cat"} {
+		r, w, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		idle, block, err := os.Pipe() // cat waits for ever
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { r.Close(); idle.Close(); block.Close() }()
+		c := command(script)
+		c.Stdin, c.Stdout = idle, w
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() {
+			_, _ = r.Read(make([]byte, 1))
+			cancel()
+		}()
+		start := time.Now()
+		if err := c.RunUntil(ctx); err == nil || !strings.Contains(err.Error(), "exit code 1") {
+			t.Errorf("%s: got %v", script, err)
+		}
+		if insists := strings.HasPrefix(script, "trap"); insists != (time.Since(start) >= killGrace) {
+			t.Errorf("%s: ended after %s", script, time.Since(start))
+		}
+		w.Close()
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	file := filepath.Join(t.TempDir(), "ran")
+	if err := command("touch " + file).RunUntil(ctx); err == nil {
+		t.Error("no error")
+	}
+	if _, err := os.Stat(file); err == nil {
+		t.Error("it was run")
+	}
+}
+
+// Unquiesce is tried again until it is well.
+func TestUnquiesceAgain(t *testing.T) {
+	dir := t.TempDir()
+	var said strings.Builder
+	c := Commands{Off: command("[ -e " + dir + "/tried ] && exit 0; touch " + dir + "/tried; exit 1"), Log: slog.New(slog.NewTextHandler(&said, nil))}
+	if err := c.Unquiesce(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if got := said.String(); strings.Count(got, "unquiesce failed: sh ended with exit code 1") != 1 {
+		t.Errorf("said %q", got)
+	}
+}
+
+// The limit ends it, with the reason of the last attempt that ended by itself.
+func TestUnquiesceGivesUp(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	dir := t.TempDir()
+	c := Commands{Off: command("[ -e " + dir + "/tried ] && exec sleep 600; touch " + dir + "/tried; exit 8"), Log: slog.New(slog.DiscardHandler)}
+	if err := c.Unquiesce(ctx); err == nil || !strings.Contains(err.Error(), "exit code 8") {
+		t.Errorf("got %v", err)
+	}
+}

@@ -1,0 +1,72 @@
+package quiesce
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"syscall"
+)
+
+// The codes of a shell for what it cannot run.
+const (
+	NotExecutable = 126
+	notFound      = 127
+	bySignal      = 128 // plus its number
+)
+
+// Command is a command of the user's.
+type Command struct {
+	Args   []string // the program first
+	Env    []string
+	Stdin  io.Reader
+	Stdout io.Writer // a file is the command's own: nothing stands in between
+	Stderr io.Writer
+	Bound  bool // it gets SIGTERM when this process dies, however it dies
+}
+
+// Run runs the command to its end, and gives its exit code as a shell has it. An error
+// says why it could not be started; the code is then 126 or 127.
+//
+// The command has a process group of its own, which gets the signals that come meanwhile:
+// a shell that waits for a program would not pass them on. What the command leaves running
+// is not waited for: it may be meant to stay, such as a limit of the freeze.
+func (c Command) Run(signals <-chan os.Signal) (code int, err error) {
+	p, err := c.start()
+	if err != nil {
+		return notStarted(err), err
+	}
+	for {
+		select {
+		case s := <-signals:
+			if number, ok := s.(syscall.Signal); ok {
+				p.signal(number)
+			}
+		case <-p.over:
+			return p.code, nil
+		}
+	}
+}
+
+// CanRun gives the code and the error of a program that is not there, without running it.
+func CanRun(program string) (code int, err error) {
+	if _, err := exec.LookPath(program); err != nil {
+		return notStarted(err), err
+	}
+	return 0, nil
+}
+
+func notStarted(err error) int {
+	if errors.Is(err, exec.ErrNotFound) || errors.Is(err, fs.ErrNotExist) {
+		return notFound
+	}
+	return NotExecutable
+}
+
+func codeOf(p *os.ProcessState) int {
+	if status, ok := p.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		return bySignal + int(status.Signal())
+	}
+	return p.ExitCode()
+}

@@ -1,0 +1,324 @@
+package step
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/copytrigger/copytrigger/internal/handshake"
+	"github.com/copytrigger/copytrigger/internal/result"
+)
+
+// locking is a step of a run that locks.
+func locking(prepare func(*play)) func(*play) {
+	return func(p *play) {
+		p.step.Lock = true
+		if prepare != nil {
+			prepare(p)
+		}
+	}
+}
+
+func lockedFor(by string) func(*play) {
+	return func(p *play) { p.annotate(handshake.LockAnnotation, by) }
+}
+
+func (p *play) outcome() handshake.Outcome {
+	var ending *Ending
+	if errors.As(p.err, &ending) {
+		return ending.Outcome
+	}
+	return handshake.OK
+}
+
+func (p *play) wantLock(t *testing.T, want string) {
+	t.Helper()
+	if got := p.get(handshake.LockAnnotation); got != want {
+		t.Errorf("the claim is locked by %q, want %q", got, want)
+	}
+}
+
+func TestAwaitWaitingLocks(t *testing.T) {
+	for name, c := range map[string]struct {
+		prepare func(*play)
+		want    want
+		lock    string
+	}{
+		"free":         {nil, want{outcome: handshake.OK}, run},
+		"another's":    {lockedFor("other"), want{outcome: handshake.Refused, says: []string{"run other has locked"}, hint: "--run-id other"}, "other"},
+		"a lost pod's": {lockedFor(run), want{outcome: handshake.Tainted, says: []string{"earlier attempt of this run"}, hint: "unlock"}, run},
+		"a lost pod's, fired": {func(p *play) { lockedFor(run)(p); p.annotate(handshake.TriggerAnnotation, other.String()) },
+			want{outcome: handshake.Tainted, says: []string{"earlier attempt of this run"}, hint: "unlock", trigger: "before"}, run},
+		"the reply is lost": {func(p *play) { p.faults(nil, times(1, always(away, "patch pvc"))) }, want{outcome: handshake.OK}, run},
+		"taken at the same time": {func(p *play) {
+			p.faults(once("patch pvc", func() error { p.annotate(handshake.LockAnnotation, "other"); return nil }), nil)
+		}, want{outcome: handshake.Refused, says: []string{"run other has locked"}, hint: "unlock"}, "other"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := on(t, locking(c.prepare), awaitWaiting(time.Hour), nil)
+			p.wants(t, c.want)
+			p.wantLock(t, c.lock)
+		})
+	}
+	// Without the flag the lock is nobody's business.
+	p := on(t, lockedFor("other"), awaitWaiting(time.Hour), nil)
+	p.wants(t, want{outcome: handshake.OK})
+	p.wantLock(t, "other")
+}
+
+func TestFireTriggerWantsItsLock(t *testing.T) {
+	for by, want := range map[string]handshake.Outcome{run: handshake.OK, "": handshake.Refused, "other": handshake.Refused} {
+		p := fire(t, time.Minute, locking(lockedFor(by)), nil)
+		if got := p.outcome(); got != want {
+			t.Errorf("locked by %q: got %s, want %s", by, got, want)
+		}
+	}
+}
+
+func TestAwaitCompletedWantsItsLock(t *testing.T) {
+	for by, want := range map[string]handshake.Outcome{run: handshake.OK, "": handshake.Unverified, "other": handshake.Unverified} {
+		p := complete(t, freeze, locking(func(p *play) { lockedFor(by)(p); p.takes(); p.completes() }), nil)
+		if got := p.outcome(); got != want {
+			t.Errorf("locked by %q: got %s, want %s", by, got, want)
+		}
+	}
+}
+
+// A fire-trigger that was killed may have its write still under way: who finds no trigger
+// makes sure that it fails, before the application is let go.
+func TestAwaitCompletedThatFindsNoTriggerMarksTheLock(t *testing.T) {
+	p := complete(t, freeze, locking(func(p *play) { lockedFor(run)(p); p.annotate(handshake.TriggerAnnotation, "") }), nil)
+	p.wants(t, want{handshake.Refused, []string{"neither set nor recorded"}, "run fire-trigger first", ""})
+	p.wantLock(t, run+"/lost")
+	// What VolSync has recorded in the last moment stays the run's.
+	p = complete(t, time.Minute, locking(func(p *play) { lockedFor(run)(p); p.takes() }), func(p *play) {
+		p.faults(once("get pvc", func() error { p.completes(); return nil }), nil)
+	})
+	p.wants(t, want{outcome: handshake.OK, trigger: waitingTrigger(t)})
+	p.wantLock(t, run)
+}
+
+func TestUnlock(t *testing.T) {
+	dir := t.TempDir()
+	file := func(code string) string {
+		path := filepath.Join(dir, code)
+		if err := os.WriteFile(path, []byte(code), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	for name, c := range map[string]struct {
+		by, after string
+		prepare   func(*play)
+		want      handshake.Outcome
+		left      string
+	}{
+		"own":              {run, "", nil, handshake.OK, ""},
+		"none":             {"", "", nil, handshake.OK, ""},
+		"another's":        {"other", "", nil, handshake.OK, "other"},
+		"after a good end": {run, file("0"), nil, handshake.OK, ""},
+		"after a bad end":  {run, file("1"), nil, handshake.Refused, run},
+		"after no end":     {run, dir + "/none", nil, handshake.Refused, run},
+		"lost":             {run + "/lost", file("1"), nil, handshake.Refused, run + "/lost"},
+		"a clean-up's":     {run + "/clean-up", file("1"), nil, handshake.OK, ""}, // the run had quiesced nothing
+		"changed meanwhile": {run, "", func(p *play) {
+			p.faults(once("patch pvc", func() error { p.annotate("example.com/x", "y"); return nil }), nil)
+		}, handshake.OK, ""},
+		"not allowed":           {run, "", func(p *play) { p.faults(always(forbidden, "patch pvc"), nil) }, handshake.Refused, run},
+		"the server is away":    {run, "", func(p *play) { p.faults(always(away, "patch pvc"), nil) }, TimedOut, run},
+		"away for a little bit": {run, "", func(p *play) { p.faults(times(2, always(away, "patch pvc")), nil) }, handshake.OK, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := on(t, func(p *play) {
+				lockedFor(c.by)(p)
+				if c.prepare != nil {
+					c.prepare(p)
+				}
+			}, func(ctx context.Context, s Step) (result.Values, error) {
+				s.After = c.after
+				return s.Unlock(ctx, run, time.Minute)
+			}, nil)
+			if got := p.outcome(); got != c.want {
+				t.Errorf("got %s (%v), want %s", got, p.err, c.want)
+			}
+			p.wantLock(t, c.left)
+		})
+	}
+}
+
+// A clean-up decides by it whether it may unquiesce.
+func TestDisarmTellsWhoseTheLockIs(t *testing.T) {
+	for by, c := range map[string]struct{ want, left string }{"other/lost": {"other", "other/lost"}, "": {"none", ""}, run: {"own", run + "/lost"}, run + "/lost": {"own", run + "/lost"}, "other": {"other", "other"}} {
+		p := on(t, lockedFor(by), disarm, nil)
+		if got := p.values.Get("lock"); got != c.want || p.err != nil {
+			t.Errorf("locked by %q: got %v, %v", by, got, p.err)
+		}
+		p.wantLock(t, c.left)
+	}
+}
+
+func disarm(ctx context.Context, s Step) (result.Values, error) {
+	return s.Disarm(ctx, run, false, time.Minute)
+}
+
+// With keepOut no run may begin between the look of a clean-up and its unquiesce.
+func TestDisarmKeepsOut(t *testing.T) {
+	keepOut := func(ctx context.Context, s Step) (result.Values, error) { return s.Disarm(ctx, run, true, time.Minute) }
+	for by, c := range map[string]struct{ want, left string }{
+		"":                {"none", run + "/clean-up"},
+		run + "/clean-up": {"none", run + "/clean-up"}, // again
+		run:               {"own", run + "/lost"},
+		"other":           {"other", "other"},
+		"other/lost":      {"other", "other/lost"},
+	} {
+		p := on(t, lockedFor(by), keepOut, nil)
+		if got := p.values.Get("lock"); got != c.want || p.err != nil {
+			t.Errorf("locked by %q: got %v, %v", by, got, p.err)
+		}
+		p.wantLock(t, c.left)
+	}
+	// That it cannot is no reason to fail: nothing of the run is armed, or could be.
+	for name, fault := range map[string]func(string) error{"denied": always(forbidden, "patch pvc"), "away": always(away, "patch pvc")} {
+		p := on(t, func(p *play) { p.faults(fault, nil) }, keepOut, nil)
+		p.wants(t, want{outcome: handshake.OK})
+		if p.wantLock(t, ""); p.log.count("lock was not changed") != 1 {
+			t.Errorf("%s: says\n%s", name, &p.log.b)
+		}
+	}
+}
+
+// As long as the run's own lock is not marked, a write of the trigger that is under way could
+// still be kept. Few failures of the mark are no reason to say that nothing is armed.
+func TestDisarmInsistsOnTheMark(t *testing.T) {
+	p := on(t, func(p *play) { lockedFor(run)(p); p.faults(times(5, always(away, "patch pvc")), nil) }, disarm, nil)
+	p.wants(t, want{outcome: handshake.OK})
+	p.wantLock(t, run+"/lost")
+
+	p = on(t, func(p *play) { lockedFor(run)(p); p.faults(always(away, "patch pvc"), nil) }, disarm, nil)
+	p.wants(t, want{handshake.Tainted, []string{"cannot make sure", "timed out after 1m0s"}, "copytrigger disarm", ""})
+}
+
+// What an await-waiting finds of another's clean-up goes by: it waits for it.
+func TestAwaitWaitingWaitsForACleanUp(t *testing.T) {
+	p := on(t, locking(lockedFor("other/clean-up")), awaitWaiting(time.Hour), func(p *play) {
+		after(time.Minute)
+		p.annotate(handshake.LockAnnotation, "")
+	})
+	p.wants(t, want{outcome: handshake.OK})
+	p.wantLock(t, run)
+	if p.took < time.Minute || p.log.count("the clean-up of run other") == 0 {
+		t.Errorf("took %s, and said\n%s", p.took, &p.log.b)
+	}
+	// It may come between the look and the lock, too.
+	p = on(t, locking(func(p *play) {
+		p.faults(once("patch pvc", func() error {
+			p.annotate(handshake.LockAnnotation, "other/clean-up")
+			time.AfterFunc(time.Second, func() { p.annotate(handshake.LockAnnotation, "") })
+			return nil
+		}), nil)
+	}), awaitWaiting(time.Hour), nil)
+	p.wants(t, want{outcome: handshake.OK})
+	p.wantLock(t, run)
+}
+
+// A slow server must not be asked for more than before.
+func TestDisarmOnASlowServer(t *testing.T) {
+	for _, by := range []string{"", run} {
+		p := on(t, func(p *play) {
+			lockedFor(by)(p)
+			p.annotate(handshake.TriggerAnnotation, other.String())
+			p.faults(func(string) error { time.Sleep(9 * time.Second); return nil }, nil)
+		}, func(ctx context.Context, s Step) (result.Values, error) {
+			return s.Disarm(ctx, run, false, 20*time.Second)
+		}, nil)
+		p.wants(t, want{outcome: handshake.OK, trigger: "before"})
+	}
+}
+
+// Whatever becomes of the mark, the trigger is given back.
+func TestDisarmMarksTheLock(t *testing.T) {
+	armed := func(p *play) { lockedFor(run)(p); p.annotate(handshake.TriggerAnnotation, other.String()) }
+	for name, c := range map[string]struct {
+		faults func(p *play)
+		lock   string
+		writes int
+	}{
+		"marks":             {func(*play) {}, run + "/lost", 1},
+		"may not":           {func(p *play) { p.faults(times(1, always(forbidden, "patch pvc")), nil) }, run, 2},
+		"cannot":            {func(p *play) { p.faults(times(3, always(away, "patch pvc")), nil) }, run, 4},
+		"cannot for a time": {func(p *play) { p.faults(times(2, always(away, "patch pvc")), nil) }, run + "/lost", 3},
+		"the reply is lost": {func(p *play) { p.faults(nil, times(1, always(away, "patch pvc"))) }, run + "/lost", 1},
+		"changed meanwhile": {func(p *play) {
+			p.faults(once("patch pvc", func() error { p.annotate("example.com/x", "y"); return nil }), nil)
+		}, run + "/lost", 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := on(t, func(p *play) { armed(p); c.faults(p) }, disarm, nil)
+			p.wants(t, want{outcome: handshake.OK, trigger: "before"})
+			p.wantLock(t, c.lock)
+			if got := p.values.Get("outcome"); got != "withdrawn" || p.count("patch pvc") != c.writes {
+				t.Errorf("got %v after %d writes, want withdrawn after %d", got, p.count("patch pvc"), c.writes)
+			}
+		})
+	}
+}
+
+// A write of the trigger of which fire-trigger knows nothing any more may be under way
+// still. With a lock, a mark on it makes sure that it fails.
+func TestFireTriggerInDoubtMarksTheLock(t *testing.T) {
+	for name, c := range map[string]struct {
+		doubt func(p *play) func(string) error
+		want  want
+		lock  string
+	}{
+		"a signal": {func(p *play) func(string) error { return once("patch pvc", func() error { p.signal(); return away }) },
+			want{Signalled, []string{"SIGTERM"}, "", ""}, run + "/lost"},
+		"a signal, no doubt": {func(p *play) func(string) error { return once("get copy", func() error { p.signal(); return nil }) },
+			want{Signalled, []string{"SIGTERM"}, "", ""}, run},
+		"a signal, and the mark cannot be written": {func(p *play) func(string) error {
+			return func(request string) error {
+				if request != "patch pvc" {
+					return nil
+				}
+				p.signal()
+				return away
+			}
+		}, want{handshake.Tainted, []string{"SIGTERM", "cannot make sure"}, "copytrigger disarm", ""}, run},
+		"the source is gone after it": {func(p *play) func(string) error {
+			return once("patch pvc", func() error { p.change("rs", func() { p.sources = nil }); return away })
+		}, want{handshake.Refused, []string{"no ReplicationSource"}, "create", ""}, run + "/lost"},
+		"the claim is changed after it": {func(p *play) func(string) error {
+			return once("patch pvc", func() error {
+				p.change("rs", func() { p.sources = nil })
+				p.annotate("example.com/x", "y")
+				return away
+			})
+		}, want{handshake.Refused, []string{"no ReplicationSource"}, "create", ""}, run + "/lost"},
+		"it cannot be marked": {func(p *play) func(string) error {
+			writes := 0
+			return func(request string) error {
+				if request != "patch pvc" {
+					return nil
+				}
+				switch writes++; {
+				case writes == 1:
+					p.signal()
+					p.annotate(handshake.TriggerAnnotation, waitingTrigger(t))
+					return away
+				case writes <= 1+markTries:
+					return forbidden
+				}
+				return nil
+			}
+		}, want{handshake.Withdrawn, []string{"SIGTERM", "taken back"}, "", "before"}, run},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := fire(t, time.Minute, locking(func(p *play) { lockedFor(run)(p); p.faults(c.doubt(p), nil) }), nil)
+			p.wants(t, c.want)
+			p.wantLock(t, c.lock)
+		})
+	}
+}

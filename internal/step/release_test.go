@@ -1,0 +1,119 @@
+package step
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/copytrigger/copytrigger/internal/handshake"
+	"github.com/copytrigger/copytrigger/internal/pods"
+	"github.com/copytrigger/copytrigger/internal/result"
+)
+
+// lettingGo is an application that was left quiesced.
+type lettingGo struct {
+	play    *play
+	err     error
+	trigger []string // the claim's, at each unquiesce
+	lock    []string
+}
+
+func (a *lettingGo) Quiesce(context.Context) error { panic("quiesced by a release") }
+func (a *lettingGo) Lost() <-chan error            { return nil }
+func (a *lettingGo) Alone() bool                   { return false }
+func (a *lettingGo) Unquiesce(context.Context) error {
+	a.trigger = append(a.trigger, a.play.trigger())
+	a.lock = append(a.lock, a.play.get(handshake.LockAnnotation))
+	return a.err
+}
+
+func TestRelease(t *testing.T) {
+	armed := func(p *play) { p.annotate(handshake.TriggerAnnotation, other.String()) }
+	for name, c := range map[string]struct {
+		prepare  func(*play)
+		unfrozen error
+		selector string
+		held     bool // there is nothing to unquiesce
+		want     want
+		let      int // how often the application was let go
+		lock     string
+	}{
+		"nothing there": {want: want{outcome: handshake.OK}, let: 1},
+		"a lost run":    {prepare: func(p *play) { armed(p); lockedFor(run)(p) }, want: want{outcome: handshake.OK, trigger: "before"}, let: 1},
+		"a lost hold":   {prepare: func(p *play) { armed(p); lockedFor(run)(p) }, held: true, want: want{outcome: handshake.OK, trigger: "before"}},
+		"another that was lost": {prepare: lockedFor("other/lost"), lock: "other/lost",
+			want: want{outcome: Failed, says: []string{"clean-up of run other has not ended", "left alone"}, hint: "release --run-id other"}},
+		"another's clean-up": {prepare: lockedFor("other/clean-up"), lock: "other/clean-up",
+			want: want{outcome: Failed, says: []string{"clean-up of run other has not ended", "left alone"}, hint: "again in a moment"}},
+		"another's freeze": {prepare: lockedFor("other"), want: want{outcome: handshake.OK}, lock: "other"},
+		"another locks it just now": {prepare: func(p *play) {
+			p.faults(once("patch pvc", func() error { p.annotate(handshake.LockAnnotation, "other"); return nil }), nil)
+		}, want: want{outcome: handshake.OK}, lock: "other"},
+		"unquiesce fails, not locked": {unfrozen: errors.New("no"), let: 1, // and no run is refused for ever
+			want: want{outcome: Failed, says: []string{"THE APPLICATION MAY STILL BE QUIESCED", "no"}, hint: "by hand"}},
+		"unquiesce fails": {prepare: func(p *play) { armed(p); lockedFor(run)(p) }, unfrozen: errors.New("no"), let: 1, lock: run + "/lost",
+			want: want{outcome: Failed, says: []string{"THE APPLICATION MAY STILL BE QUIESCED", "no"}, hint: "by hand", trigger: "before"}},
+		"a trigger that stays armed": {prepare: func(p *play) { armed(p); lockedFor(run)(p); p.faults(times(2, always(forbidden, "patch pvc")), nil) },
+			want: want{outcome: handshake.Tainted, says: []string{"cannot make sure"}, hint: `grant the verb "patch"`, trigger: other.String()}, let: 1},
+		"no such claim": {prepare: func(p *play) { p.claim = nil }, want: want{outcome: handshake.Refused, says: []string{"is not there"}, hint: "check --pvc"}, let: 1},
+		"no pods":       {prepare: lockedFor(run), selector: labels, want: want{outcome: handshake.OK}, let: 1},
+		"a pod that does not end": {prepare: func(p *play) { lockedFor(run)(p); p.pods = []pods.Pod{{Name: "freeze-1"}} }, selector: labels,
+			want: want{outcome: TimedOut, says: []string{"freeze-1"}, hint: "kubectl get pods"}, let: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			app := &lettingGo{err: c.unfrozen}
+			p := on(t, func(p *play) {
+				app.play = p
+				if c.prepare != nil {
+					c.prepare(p)
+				}
+			}, func(ctx context.Context, s Step) (result.Values, error) {
+				if c.held {
+					return s.Release(ctx, run, nil, c.selector, Limits{Wait: time.Minute, Unquiesce: time.Minute})
+				}
+				return s.Release(ctx, run, app, c.selector, Limits{Wait: time.Minute, Unquiesce: time.Minute})
+			}, nil)
+			p.wants(t, c.want)
+			if len(app.trigger) != c.let {
+				t.Errorf("let go %d times, want %d", len(app.trigger), c.let)
+			}
+			for _, trigger := range app.trigger {
+				if trigger != c.want.trigger {
+					t.Errorf("let go with the trigger %q", trigger)
+				}
+			}
+			p.wantLock(t, c.lock)
+		})
+	}
+}
+
+// While the application is being let go no run may lock the claim, and begin to quiesce it.
+func TestReleaseKeepsOthersOut(t *testing.T) {
+	for by, want := range map[string]string{"": run + "/clean-up", run: run + "/lost", run + "/lost": run + "/lost"} {
+		app := &lettingGo{}
+		p := on(t, func(p *play) { app.play = p; lockedFor(by)(p) }, func(ctx context.Context, s Step) (result.Values, error) {
+			return s.Release(ctx, run, app, "", Limits{Unquiesce: time.Minute})
+		}, nil)
+		if len(app.lock) != 1 || app.lock[0] != want {
+			t.Errorf("locked by %q: let go with the locks %q", by, app.lock)
+		}
+		p.wantLock(t, "")
+	}
+}
+
+// A signal that comes while it waits for pods does not keep it from letting go.
+func TestReleaseGoesOn(t *testing.T) {
+	app := &lettingGo{}
+	p := on(t, func(p *play) { app.play = p; lockedFor(run)(p); p.pods = []pods.Pod{{Name: "freeze-1"}} },
+		func(ctx context.Context, s Step) (result.Values, error) {
+			ctx, cancel := context.WithCancelCause(ctx)
+			cancel(Stop{"SIGTERM", 15})
+			return s.Release(ctx, run, app, labels, Limits{Wait: time.Minute, Unquiesce: time.Minute})
+		}, nil)
+	p.wants(t, want{outcome: Signalled, says: []string{"SIGTERM"}})
+	if len(app.trigger) != 1 {
+		t.Error("the application was not let go")
+	}
+	p.wantLock(t, "")
+}

@@ -1,0 +1,53 @@
+package step
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/copytrigger/copytrigger/internal/handshake"
+	"github.com/copytrigger/copytrigger/internal/result"
+)
+
+// What an attempt that was lost has left is let go, even where this one is stopped before it
+// has looked, or may not look at all that it wants to.
+func TestRunAfterALostAttempt(t *testing.T) {
+	armed := func(p *play) { p.annotate(handshake.TriggerAnnotation, other.String()) }
+	for name, c := range map[string]struct {
+		prepare func(*play)
+		stopped bool
+		want    want
+		let     int
+		lock    string
+	}{
+		"lost":                   {lockedFor(run), false, want{outcome: handshake.Tainted, says: []string{"earlier attempt"}, hint: "do not use"}, 1, ""},
+		"lost, fired":            {func(p *play) { armed(p); lockedFor(run)(p) }, false, want{outcome: handshake.Tainted, says: []string{"earlier attempt"}, hint: "do not use", trigger: "before"}, 1, ""},
+		"lost, stopped at once":  {func(p *play) { armed(p); lockedFor(run)(p) }, true, want{outcome: handshake.Tainted, says: []string{"earlier attempt"}, hint: "do not use", trigger: "before"}, 1, ""},
+		"lost, no right to list": {func(p *play) { lockedFor(run)(p); p.faults(always(forbidden, "list rs"), nil) }, false, want{outcome: handshake.Tainted, says: []string{"earlier attempt"}, hint: "do not use"}, 1, ""},
+		"stopped at once":        {nil, true, want{outcome: Signalled, says: []string{"SIGTERM"}}, 0, ""},
+		"another's":              {lockedFor("other"), false, want{outcome: handshake.Refused, says: []string{"run other has locked"}, hint: "unlock"}, 0, "other"},
+		"another's, stopped":     {lockedFor("other"), true, want{outcome: Signalled, says: []string{"SIGTERM"}}, 0, "other"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			app := &lettingGo{}
+			p := on(t, locking(func(p *play) {
+				app.play = p
+				if c.prepare != nil {
+					c.prepare(p)
+				}
+			}), func(ctx context.Context, s Step) (result.Values, error) {
+				if c.stopped {
+					var cancel context.CancelCauseFunc
+					ctx, cancel = context.WithCancelCause(ctx)
+					cancel(Stop{"SIGTERM", 15})
+				}
+				return s.Run(ctx, run, app, Limits{Wait: time.Hour, Ack: time.Minute, Copy: time.Minute, Freeze: time.Minute, Unquiesce: time.Minute})
+			}, nil)
+			p.wants(t, c.want)
+			if len(app.trigger) != c.let {
+				t.Errorf("let go %d times, want %d", len(app.trigger), c.let)
+			}
+			p.wantLock(t, c.lock)
+		})
+	}
+}

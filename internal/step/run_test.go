@@ -1,0 +1,527 @@
+package step
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/copytrigger/copytrigger/internal/handshake"
+	"github.com/copytrigger/copytrigger/internal/quiesce"
+	"github.com/copytrigger/copytrigger/internal/result"
+)
+
+// app is an application, as it was quiesced and let go.
+type app struct {
+	mu      sync.Mutex
+	frozen  bool
+	thawed  int
+	trigger string // on the claim, when it was let go
+
+	quiesce   func(ctx context.Context) error // nil: well
+	unquiesce func(ctx context.Context) error
+	lost      chan error
+	alone     bool
+	play      *play
+}
+
+func (a *app) Quiesce(ctx context.Context) error {
+	a.mu.Lock()
+	a.frozen = true
+	a.mu.Unlock()
+	if a.quiesce != nil {
+		return a.quiesce(ctx)
+	}
+	return nil
+}
+
+func (a *app) Lost() <-chan error { return a.lost }
+func (a *app) Alone() bool        { return a.alone }
+
+func (a *app) Unquiesce(ctx context.Context) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.thawed++
+	a.trigger = a.play.trigger()
+	if a.unquiesce != nil {
+		if err := a.unquiesce(ctx); err != nil && !errors.Is(err, quiesce.ErrNotHeld) {
+			return err
+		} else if err != nil {
+			a.frozen = false
+			return err
+		}
+	}
+	a.frozen = false
+	return nil
+}
+
+func (a *app) isFrozen() bool { a.mu.Lock(); defer a.mu.Unlock(); return a.frozen }
+
+var runLimits = Limits{Wait: time.Hour, Ack: ack, Copy: freeze, Freeze: 15 * time.Minute, Unquiesce: 5 * time.Minute}
+
+// whole does a whole run.
+func whole(t *testing.T, a *app, l Limits, prepare, events func(*play)) *play {
+	p := on(t, func(p *play) {
+		a.play, a.lost = p, make(chan error, 1)
+		p.sources[0].Claim = name
+		if prepare != nil {
+			prepare(p)
+		}
+	}, func(ctx context.Context, s Step) (result.Values, error) { return s.Run(ctx, run, a, l) }, events)
+	return p
+}
+
+// ranOnce asserts how the application is left.
+func (a *app) ranOnce(t *testing.T) {
+	t.Helper()
+	if a.frozen || a.thawed != 1 {
+		t.Errorf("the application is frozen: %t, and was let go %d times, want once", a.frozen, a.thawed)
+	}
+}
+
+func TestRun(t *testing.T) {
+	a := &app{quiesce: func(context.Context) error { time.Sleep(2 * time.Second); return nil }, unquiesce: func(context.Context) error { time.Sleep(time.Second); return nil }}
+	p := whole(t, a, runLimits, nil, func(p *play) {
+		after(3 * time.Second)
+		p.takes()
+		after(3 * time.Second)
+		p.change("copy", func() { p.copied.Cut = "2000-01-01T00:00:06Z" })
+		after(4 * time.Second)
+		if !a.isFrozen() {
+			t.Error("let go before VolSync recorded the trigger")
+		}
+		p.completes()
+	})
+	p.wants(t, want{outcome: handshake.OK, trigger: waitingTrigger(t)})
+	a.ranOnce(t)
+	for result, want := range map[string]any{
+		"outcome": "ok", "trigger": waitingTrigger(t), "waiting-since": "2000-01-01T00:00:00Z", "replication-source": "rs", "cut-time": "2000-01-01T00:00:06Z",
+		"quiesce-seconds": 2.0, "fire-seconds": 0.0, "taken-seconds": 1.0, "cut-seconds": 3.0, "completed-seconds": 4.0, "unquiesce-seconds": 1.0, "freeze-seconds": 11.0, "copy-seconds": 8.0,
+	} {
+		if got := p.values.Get(result); got != want {
+			t.Errorf("%s: got %v, want %v", result, got, want)
+		}
+	}
+	if p.values.Get("fired-at") == "" {
+		t.Error("no fired-at")
+	}
+}
+
+// Whatever ends it, the application is let go, and not before the trigger is given back.
+func TestRunThatEndsBadly(t *testing.T) {
+	mine := waitingTrigger(t)
+	hangs := func(ctx context.Context) error { <-ctx.Done(); return errors.New("sh ended with exit code 143") }
+	for name, c := range map[string]struct {
+		app     *app
+		limits  func(*Limits)
+		events  func(*play)
+		want    want
+		took    time.Duration
+		freezes bool
+	}{
+		"quiesce fails": {app: &app{quiesce: func(context.Context) error { return errors.New("sh ended with exit code 3") }},
+			want: want{handshake.Refused, []string{"quiesce failed, so nothing was fired: sh ended with exit code 3"}, "start another run", ""}},
+		"quiesce takes too long": {app: &app{quiesce: hangs}, want: want{TimedOut, []string{"quiesced for 15m0s", "--max-freeze", "exit code 143"}, "--max-freeze", ""}, took: 15 * time.Minute},
+		"a signal during quiesce": {app: &app{quiesce: hangs}, events: func(p *play) { after(time.Second); p.signal() },
+			want: want{Signalled, []string{"stopped by SIGTERM", "fired nothing"}, "", ""}, took: time.Second},
+		"VolSync does not react":          {want: want{handshake.Withdrawn, []string{"did not react", "no copy was made"}, "", "before"}, took: ack},
+		"the copy takes too long":         {events: func(p *play) { p.takes() }, want: want{handshake.Tainted, []string{"timed out after 10m0s"}, "do not use", "before"}, took: freeze},
+		"a signal before VolSync took it": {events: func(p *play) { after(time.Second); p.signal() }, want: want{handshake.Withdrawn, []string{"SIGTERM"}, "", "before"}, took: time.Second},
+		"a signal during the copy":        {events: func(p *play) { p.takes(); after(time.Second); p.signal() }, want: want{handshake.Tainted, []string{"SIGTERM"}, "do not use", "before"}, took: time.Second},
+		"the freeze takes too long": {limits: func(l *Limits) { l.Freeze = 30 * time.Second }, events: func(p *play) { p.takes() },
+			want: want{handshake.Tainted, []string{"quiesced for 30s", "--max-freeze"}, "do not use", "before"}, took: 30 * time.Second},
+		"the freeze takes too long, and the server is away": {limits: func(l *Limits) { l.Freeze = 30 * time.Second }, events: func(p *play) {
+			p.takes()
+			after(time.Second)
+			p.faults(always(away), nil)
+			p.endWatches("pvc", nil)
+		}, want: want{handshake.Tainted, []string{"cannot make sure"}, "disarm", mine}, took: 30*time.Second + surrenderLimit},
+		"the source goes": {events: func(p *play) { p.takes(); after(time.Second); p.change("rs", func() { p.sources = nil }) },
+			want: want{handshake.Tainted, []string{"ReplicationSource was deleted"}, "do not use", "before"}, took: time.Second},
+		"unquiesce fails": {app: &app{unquiesce: func(context.Context) error { return errors.New("sh ended with exit code 1") }}, events: func(p *play) { p.takes(); p.completes() },
+			want: want{handshake.Unverified, []string{"THE APPLICATION MAY STILL BE QUIESCED", "exit code 1"}, "unquiesce it by hand", mine}, freezes: true},
+		"quiesce fails, and unquiesce": {app: &app{quiesce: func(context.Context) error { return errors.New("no") }, unquiesce: func(context.Context) error { return errors.New("sh ended with exit code 1") }},
+			want: want{handshake.Refused, []string{"quiesce failed", "THE APPLICATION MAY STILL BE QUIESCED"}, "unquiesce it by hand; then", ""}, freezes: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l, a := runLimits, cmp.Or(c.app, &app{})
+			if c.limits != nil {
+				c.limits(&l)
+			}
+			p := whole(t, a, l, nil, c.events)
+			p.wants(t, c.want)
+			if a.frozen != c.freezes || a.thawed != 1 {
+				t.Errorf("the application is frozen: %t, and was let go %d times", a.frozen, a.thawed)
+			}
+			if a.trigger != c.want.trigger {
+				t.Errorf("it was let go with the trigger %q on the claim, want %q", a.trigger, c.want.trigger)
+			}
+			if p.took < c.took || p.took > c.took+2*time.Second {
+				t.Errorf("took %s, want %s", p.took, c.took)
+			}
+		})
+	}
+}
+
+// Before quiesce nothing is frozen, and nothing is let go.
+func TestRunThatDoesNotBegin(t *testing.T) {
+	for name, c := range map[string]struct {
+		prepare, events func(*play)
+		outcome         handshake.Outcome
+	}{
+		"not enabled": {func(p *play) { p.annotate(handshake.UseAnnotation, "") }, nil, handshake.Refused},
+		"locked":      {func(p *play) { p.step.Lock = true; p.annotate(handshake.LockAnnotation, "other") }, nil, handshake.Refused},
+		"a clone, until the cut": {func(p *play) { p.step.UntilCut = true; p.change("rs", func() { p.sources[0].Method = "Clone" }) }, nil,
+			handshake.Refused},
+		"no wait":  {func(p *play) { p.completes() }, nil, TimedOut},
+		"a signal": {func(p *play) { p.completes() }, func(p *play) { after(time.Second); p.signal() }, Signalled},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := &app{}
+			p := whole(t, a, runLimits, c.prepare, c.events)
+			var ending *Ending
+			if !errors.As(p.err, &ending) || ending.Outcome != c.outcome || a.frozen || a.thawed != 0 {
+				t.Errorf("got %v, frozen %t, let go %d times; want %s", p.err, a.frozen, a.thawed, c.outcome)
+			}
+			if p.values.Get("freeze-seconds") != "" {
+				t.Errorf("got freeze-seconds %v", p.values.Get("freeze-seconds"))
+			}
+		})
+	}
+}
+
+// An earlier attempt of this run was killed in its freeze: all that is left is to let the
+// application go.
+func TestRunAfterOneThatWasKilled(t *testing.T) {
+	for name, prepare := range map[string]func(*play){
+		"before it fired": func(p *play) { p.step.Lock = true; p.annotate(handshake.LockAnnotation, run) },
+		"during the copy": func(p *play) { p.annotate(handshake.TriggerAnnotation, p.made().String()); p.takes() },
+		"during the copy, locked": func(p *play) {
+			p.step.Lock = true
+			p.annotate(handshake.LockAnnotation, run, handshake.TriggerAnnotation, p.made().String())
+			p.takes()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := &app{}
+			p := whole(t, a, runLimits, func(p *play) { a.frozen = true; prepare(p) }, nil)
+			var ending *Ending
+			if !errors.As(p.err, &ending) || ending.Outcome != handshake.Tainted {
+				t.Errorf("got %v, want tainted", p.err)
+			}
+			a.ranOnce(t)
+			if got := p.get(handshake.LockAnnotation); got != "" {
+				t.Errorf("locked by %q", got)
+			}
+			if got := p.trigger(); got != "" && got != "before" {
+				t.Errorf("armed with %q", got)
+			}
+		})
+	}
+}
+
+// A hold that ends before it was let go, or badly: the copy may be of an application that
+// ran. Only where there is certainly no copy that does not matter.
+func TestRunThatLosesItsHold(t *testing.T) {
+	early := fmt.Errorf("%w: sh ended early", quiesce.ErrNotHeld)
+	for name, c := range map[string]struct {
+		events  func(p *play, lose func())
+		outcome handshake.Outcome
+	}{
+		"before VolSync took it": {func(_ *play, lose func()) { lose() }, handshake.Withdrawn},
+		"during the copy":        {func(p *play, lose func()) { p.takes(); after(time.Second); lose() }, handshake.Unverified},
+		"as it is recorded":      {func(p *play, lose func()) { p.takes(); after(time.Second); p.completes(); lose() }, handshake.Unverified},
+		"at its end":             {func(p *play, _ func()) { p.takes(); after(time.Second); p.completes() }, handshake.Unverified},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := &app{unquiesce: func(context.Context) error { return early }}
+			start := time.Now()
+			p := whole(t, a, runLimits, nil, func(p *play) {
+				c.events(p, func() { a.lost <- errors.New("sh ended early") })
+			})
+			var ending *Ending
+			if !errors.As(p.err, &ending) || ending.Outcome != c.outcome {
+				t.Errorf("got %v, want %s", p.err, c.outcome)
+			}
+			a.ranOnce(t)
+			if time.Since(start) > time.Minute || p.took > 2*time.Second {
+				t.Errorf("took %s", p.took)
+			}
+			if got := p.trigger(); got != "before" && got != p.get(handshake.LatestAnnotation) {
+				t.Errorf("armed with %q", got)
+			}
+		})
+	}
+}
+
+func TestRunLocks(t *testing.T) {
+	a := &app{}
+	p := whole(t, a, runLimits, func(p *play) { p.step.Lock = true }, func(p *play) {
+		if got := p.get(handshake.LockAnnotation); got != run {
+			t.Errorf("locked by %q in the freeze", got)
+		}
+		p.takes()
+		p.completes()
+	})
+	p.wants(t, want{outcome: handshake.OK, trigger: waitingTrigger(t)})
+	a.ranOnce(t)
+	if got := p.get(handshake.LockAnnotation); got != "" {
+		t.Errorf("left locked by %q", got)
+	}
+	// As long as the application may be quiesced, nobody else is to begin.
+	a = &app{unquiesce: func(context.Context) error { return errors.New("no") }}
+	p = whole(t, a, runLimits, func(p *play) { p.step.Lock = true }, func(p *play) { p.takes(); p.completes() })
+	if got := p.get(handshake.LockAnnotation); got != run {
+		t.Errorf("locked by %q with the application quiesced", got)
+	}
+}
+
+// cut is VolSync's snapshot, as the storage has cut it.
+func (p *play) cut(uid string) {
+	p.change("copy", func() {
+		p.copied = &handshake.Copy{Name: "volsync-rs-src", UID: uid, Owner: "rs-1", Of: name, Bound: true, Cut: "2000-01-01T00:00:06Z"}
+	})
+}
+
+func TestRunUntilCut(t *testing.T) {
+	for name, c := range map[string]struct {
+		events  func(p *play)
+		outcome handshake.Outcome
+		frozen  time.Duration
+	}{
+		"recorded": {func(p *play) { after(time.Hour / 12); p.completes() }, handshake.OK, time.Second},
+		"replaced": {func(p *play) { p.cut("copy-2"); after(time.Second); p.completes() }, handshake.Unverified, time.Second},
+		"replaced, unseen": {func(p *play) {
+			p.faults(always(away), nil)
+			p.cut("copy-2")
+			p.completes()
+			after(time.Minute)
+			p.faults(nil, nil)
+		}, handshake.Unverified, time.Second},
+		"deleted":        {func(p *play) { p.change("copy", func() { p.copied = nil }) }, handshake.Unverified, time.Second},
+		"never recorded": {func(*play) {}, handshake.Tainted, time.Second},
+		"a signal":       {func(p *play) { p.signal() }, handshake.Tainted, time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := &app{}
+			p := whole(t, a, runLimits, func(p *play) { p.step.UntilCut = true }, func(p *play) {
+				p.takes()
+				after(time.Second)
+				if !a.isFrozen() {
+					t.Error("let go before the cut")
+				}
+				p.cut("copy-1")
+				after(time.Second)
+				if a.isFrozen() {
+					t.Error("not let go at the cut")
+				}
+				c.events(p)
+			})
+			var ending *Ending
+			errors.As(p.err, &ending)
+			if got := handshake.OK; ending != nil && ending.Outcome != c.outcome || ending == nil && c.outcome != got {
+				t.Errorf("got %v, want %s\n%s", p.err, c.outcome, &p.log.b)
+			}
+			a.ranOnce(t)
+			if got := p.values.Get("freeze-seconds"); got != c.frozen.Seconds() {
+				t.Errorf("frozen for %v s, want %s", got, c.frozen)
+			}
+			if got := p.trigger(); got != "before" && got != p.get(handshake.LatestAnnotation) {
+				t.Errorf("armed with %q", got)
+			}
+		})
+	}
+	t.Run("recorded before the cut is seen", func(t *testing.T) {
+		a := &app{}
+		p := whole(t, a, runLimits, func(p *play) { p.step.UntilCut = true }, func(p *play) { p.takes(); p.completes() })
+		p.wants(t, want{outcome: handshake.OK, trigger: waitingTrigger(t)})
+		a.ranOnce(t)
+	})
+}
+
+func TestSeconds(t *testing.T) {
+	for text, want := range map[string]float64{"1.684826s": 1.684826, "1924138us": 1.924138, "3s": 3, "1499ns": 0.000001} {
+		d, err := time.ParseDuration(text)
+		if got := seconds(d); err != nil || got != want {
+			t.Errorf("%s: got %v, want %v, %v", text, got, want, err)
+		}
+	}
+}
+
+// While the first attempt is in its quiesce, a second one of the same run takes it for lost
+// and lets the application go. The first must not fire then.
+func TestRunTwiceAtOnce(t *testing.T) {
+	second := &app{}
+	first := &app{}
+	first.quiesce = func(ctx context.Context) error {
+		second.play = first.play
+		_, err := first.play.step.Run(ctx, run, second, runLimits)
+		var ending *Ending
+		if !errors.As(err, &ending) || ending.Outcome != handshake.Tainted {
+			t.Errorf("the second ended with %v", err)
+		}
+		return nil
+	}
+	p := whole(t, first, runLimits, func(p *play) { p.step.Lock = true }, nil)
+	p.wants(t, want{handshake.Refused, []string{"lock on the claim is gone"}, "await-waiting", ""})
+	second.ranOnce(t)
+
+	// Nor as long as the second has not got the application to run.
+	second.unquiesce = func(context.Context) error { return errors.New("no") }
+	p = whole(t, first, runLimits, func(p *play) { p.step.Lock = true }, nil)
+	p.wants(t, want{handshake.Refused, []string{"taken for lost"}, "await-waiting", ""})
+}
+
+// Another run has locked the claim meanwhile: commands would end its freeze. A session's own
+// lock is let go all the same.
+func TestRunLeavesTheFreezeOfAnotherAlone(t *testing.T) {
+	for _, alone := range []bool{false, true} {
+		a := &app{alone: alone}
+		a.quiesce = func(context.Context) error { a.play.annotate(handshake.LockAnnotation, "other"); return nil }
+		p := whole(t, a, runLimits, func(p *play) { p.step.Lock = true }, nil)
+		p.wants(t, want{handshake.Refused, []string{"other has locked the claim"}, "await-waiting", ""})
+		if let := a.thawed == 1; let != alone {
+			t.Errorf("a session: %t, let go: %t", alone, let)
+		}
+		if got := p.get(handshake.LockAnnotation); got != "other" {
+			t.Errorf("locked by %q", got)
+		}
+	}
+}
+
+// Another attempt of the run has fired, in whatever freeze: this one proves nothing of it.
+func TestRunDoesNotTakeTheTriggerOfAnotherAttempt(t *testing.T) {
+	for name, fire := range map[string]func(*play){
+		"set":      func(*play) {},
+		"recorded": func(p *play) { p.takes(); p.completes() },
+	} {
+		a := &app{}
+		a.quiesce = func(context.Context) error {
+			a.play.annotate(handshake.TriggerAnnotation, a.play.made().String())
+			fire(a.play)
+			return nil
+		}
+		p := whole(t, a, runLimits, nil, nil)
+		var ending *Ending
+		if !errors.As(p.err, &ending) || ending.Outcome != handshake.Unverified {
+			t.Errorf("%s: got %v, want unverified", name, p.err)
+		}
+		a.ranOnce(t)
+	}
+}
+
+// The application was lost, VolSync recorded the trigger in the same moment, and whoever let
+// it go noticed nothing.
+func TestRunKeepsInMindThatItLostItsHold(t *testing.T) {
+	a := &app{}
+	p := whole(t, a, runLimits, nil, func(p *play) {
+		p.takes()
+		after(time.Second)
+		p.faults(once("get pvc", func() error { p.completes(); return nil }), nil) // the look of the surrender
+		a.lost <- errors.New("sh ended early")
+	})
+	var ending *Ending
+	if !errors.As(p.err, &ending) || ending.Outcome != handshake.Unverified {
+		t.Errorf("got %v, want unverified", p.err)
+	}
+	a.ranOnce(t)
+}
+
+// Once it is cut VolSync has reacted: an outage that is longer than the limit for that does
+// no harm.
+func TestRunUntilCutThroughAnOutage(t *testing.T) {
+	a := &app{}
+	p := whole(t, a, runLimits, func(p *play) { p.step.UntilCut = true }, func(p *play) {
+		p.takes()
+		p.cut("copy-1")
+		after(time.Millisecond)
+		p.faults(always(away), nil)
+		after(2 * ack)
+		p.completes()
+		p.faults(nil, nil)
+	})
+	p.wants(t, want{outcome: handshake.OK, trigger: waitingTrigger(t)})
+	a.ranOnce(t)
+}
+
+// Between the look at the claim and the one at the copy a clean-up has taken the run for lost
+// and let the application run; then the copy was cut.
+func TestRunUntilCutLosesItsLockAtTheCut(t *testing.T) {
+	a := &app{}
+	p := whole(t, a, runLimits, func(p *play) { p.step.UntilCut, p.step.Lock = true, true }, func(p *play) {
+		p.faults(once("get copy", func() error {
+			p.annotate(handshake.LockAnnotation, run+"/lost")
+			p.cut("copy-1")
+			return nil
+		}), nil)
+		p.takes()
+	})
+	p.wants(t, want{handshake.Tainted, []string{"taken for lost", "may have copied already"}, "do not use", "before"})
+	a.ranOnce(t)
+}
+
+// The run itself has fired: what it finds at its first look is never that it has not.
+func TestRunTakenBackBeforeItLooks(t *testing.T) {
+	for _, until := range []bool{false, true} {
+		a := &app{}
+		p := whole(t, a, runLimits, func(p *play) {
+			p.step.UntilCut = until
+			p.faults(nil, once("patch pvc", func() error {
+				p.annotate(handshake.TriggerAnnotation, "before")
+				p.waits("2000-01-01T01:00:00Z")
+				return nil
+			}))
+		}, nil)
+		p.wants(t, want{handshake.Unverified, []string{"took the trigger back"}, "do not rely", "before"})
+		a.ranOnce(t)
+	}
+}
+
+// VolSync may have copied for the trigger and somebody have taken it back before verify
+// looks for the first time: that is no run that has fired nothing.
+func TestRunUntilCutTakenBackBeforeVerify(t *testing.T) {
+	a := &app{}
+	a.unquiesce = func(context.Context) error {
+		a.play.annotate(handshake.TriggerAnnotation, "before")
+		a.play.change("copy", func() { a.play.copied = nil })
+		a.play.waits("2000-01-01T01:00:00Z")
+		return nil
+	}
+	p := whole(t, a, runLimits, func(p *play) { p.step.UntilCut = true }, func(p *play) { p.takes(); p.cut("copy-1") })
+	p.wants(t, want{handshake.Unverified, []string{"took the trigger back"}, "do not rely", "before"})
+}
+
+// What verify found must not be hidden by what release could not do.
+func TestRunUntilCutThatCannotUnlock(t *testing.T) {
+	a := &app{}
+	a.unquiesce = func(context.Context) error {
+		a.play.faults(func(request string) error {
+			if request == "patch pvc" && a.play.get(handshake.LockAnnotation) != "" {
+				a.play.faults(nil, nil)
+				a.play.cut("copy-2") // VolSync has made another one
+				return forbidden
+			}
+			return nil
+		}, nil)
+		return nil
+	}
+	p := whole(t, a, runLimits, func(p *play) { p.step.UntilCut, p.step.Lock = true, true }, func(p *play) { p.takes(); p.cut("copy-1") })
+	var ending *Ending
+	if !errors.As(p.err, &ending) || ending.Outcome != handshake.Unverified {
+		t.Errorf("got %v, want unverified", p.err)
+	}
+	a.ranOnce(t)
+}
+
+// Where the answer changes nothing nobody is asked: the application waits for it. There is
+// no cluster here that could answer.
+func TestNobodyIsAskedForTheLockInVain(t *testing.T) {
+	for _, r := range []*running{{app: &app{}}, {step: Step{Lock: true}, app: &app{alone: true}}} {
+		if got := r.otherLock(t.Context()); got != "" {
+			t.Errorf("got %q", got)
+		}
+	}
+}

@@ -20,8 +20,8 @@ func Attach(ctx context.Context, dir string) (*Cluster, error) {
 	if err != nil {
 		return nil, fmt.Errorf("finding %s: %w", dir, err)
 	}
-	c := &Cluster{dir: dir, hand: remote{dir}}
-	if _, err := c.hand.list(ctx); err != nil {
+	c := &Cluster{dir: dir, hand: remote{dir}, network: &network{}}
+	if err := c.enter(ctx); err != nil {
 		if absent(err) || cutOff(err) {
 			return nil, fmt.Errorf("looking in %s: %w", dir, ErrDown)
 		}
@@ -58,7 +58,7 @@ func clearDir(ctx context.Context, dir string) error {
 		}
 		lock, err := takeLock(dir)
 		if err == nil {
-			return (&state{dir: dir, lock: lock}).remove()
+			return errors.Join(removeCgroup(cgroupOf(dir)), (&state{dir: dir, lock: lock}).remove())
 		}
 		if !errors.Is(err, errOwned) && !errors.Is(err, os.ErrNotExist) {
 			return err

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"time"
 )
 
@@ -27,10 +28,9 @@ func Build(ctx context.Context, options Options) error {
 	}
 	defer unlock()
 	// Looked for under the lock: somebody else may just have built them.
-	todo := paths.missing()
+	todo := paths.missing(o)
 	if len(todo) == 0 {
 		fmt.Fprintf(o.Progress, "build: all %d programs are up to date\n", len(paths))
-		return nil
 	}
 	begun := time.Now()
 	for i, p := range todo {
@@ -39,6 +39,11 @@ func Build(ctx context.Context, options Options) error {
 			return err
 		}
 		if err := prune(paths[p.name], p.name); err != nil {
+			return err
+		}
+	}
+	if o.Node {
+		if err := paths.buildImages(ctx, o); err != nil {
 			return err
 		}
 	}
@@ -53,7 +58,15 @@ func buildOne(ctx context.Context, o Options, p program, file, what string) erro
 		return err
 	}
 	next := file + ".next"
-	cmd := exec.CommandContext(ctx, "go", p.buildArgs(next)...)
+	args := p.buildArgs(next)
+	if p.prepare != nil {
+		modfile, err := p.prepare(ctx, o, p)
+		if err != nil {
+			return fmt.Errorf("building %s: %w", p.name, err)
+		}
+		args = slices.Insert(args, 1, "-modfile="+modfile)
+	}
+	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = filepath.Join(o.Source, "test", p.module)
 	// No workspace may choose other versions; no C compiler is needed.
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off")

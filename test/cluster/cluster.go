@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"path/filepath"
 	"sync"
 
@@ -23,6 +24,7 @@ type Cluster struct {
 	client  kubernetes.Interface
 	dynamic dynamic.Interface
 	hand    hand
+	network *network // where its addresses are
 
 	own  *owned // nil if another process's
 	once sync.Once
@@ -34,6 +36,8 @@ type owned struct {
 	state      *state
 	supervisor *supervisor
 	control    *control
+	node       *node         // nil without one
+	forward    net.Listener  // the way into a network of its own; nil without one
 	over       chan struct{} // closed by Stop
 }
 
@@ -45,6 +49,11 @@ func (c *Cluster) RESTConfig() *rest.Config { return rest.CopyConfig(c.config) }
 
 // Dir is the folder of the cluster; its logs are in log/.
 func (c *Cluster) Dir() string { return c.dir }
+
+// Dial connects to an address in the cluster's network: a pod's, for one.
+func (c *Cluster) Dial(ctx context.Context, kind, address string) (net.Conn, error) {
+	return c.network.dial(ctx, kind, address)
+}
 
 // Status tells of every component how it is.
 func (c *Cluster) Status(ctx context.Context) ([]Status, error) { return c.hand.list(ctx) }
@@ -72,6 +81,7 @@ func (c *Cluster) Wait(ctx context.Context) error {
 func (c *Cluster) Stop() error {
 	var err error
 	c.once.Do(func() {
+		c.network.close()
 		if c.own != nil {
 			err = c.own.stop()
 		}
@@ -81,6 +91,13 @@ func (c *Cluster) Stop() error {
 
 func (o *owned) stop() error {
 	o.supervisor.stop()
+	if o.forward != nil {
+		o.forward.Close()
+	}
+	var group error
+	if o.node != nil && o.node.cgroup != "" {
+		group = removeCgroup(o.node.cgroup)
+	}
 	kept := keepLogs(o.state.path("log"), o.options.KeepLogs)
 	removed := o.state.remove()
 	// Last, for whoever asked for the end waits for this connection to close.
@@ -88,7 +105,7 @@ func (o *owned) stop() error {
 		o.control.close()
 	}
 	close(o.over)
-	if err := errors.Join(kept, removed); err != nil {
+	if err := errors.Join(group, kept, removed); err != nil {
 		return fmt.Errorf("stopping the cluster: %w", err)
 	}
 	return nil

@@ -12,18 +12,27 @@ type plan struct {
 	pki      *pki
 	probe    *prober
 	ports    ports
+	node     *node // nil without one
 }
 
+// ports on 127.0.0.1: outside is the API server's for everybody on this machine, api the
+// one for its own components. They differ where those have a network of their own.
 type ports struct {
-	etcd, peer, api, manager, scheduler, volsync int
+	etcd, peer, api, manager, scheduler, volsync, kubelet, outside int
 }
 
-func pickPorts() (ports, error) {
-	p, err := freePorts(6)
+func pickPorts(node bool) (ports, error) {
+	p, err := freePorts(8)
 	if err != nil {
 		return ports{}, err
 	}
-	return ports{p[0], p[1], p[2], p[3], p[4], p[5]}, nil
+	all := ports{p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7]}
+	if node {
+		all.api = 443 // the port that the service "kubernetes" has
+	} else {
+		all.outside = all.api
+	}
+	return all, nil
 }
 
 func (p *plan) server() string { return "https://" + local(p.ports.api) }
@@ -56,8 +65,20 @@ func (p *plan) etcd() spec {
 }
 
 func (p *plan) apiserver() spec {
-	return p.kubernetes("kube-apiserver", p.ports.api, "/readyz",
-		"--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", fmt.Sprintf("--secure-port=%d", p.ports.api),
+	args := []string{"--bind-address=127.0.0.1", "--advertise-address=127.0.0.1"}
+	if p.node != nil {
+		args = []string{
+			// On all addresses of its own network.
+			"--bind-address=0.0.0.0", "--advertise-address=" + serviceAddress,
+			"--kubelet-client-certificate=" + p.pki.path("kubelet-client.crt"), "--kubelet-client-key=" + p.pki.path("kubelet-client.key"),
+			"--kubelet-certificate-authority=" + p.pki.path("ca.crt"),
+			"--kubelet-preferred-address-types=InternalIP",
+			// Webhooks are reached at their pods, for there is no kube-proxy.
+			"--enable-aggregator-routing=true",
+		}
+	}
+	return p.kubernetes("kube-apiserver", p.ports.api, "/readyz", append(args,
+		fmt.Sprintf("--secure-port=%d", p.ports.api),
 		// 127.0.0.1 is no endpoint the service "kubernetes" may have.
 		"--endpoint-reconciler-type=none",
 		"--etcd-servers=https://"+local(p.ports.etcd), "--etcd-cafile="+p.pki.path("ca.crt"),
@@ -69,7 +90,7 @@ func (p *plan) apiserver() spec {
 		"--service-cluster-ip-range=10.96.0.0/16",
 		"--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction,PodSecurity",
 		"--allow-privileged=true",
-	)
+	)...)
 }
 
 func (p *plan) manager() spec {
@@ -106,10 +127,12 @@ func users() [][]string {
 		{"admin", "admin", "system:masters"},
 		{"kube-controller-manager", "system:kube-controller-manager"},
 		{"kube-scheduler", "system:kube-scheduler"},
+		{"kubelet", "system:node:" + nodeName, "system:nodes"},
+		{"kubelet-client", "kube-apiserver-kubelet-client", "system:masters"},
 	}
 }
 
 // hasKubeconfig tells those users that talk to the API server from its own.
 func hasKubeconfig(user string) bool {
-	return user == "admin" || strings.HasPrefix(user, "kube-")
+	return user == "admin" || user == "kubelet" || strings.HasPrefix(user, "kube-")
 }

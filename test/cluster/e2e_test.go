@@ -39,7 +39,7 @@ func requireCluster(t *testing.T) {
 
 func newSite(t *testing.T, c *Cluster, namespace string) *site {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	t.Cleanup(cancel)
 	s := &site{Cluster: c, t: t, ctx: ctx, namespace: namespace}
 	s.must(s.createNamespace(nil))

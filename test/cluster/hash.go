@@ -15,7 +15,7 @@ import (
 // binary. Upstream sources are in go.sum; ours are read.
 func (p program) hash(testDir, goVersion string) (string, error) {
 	h := sha256.New()
-	fmt.Fprintln(h, goVersion, runtime.GOOS, runtime.GOARCH, p.buildArgs(""))
+	fmt.Fprintln(h, goVersion, runtime.GOOS, runtime.GOARCH, p.buildArgs(""), p.manifests())
 	files := []string{
 		filepath.Join(testDir, p.module, "go.mod"),
 		filepath.Join(testDir, p.module, "go.sum"),

@@ -27,7 +27,27 @@ func writeKubeconfig(file, server, caFile, namespace string, user clientcmdapi.A
 	return nil
 }
 
-func (p *plan) certificateKubeconfig(user string) error {
+// componentsKubeconfig is the administrator's for the cluster's own components: the
+// other one's server may be an address that is not in their network.
+const componentsKubeconfig = "components.kubeconfig"
+
+// certificateKubeconfigs writes the users' kubeconfigs.
+func (p *plan) certificateKubeconfigs() error {
+	for _, user := range users() {
+		if !hasKubeconfig(user[0]) {
+			continue
+		}
+		if err := p.certificateKubeconfig(user[0], user[0]+".kubeconfig", p.server()); err != nil {
+			return err
+		}
+	}
+	if err := p.certificateKubeconfig("admin", componentsKubeconfig, p.server()); err != nil {
+		return err
+	}
+	return p.certificateKubeconfig("admin", "admin.kubeconfig", "https://"+local(p.ports.outside))
+}
+
+func (p *plan) certificateKubeconfig(user, file, server string) error {
 	var auth clientcmdapi.AuthInfo
 	for file, data := range map[string]*[]byte{
 		p.pki.path(user + ".crt"): &auth.ClientCertificateData,
@@ -39,5 +59,5 @@ func (p *plan) certificateKubeconfig(user string) error {
 		}
 		*data = text
 	}
-	return writeKubeconfig(p.state.path(user+".kubeconfig"), p.server(), p.pki.path("ca.crt"), "", auth)
+	return writeKubeconfig(p.state.path(file), server, p.pki.path("ca.crt"), "", auth)
 }

@@ -16,8 +16,11 @@ type manifest struct {
 	glob   string
 }
 
-// manifests are upstream's own CRDs and RBAC, of the very version that is built. They
-// are kept beside the program, so that starting a cluster needs no module cache.
+// moverScript is what VolSync's own image of its restic mover runs.
+const moverScript = "mover-restic/entry.sh"
+
+// manifests are upstream's own files, of the very version that is built. They are kept
+// beside the program, so that starting a cluster needs no module cache.
 func (p program) manifests() []manifest {
 	switch p.name {
 	case "volsync-manager":
@@ -28,6 +31,24 @@ func (p program) manifests() []manifest {
 			{volsyncModule, "config/rbac/service_account.yaml"},
 			{volsyncModule, "config/rbac/leader_election_role.yaml"},
 			{volsyncModule, "config/rbac/leader_election_role_binding.yaml"},
+			{volsyncModule, "config/manager/manager.yaml"},
+			{volsyncModule, moverScript},
+		}
+	case "workflow-controller":
+		return []manifest{
+			{argoModule, "manifests/base/crds/full/*.yaml"},
+			{argoModule, "manifests/base/workflow-controller/*.yaml"},
+			{argoModule, "manifests/cluster-install-no-crds/workflow-controller-rbac/*.yaml"},
+		}
+	case "tekton-controller":
+		return []manifest{
+			{tektonModule, "config/100-namespace/*.yaml"},
+			{tektonModule, "config/2*.yaml"},
+			{tektonModule, "config/300-crds/*.yaml"},
+			{tektonModule, "config/config-*.yaml"},
+			{tektonModule, "config/500-webhooks.yaml"},
+			{tektonModule, "config/controller.yaml"},
+			{tektonModule, "config/webhook.yaml"},
 		}
 	case "snapshot-controller":
 		// Group snapshots are not needed and off by default.

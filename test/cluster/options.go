@@ -18,6 +18,13 @@ type Options struct {
 	Dir string
 	// KeepLogs is where the logs go when the cluster goes; nowhere if empty.
 	KeepLogs string
+	// Node is a cluster with a node, where pods run. It needs root, and Debian's containerd,
+	// runc and CNI plugins; all of it is in namespaces of its own.
+	Node bool
+	// Tekton is a cluster with Tekton Pipelines, and so with a node.
+	Tekton bool
+	// Argo is a cluster with Argo Workflows, and so with a node.
+	Argo bool
 	// Progress is told what happens, a line at a time; nobody if nil.
 	Progress io.Writer
 }
@@ -25,8 +32,9 @@ type Options struct {
 // filled is o with what was left empty found out.
 func (o Options) filled() (Options, error) {
 	var err error
+	o.Node = o.Node || o.Tekton || o.Argo
 	if o.Source == "" {
-		if o.Source, err = findSource(); err != nil {
+		if o.Source, err = FindSource(); err != nil {
 			return o, err
 		}
 	}
@@ -50,7 +58,8 @@ func (o Options) filled() (Options, error) {
 	return o, nil
 }
 
-func findSource() (string, error) {
+// FindSource is the repository's root, looked for from the working directory upwards.
+func FindSource() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
 		return "", fmt.Errorf("finding the repository: %w", err)

@@ -2,10 +2,13 @@ package cluster
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"os"
 	"os/exec"
+	"slices"
 	"testing"
+	"time"
 )
 
 // TestNothingOutlivesTheOwner kills the process that owns a cluster as nothing else can
@@ -13,33 +16,9 @@ import (
 func TestNothingOutlivesTheOwner(t *testing.T) {
 	requireCluster(t)
 	dir := t.TempDir()
-	owner := exec.Command(os.Args[0], "-test.run=^TestOwner$")
-	owner.Env = append(os.Environ(), "COPYTRIGGER_OWNED_DIR="+dir)
-	owner.Stderr = os.Stderr
-	said, err := owner.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := owner.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { owner.Process.Kill() })
-	if !bufio.NewScanner(said).Scan() {
-		t.Fatal("the owner ended")
-	}
-	c, err := Attach(t.Context(), dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	components, err := c.Status(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	owner, c := ownedBy(t, "TestOwner", "COPYTRIGGER_OWNED_DIR", dir)
 	var groups []int
-	for _, s := range components {
-		if s.State != Ready || s.Pid == 0 {
-			t.Errorf("%s is %s", s.Name, s.State)
-		}
+	for _, s := range allReady(t, c) {
 		groups = append(groups, s.Pid)
 	}
 	// From outside, as tests of a cluster that runs already do it.
@@ -49,7 +28,8 @@ func TestNothingOutlivesTheOwner(t *testing.T) {
 	if err := c.Component("volsync").Pause(t.Context()); err != nil {
 		t.Error(err)
 	}
-	if components, err = c.Status(t.Context()); err != nil {
+	components, err := c.Status(t.Context())
+	if err != nil {
 		t.Fatal(err)
 	}
 	for _, s := range components {
@@ -77,6 +57,31 @@ func TestNothingOutlivesTheOwner(t *testing.T) {
 	}
 }
 
+// ownedBy starts a process of this binary that owns a cluster in the folder, which it is
+// told by the variable, and attaches to it.
+func ownedBy(t *testing.T, test, variable, dir string) (*exec.Cmd, *Cluster) {
+	t.Helper()
+	owner := exec.Command(os.Args[0], "-test.run=^"+test+"$")
+	owner.Env = append(os.Environ(), variable+"="+dir)
+	owner.Stderr = os.Stderr
+	said, err := owner.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := owner.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { owner.Process.Kill() })
+	if !bufio.NewScanner(said).Scan() {
+		t.Fatal("the owner ended")
+	}
+	c, err := Attach(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return owner, c
+}
+
 // TestOwner is not a test but the process that is killed.
 func TestOwner(t *testing.T) {
 	dir := os.Getenv("COPYTRIGGER_OWNED_DIR")
@@ -90,4 +95,27 @@ func TestOwner(t *testing.T) {
 	defer c.Stop()
 	os.Stdout.WriteString("up\n")
 	c.Wait(t.Context())
+}
+
+// allReady waits until every component answers in time, as they may not on a machine that
+// is busy.
+func allReady(t *testing.T, c *Cluster) []Status {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	for {
+		components, err := c.Status(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		late := slices.IndexFunc(components, func(s Status) bool { return s.State != Ready || s.Pid == 0 })
+		if late < 0 {
+			return components
+		}
+		select {
+		case <-time.After(100 * time.Millisecond):
+		case <-ctx.Done():
+			t.Fatalf("%s is %s", components[late].Name, components[late].State)
+		}
+	}
 }

@@ -48,7 +48,7 @@ func newPKI(dir string) (*pki, error) {
 }
 
 // issue makes a certificate for a user (a client knows it by name and groups) that is
-// as well a server's on 127.0.0.1.
+// as well a server's, on 127.0.0.1 and on a node.
 func (a *pki) issue(file, name string, groups ...string) error {
 	key, err := newKey()
 	if err != nil {
@@ -63,8 +63,8 @@ func (a *pki) issue(file, name string, groups ...string) error {
 		Subject:      pkix.Name{CommonName: name, Organization: groups},
 		KeyUsage:     x509.KeyUsageDigitalSignature,
 		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth},
-		DNSNames:     []string{"localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc"},
-		IPAddresses:  []net.IP{net.IPv4(127, 0, 0, 1)},
+		DNSNames:     []string{"localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", nodeName},
+		IPAddresses:  []net.IP{net.IPv4(127, 0, 0, 1), net.ParseIP(serviceAddress)},
 	}
 	if _, err := a.sign(file, template, key.Public()); err != nil {
 		return err

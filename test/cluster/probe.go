@@ -15,7 +15,7 @@ type prober struct {
 	client *http.Client
 }
 
-func newProber(pki *pki) (*prober, error) {
+func newProber(pki *pki, dial func(ctx context.Context, kind, address string) (net.Conn, error)) (*prober, error) {
 	pool := x509.NewCertPool()
 	ca, err := os.ReadFile(pki.path("ca.crt"))
 	if err != nil {
@@ -27,6 +27,7 @@ func newProber(pki *pki) (*prober, error) {
 		return nil, fmt.Errorf("reading the administrator's certificate: %w", err)
 	}
 	return &prober{client: &http.Client{Transport: &http.Transport{
+		DialContext:     dial,
 		TLSClientConfig: &tls.Config{RootCAs: pool, Certificates: []tls.Certificate{cert}},
 		// A kept connection would outlive a component that is killed and started.
 		DisableKeepAlives: true,

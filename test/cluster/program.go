@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"context"
 	"fmt"
 	"path"
 	"strings"
@@ -15,6 +16,7 @@ const (
 	snapshotterModule  = "github.com/kubernetes-csi/external-snapshotter/v8"
 	snapshotterVersion = "v8.2.0"
 	snapshotClient     = "github.com/kubernetes-csi/external-snapshotter/client/v8"
+	tektonModule       = "github.com/tektoncd/pipeline"
 )
 
 // program is one binary and what it is made of.
@@ -24,11 +26,15 @@ type program struct {
 	pkg     string   // package to build
 	ldflags string   // besides -s -w
 	local   []string // directories of our own sources, below test/
+	// prepare makes what cannot be built as it is fit to be, and gives the -modfile to
+	// build with; nil for nothing.
+	prepare func(context.Context, Options, program) (modfile string, err error)
 }
 
-// programs are built in this order: the ones everything waits for first.
-func programs() []program {
-	return []program{
+// programs are what the options ask for, in the order of building: the ones everything
+// waits for first.
+func programs(o Options) []program {
+	all := []program{
 		{
 			name: "kubeall", module: "upstream/kubernetes", pkg: ".",
 			ldflags: kubernetesFlags(), local: []string{"upstream/kubernetes"},
@@ -41,6 +47,32 @@ func programs() []program {
 		snapshotter("csi-snapshotter"),
 		{name: "dircsi", module: ".", pkg: "./dircsi", local: []string{"dircsi", "pace"}},
 	}
+	if o.Node {
+		all = append(all,
+			program{name: "nodeinit", module: ".", pkg: "./nodeinit", local: []string{"nodeinit"}},
+			program{
+				name: "kubectl", module: "upstream/kubernetes", pkg: "k8s.io/kubernetes/cmd/kubectl",
+				ldflags: kubernetesFlags(),
+			},
+			// VolSync's mover is restic with changes of its own, in no module; its script needs
+			// what 0.18 can do.
+			program{name: "restic", module: "upstream/restic", pkg: "github.com/restic/restic/cmd/restic"},
+		)
+	}
+	if o.Tekton {
+		for _, name := range tektonPrograms() {
+			all = append(all, program{name: "tekton-" + name, module: "upstream/tekton", pkg: path.Join(tektonModule, "cmd", name)})
+		}
+	}
+	if o.Argo {
+		all = append(all, argoPrograms()...)
+	}
+	return all
+}
+
+// tektonPrograms are those that run in a cluster; the first has the manifests.
+func tektonPrograms() []string {
+	return []string{"controller", "webhook", "entrypoint", "nop", "workingdirinit", "sidecarlogresults"}
 }
 
 func snapshotter(name string) program {

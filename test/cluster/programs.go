@@ -19,7 +19,7 @@ func locate(o Options) (built, error) {
 		return nil, err
 	}
 	paths := built{}
-	for _, p := range programs() {
+	for _, p := range programs(o) {
 		hash, err := p.hash(filepath.Join(o.Source, "test"), version)
 		if err != nil {
 			return nil, err
@@ -30,9 +30,9 @@ func locate(o Options) (built, error) {
 }
 
 // missing are the programs not built yet, in the order of building.
-func (b built) missing() []program {
+func (b built) missing(o Options) []program {
 	var todo []program
-	for _, p := range programs() {
+	for _, p := range programs(o) {
 		if _, err := os.Stat(b[p.name]); err != nil {
 			todo = append(todo, p)
 		}
@@ -41,10 +41,17 @@ func (b built) missing() []program {
 }
 
 // check fails if a cluster cannot be started.
-func (b built) check() error {
+func (b built) check(o Options) error {
 	var names []string
-	for _, p := range b.missing() {
+	for _, p := range b.missing(o) {
 		names = append(names, p.name)
+	}
+	if o.Node {
+		for _, a := range b.archives(o) {
+			if _, err := os.Stat(a.file); err != nil {
+				names = append(names, filepath.Base(a.file))
+			}
+		}
 	}
 	if names != nil {
 		return fmt.Errorf("starting a cluster: not built: %s (run devcluster build)", strings.Join(names, ", "))

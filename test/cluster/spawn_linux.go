@@ -10,27 +10,52 @@ import (
 // is sent at the end of the thread that forked, not of the process, and Go ends threads
 // as it likes; so one goroutine keeps one thread to itself and forks everything there.
 type spawner struct {
-	work chan func()
+	work     chan func()
+	isolated bool // in a PID namespace
+	derived  bool // what starts now dies with what has been started first
 }
 
-func newSpawner() *spawner {
-	s := &spawner{work: make(chan func())}
+// newSpawner makes a spawner. An isolated one's processes are in namespaces of their own;
+// see isolate.
+func newSpawner(isolated bool) (*spawner, error) {
+	s := &spawner{work: make(chan func()), isolated: isolated}
+	entered := make(chan error)
 	go func() {
 		// Never unlocked: the thread ends with this goroutine.
 		runtime.LockOSThread()
+		var err error
+		if isolated {
+			err = isolate()
+		}
+		entered <- err
 		for f := range s.work {
 			f()
 		}
 	}()
-	return s
+	if err := <-entered; err != nil {
+		s.end()
+		return nil, err
+	}
+	return s, nil
 }
 
 // start is cmd.Start for a process in a group of its own: an interrupt from the
 // terminal goes to us alone, who stop the others in order.
+//
+// In a PID namespace the first process takes the others with it. They cannot have a
+// parent death signal: Go looks whether the parent has died already (getppid), sees none
+// from inside the namespace, and kills them. The first one is immune to that.
 func (s *spawner) start(cmd *exec.Cmd) error {
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	result := make(chan error)
-	s.work <- func() { result <- cmd.Start() }
+	s.work <- func() {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+		if !s.derived {
+			cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
+		}
+		err := cmd.Start()
+		s.derived = s.derived || s.isolated && err == nil
+		result <- err
+	}
 	return <-result
 }
 

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"sync"
@@ -22,16 +23,20 @@ func (s *stages) done(what string) {
 	fmt.Fprintf(s.out, "%6.2fs  %s ready\n", time.Since(s.begun).Seconds(), what)
 }
 
-// together runs all and returns the first error, once all have ended.
-func together(work ...func() error) error {
+// together runs all and returns the first error, once all have ended. With that error their
+// context ends, so that none waits for what is not to come.
+func together(ctx context.Context, work ...func(context.Context) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	errs := make(chan error, len(work))
 	for _, f := range work {
-		go func() { errs <- f() }()
+		go func() { errs <- f(ctx) }()
 	}
 	var first error
 	for range work {
 		if err := <-errs; err != nil && first == nil {
 			first = err
+			cancel()
 		}
 	}
 	return first

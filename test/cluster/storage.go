@@ -4,13 +4,17 @@ package cluster
 func (p *plan) csiSocket() string { return p.state.path("csi.sock") }
 
 func (p *plan) dircsi() spec {
+	args := []string{
+		"--kubeconfig=" + p.state.path(componentsKubeconfig),
+		"--root=" + p.state.path("csi"), "--socket=" + p.csiSocket(),
+	}
+	if p.node != nil {
+		args = append(args, "--kubelet-dir="+p.kubeletDir(), "--node="+nodeName)
+	}
 	return spec{
 		name:    "dircsi",
 		program: p.programs["dircsi"],
-		args: []string{
-			"--kubeconfig=" + p.state.path("admin.kubeconfig"),
-			"--root=" + p.state.path("csi"), "--socket=" + p.csiSocket(),
-		},
+		args:    args,
 		address: p.csiSocket(),
 		ready:   dial(p.csiSocket()),
 	}
@@ -21,7 +25,7 @@ func (p *plan) snapshotController() spec {
 		name:    "snapshot-controller",
 		program: p.programs["snapshot-controller"],
 		args: append(patience(),
-			"--kubeconfig="+p.state.path("admin.kubeconfig"),
+			"--kubeconfig="+p.state.path(componentsKubeconfig),
 			"--leader-election=false", "--http-endpoint="),
 	}
 }
@@ -34,7 +38,7 @@ func (p *plan) csiSnapshotter() spec {
 		name:    "csi-snapshotter",
 		program: p.programs["csi-snapshotter"],
 		args: append(patience(),
-			"--kubeconfig="+p.state.path("admin.kubeconfig"), "--csi-address="+p.csiSocket(),
+			"--kubeconfig="+p.state.path(componentsKubeconfig), "--csi-address="+p.csiSocket(),
 			"--timeout=1h", "--worker-threads=50",
 			"--leader-election=false", "--http-endpoint="),
 		// It exits when its driver does.

@@ -22,8 +22,14 @@ type supervisor struct {
 	running  map[string]*process
 }
 
-func newSupervisor(dir string) *supervisor {
-	return &supervisor{dir: dir, spawner: newSpawner(), failed: make(chan struct{}), running: map[string]*process{}}
+// newSupervisor makes a supervisor. If isolated, its processes are in namespaces of their
+// own, and the first of them must stay.
+func newSupervisor(dir string, isolated bool) (*supervisor, error) {
+	spawner, err := newSpawner(isolated)
+	if err != nil {
+		return nil, err
+	}
+	return &supervisor{dir: dir, spawner: spawner, failed: make(chan struct{}), running: map[string]*process{}}, nil
 }
 
 // add starts a component for the first time, without waiting for it to be ready.

@@ -17,7 +17,10 @@ func newTestSupervisor(t *testing.T) *supervisor {
 	if err := os.Mkdir(filepath.Join(dir, "log"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	s := newSupervisor(dir)
+	s, err := newSupervisor(dir, false)
+	if err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(s.stop)
 	return s
 }

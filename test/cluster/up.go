@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -17,18 +18,27 @@ func Up(ctx context.Context, options Options) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := programs.check(); err != nil {
+	if err := programs.check(o); err != nil {
 		return nil, err
 	}
-	state, err := claim(o.Dir)
+	p := &plan{programs: programs}
+	if o.Node {
+		if err := checkNode(o.Dir); err != nil {
+			return nil, fmt.Errorf("starting a cluster: %w", err)
+		}
+		p.node = &node{archives: programs.archives(o)}
+	}
+	if p.state, err = claim(o.Dir); err != nil {
+		return nil, err
+	}
+	supervisor, err := newSupervisor(o.Dir, p.node != nil)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, p.state.remove())
 	}
-	supervisor := newSupervisor(o.Dir)
-	c := &Cluster{dir: o.Dir, hand: supervisor, own: &owned{
-		options: o, state: state, supervisor: supervisor, over: make(chan struct{}),
+	c := &Cluster{dir: o.Dir, hand: supervisor, network: &network{}, own: &owned{
+		options: o, state: p.state, supervisor: supervisor, node: p.node, over: make(chan struct{}),
 	}}
-	if err := c.bring(ctx, &plan{state: state, programs: programs}); err != nil {
+	if err := c.bring(ctx, p); err != nil {
 		c.Stop()
 		return nil, err
 	}
@@ -67,6 +77,15 @@ func (c *Cluster) stages(ctx context.Context, p *plan, say *stages) error {
 	}
 	say.done("certificates")
 	up := starter{ctx, c.own.supervisor, say}
+	var err error
+	if p.node != nil {
+		if err = c.bringNamespaces(up, p); err != nil {
+			return err
+		}
+	}
+	if p.probe, err = newProber(p.pki, c.network.dial); err != nil {
+		return err
+	}
 	// The API server asks for etcd until it is there.
 	if err := up.start(p.etcd(), p.apiserver()); err != nil {
 		return err
@@ -77,12 +96,21 @@ func (c *Cluster) stages(ctx context.Context, p *plan, say *stages) error {
 	// The controller manager gives up if there is no API server within ten seconds, so
 	// it comes after.
 	definitions := make(chan struct{})
-	err := together(
-		func() error { return c.bringManager(up, p) },
-		func() error { return c.bringStorage(up, p, definitions) },
-		func() error { return c.bringVolsync(up, p, definitions) },
-	)
-	if err != nil {
+	work := []func(starter) error{
+		func(up starter) error { return c.bringManager(up, p) },
+		func(up starter) error { return c.bringStorage(up, p, definitions) },
+		func(up starter) error { return c.bringVolsync(up, p, definitions) },
+	}
+	if c.own.options.Node {
+		work = append(work, func(up starter) error { return c.bringNode(up, p) })
+	}
+	if c.own.options.Tekton {
+		work = append(work, func(up starter) error { return c.bringTekton(up, p) })
+	}
+	if c.own.options.Argo {
+		work = append(work, func(up starter) error { return c.bringArgo(up, p) })
+	}
+	if err := up.together(work...); err != nil {
 		return err
 	}
 	c.own.control, err = serveControl(c)
@@ -102,19 +130,10 @@ func (p *plan) prepare() error {
 			return err
 		}
 	}
-	if p.ports, err = pickPorts(); err != nil {
+	if p.ports, err = pickPorts(p.node != nil); err != nil {
 		return err
 	}
-	for _, user := range users() {
-		if !hasKubeconfig(user[0]) {
-			continue
-		}
-		if err := p.certificateKubeconfig(user[0]); err != nil {
-			return err
-		}
-	}
-	p.probe, err = newProber(p.pki)
-	return err
+	return p.certificateKubeconfigs()
 }
 
 // starter starts components and tells when they are ready.
@@ -122,6 +141,15 @@ type starter struct {
 	ctx        context.Context
 	supervisor *supervisor
 	say        *stages
+}
+
+// together does the work side by side.
+func (s starter) together(work ...func(starter) error) error {
+	var all []func(context.Context) error
+	for _, f := range work {
+		all = append(all, func(ctx context.Context) error { return f(starter{ctx, s.supervisor, s.say}) })
+	}
+	return together(s.ctx, all...)
 }
 
 func (s starter) start(specs ...spec) error {

@@ -16,4 +16,6 @@ import (
 	"github.com/copytrigger/copytrigger/test/integration/harness"
 )
 
-func TestMain(m *testing.M) { os.Exit(harness.Main(m)) }
+func TestMain(m *testing.M) {
+	os.Exit(harness.Main(m, harness.Config{Wanted: "COPYTRIGGER_CLUSTER_TESTS", Parallel: 8}))
+}

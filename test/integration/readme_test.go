@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -132,6 +133,10 @@ func create(s *Site, o *unstructured.Unstructured, try bool) {
 
 func program(t *testing.T, dir, name, text string) {
 	t.Helper()
+	// A child of another test, between fork and exec, would still have it open for writing,
+	// and nobody can execute it then (ETXTBSY).
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o755); err != nil {
 		t.Fatal(fmt.Errorf("writing %s: %w", name, err))
 	}

@@ -37,7 +37,7 @@ func TestVolSyncRestarts(t *testing.T) {
 		trigger := s.AwaitWaiting("run")
 		v.Kill()
 		s.Fire(trigger)
-		await := s.Start("await-completed", "--trigger", trigger)
+		await := s.Start("await-completed", "--trigger", trigger, "--ack-timeout", "5m")
 		await.Says("VolSync has not taken the trigger")
 		v.Start()
 		await.End().Ends(OK)
@@ -180,6 +180,7 @@ func TestSlowStorage(t *testing.T) {
 	}
 	s.FinishSync()
 
+	s.SetPace(pace.Pace{FilePause: 3 * time.Second}) // it must write meanwhile, whatever the disk does
 	s.SyncAgain("second")
 	trigger = s.AwaitWaiting("second")
 	s.Fire(trigger)

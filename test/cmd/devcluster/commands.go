@@ -12,7 +12,7 @@ import (
 )
 
 func (c *command) build(ctx context.Context, args []string) error {
-	if _, err := c.parse("build", args, nil); err != nil {
+	if _, err := c.parse("build", args, c.parts); err != nil {
 		return err
 	}
 	return cluster.Build(ctx, c.options)

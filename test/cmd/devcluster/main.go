@@ -29,6 +29,10 @@ Flags of all commands:
   --dir DIR         folder of the cluster (default: cluster, in the cache)
   --cache DIR       where built programs are kept (default: $COPYTRIGGER_CACHE, or .cache)
   --source DIR      root of the repository (default: found from here upwards)
+Flags of build and up:
+  --node            with a node, where pods run; needs root and Debian's containerd
+  --tekton          with Tekton Pipelines, and so with a node
+  --argo            with Argo Workflows, and so with a node
 See "devcluster COMMAND --help" for those of one.
 `
 
@@ -68,6 +72,13 @@ var errUsage = errors.New("usage")
 type command struct {
 	stdout, stderr io.Writer
 	options        cluster.Options
+}
+
+// parts adds the flags that say what a cluster has.
+func (c *command) parts(flags *flag.FlagSet) {
+	flags.BoolVar(&c.options.Node, "node", false, "with a node, where pods run")
+	flags.BoolVar(&c.options.Tekton, "tekton", false, "with Tekton Pipelines, and so with a node")
+	flags.BoolVar(&c.options.Argo, "argo", false, "with Argo Workflows, and so with a node")
 }
 
 // parse reads the flags all have and those the command adds.

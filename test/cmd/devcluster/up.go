@@ -23,6 +23,7 @@ type upFlags struct {
 func (c *command) up(ctx context.Context, args []string) error {
 	var f upFlags
 	_, err := c.parse("up", args, func(flags *flag.FlagSet) {
+		c.parts(flags)
 		flags.BoolVar(&f.detach, "detach", false, "leave the cluster running in the background")
 		flags.BoolVar(&f.background, "background", false, "be what --detach leaves running; not for people")
 		flags.BoolVar(&f.stdin, "until-stdin-closes", false, "stop at the end of standard input as well")

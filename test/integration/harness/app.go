@@ -28,6 +28,17 @@ func (s *Site) StartApp() *App {
 	s.Must(os.MkdirAll(filepath.Join(dir, "tables"), 0o755))
 	a := &App{site: s, dir: dir}
 	s.Must(a.write())
+	s.keepDoing(func() {
+		if a.mu.TryLock() { // or it is quiesced
+			_ = a.write() // its volume goes at the end
+			a.mu.Unlock()
+		}
+	})
+	return a
+}
+
+// keepDoing does something again and again until the test ends.
+func (s *Site) keepDoing(something func()) {
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(stopped)
@@ -38,15 +49,11 @@ func (s *Site) StartApp() *App {
 			case <-stop:
 				return
 			case <-pace.C:
-				if a.mu.TryLock() { // or it is quiesced
-					_ = a.write() // its volume goes at the end
-					a.mu.Unlock()
-				}
+				something()
 			}
 		}
 	}()
 	s.Cleanup(func() { close(stop); <-stopped })
-	return a
 }
 
 // write writes the next number. The caller holds mu.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -67,8 +68,26 @@ func (s *Site) recordCopies() *copies {
 	return c
 }
 
-// Copied asserts how many copies VolSync has begun so far.
+// Copied asserts how many copies VolSync has begun so far. It says InProgress before it
+// begins one, so one that is missing is waited for; one too many is not.
 func (s *Site) Copied(want int) {
+	s.Helper()
+	ctx, cancel := context.WithTimeout(s.Ctx, time.Minute)
+	defer cancel()
+	look := time.NewTicker(50 * time.Millisecond)
+	defer look.Stop()
+	for got := s.copiesNow(); len(got) != want; got = s.copiesNow() {
+		if len(got) > want || ctx.Err() != nil {
+			s.Fatalf("VolSync made %d copies, want %d:\n%s", len(got), want, strings.Join(got, "\n"))
+		}
+		select {
+		case <-look.C:
+		case <-ctx.Done():
+		}
+	}
+}
+
+func (s *Site) copiesNow() []string {
 	s.Helper()
 	for _, r := range []schema.GroupVersionResource{snapshots, claims} {
 		list, err := shared.dynamic.Resource(r).Namespace(s.Namespace).List(s.Ctx, metav1.ListOptions{})
@@ -77,7 +96,5 @@ func (s *Site) Copied(want int) {
 			s.copies.add(r.Resource, &list.Items[i])
 		}
 	}
-	if got := s.copies.names(); len(got) != want {
-		s.Fatalf("VolSync made %d copies, want %d:\n%s", len(got), want, strings.Join(got, "\n"))
-	}
+	return s.copies.names()
 }

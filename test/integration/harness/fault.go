@@ -3,6 +3,7 @@ package harness
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"net/http"
 	"slices"
 	"sync/atomic"
@@ -95,6 +96,29 @@ const (
 func (p *Proxy) Hold(r Request) *Held {
 	h := &Held{p, make(chan struct{}), make(chan order), make(chan struct{})}
 	p.add(&fault{r, 1, h.act})
+	return h
+}
+
+// HoldAll holds the next request of a kind, and keeps those that come meanwhile waiting
+// behind it: await-completed looks from two sides.
+func (p *Proxy) HoldAll(r Request) *Held {
+	h := &Held{p, make(chan struct{}), make(chan order), make(chan struct{})}
+	over := make(chan struct{})
+	var first atomic.Bool
+	p.add(&fault{r, math.MaxInt, func(x *exchange) {
+		if first.CompareAndSwap(false, true) {
+			defer close(over)
+			h.act(x)
+			return
+		}
+		select {
+		case <-over:
+		case <-p.site.Ctx.Done():
+			panic(http.ErrAbortHandler)
+		}
+		x.forward()
+		x.reply()
+	}})
 	return h
 }
 

@@ -2,6 +2,7 @@ package harness
 
 import (
 	"context"
+	"time"
 
 	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -33,10 +34,24 @@ func (h Hold) Source(method string) Source {
 func (h Hold) Release() { h.site.Helper(); h.release(nil) }
 
 // ReleaseUnready lets the copies be cut, but never get ready to use.
-func (h Hold) ReleaseUnready() {
+func (h Hold) ReleaseUnready() { h.site.Helper(); h.ReleaseReadyAfter(time.Hour) }
+
+// ReleaseReadyAfter lets the copies be cut at once, and be ready to use some time later, as
+// on storage that uploads them.
+func (h Hold) ReleaseReadyAfter(d time.Duration) {
 	h.site.Helper()
-	h.release(map[string]any{"readyDelay": "1h"})
+	h.release(map[string]any{"readyDelay": d.String()})
 }
+
+// ReleaseSlowly lets the copies be made one file after the other, with a pause in between:
+// of an application that writes they are torn.
+func (h Hold) ReleaseSlowly(pause time.Duration) {
+	h.site.Helper()
+	h.release(map[string]any{"filePause": pause.String()})
+}
+
+// Class is the name of the class.
+func (h Hold) Class() string { return h.class }
 
 func (h Hold) release(parameters map[string]any) {
 	s := h.site

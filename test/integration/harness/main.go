@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
@@ -18,15 +19,30 @@ import (
 )
 
 const (
-	wantedEnv = "COPYTRIGGER_CLUSTER_TESTS" // run these tests at all
-	attachEnv = "COPYTRIGGER_CLUSTER_DIR"   // folder of a running cluster to use
-	logsEnv   = "COPYTRIGGER_CLUSTER_LOGS"  // directory to save the cluster's logs in
-	skipped   = "needs a cluster: run with " + wantedEnv + "=1 (starts one; the first time it builds it, which takes minutes), and " +
+	attachEnv = "COPYTRIGGER_CLUSTER_DIR"  // folder of a running cluster to use
+	logsEnv   = "COPYTRIGGER_CLUSTER_LOGS" // directory to save the cluster's logs in
+	skipped   = "needs a cluster: run with %s=1 (starts one; the first time it builds it, which takes minutes), and " +
 		attachEnv + "=DIR to use a running one (devcluster up --dir DIR)"
 )
 
-// shared is what all tests of a test binary have in common; nil without a cluster.
-var shared *world
+// Config is what the tests of a package ask of their cluster.
+type Config struct {
+	Wanted   string          // environment variable without which they are skipped
+	Parallel int             // how many run at once: they wait more than they compute
+	Cluster  cluster.Options // what it has
+	// Open lets every user of the machine pass through the cluster's folder: a database on
+	// a volume in it runs as a user of its own. What is secret in it is still root's.
+	Open bool
+	// Prepare makes the cluster ready for the tests; nil for nothing.
+	Prepare func(context.Context, *cluster.Cluster) error
+}
+
+// shared is what all tests of a test binary have in common; nil without a cluster, and
+// then wanted is the variable that asks for one.
+var (
+	shared *world
+	wanted string
+)
 
 type world struct {
 	cluster *cluster.Cluster
@@ -41,19 +57,19 @@ type world struct {
 // A test that is not parallel has the cluster to itself: Go starts the parallel ones
 // when the others are done. So whatever stops VolSync or sets the pace of all copies
 // must not be parallel, and everything else should be.
-func Main(m *testing.M) int {
+func Main(m *testing.M, c Config) int {
 	flag.Parse()
-	if os.Getenv(wantedEnv) == "" {
+	wanted = c.Wanted
+	if os.Getenv(c.Wanted) == "" {
 		return m.Run()
 	}
-	// Tests wait more than they compute.
 	if !given("test.parallel") {
-		if err := flag.Set("test.parallel", "8"); err != nil {
+		if err := flag.Set("test.parallel", strconv.Itoa(c.Parallel)); err != nil {
 			fmt.Fprintln(os.Stderr, "integration:", err)
 			return 1
 		}
 	}
-	code, err := run(m)
+	code, err := run(m, c)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "integration:", err)
 		return 1
@@ -67,19 +83,25 @@ func given(name string) bool {
 	return found
 }
 
-func run(m *testing.M) (code int, err error) {
+func run(m *testing.M, c Config) (code int, err error) {
 	dir, err := os.MkdirTemp("", "copytrigger-")
 	if err != nil {
 		return 1, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 40*time.Minute)
 	defer cancel()
+	if c.Open {
+		if err := os.Chmod(dir, 0o755); err != nil {
+			return 1, err
+		}
+	}
 	w := &world{binary: filepath.Join(dir, "copytrigger")}
 	if err := build(ctx, w.binary); err != nil {
 		return 1, err
 	}
-	if w.cluster, err = clusterFor(ctx, filepath.Join(dir, "c")); err != nil {
+	c.Cluster.Dir = filepath.Join(dir, "c")
+	if w.cluster, err = clusterFor(ctx, c.Cluster); err != nil {
 		return 1, err
 	}
 	defer func() { err = errors.Join(err, w.cluster.Stop()) }()
@@ -89,6 +111,11 @@ func run(m *testing.M) (code int, err error) {
 	if w.dynamic, err = dynamic.NewForConfig(w.cluster.RESTConfig()); err != nil {
 		return 1, err
 	}
+	if c.Prepare != nil {
+		if err := c.Prepare(ctx, w.cluster); err != nil {
+			return 1, err
+		}
+	}
 	shared = w
 	return m.Run(), nil
 }
@@ -97,17 +124,17 @@ func run(m *testing.M) (code int, err error) {
 func Need(t *testing.T) {
 	t.Helper()
 	// Asked again here, where go test notes what a cached result depends on.
-	if shared == nil || os.Getenv(wantedEnv) == "" {
-		t.Skip(skipped)
+	if shared == nil || os.Getenv(wanted) == "" {
+		t.Skipf(skipped, wanted)
 	}
 }
 
 // clusterFor is the cluster that the environment names, or a new one.
-func clusterFor(ctx context.Context, dir string) (*cluster.Cluster, error) {
+func clusterFor(ctx context.Context, options cluster.Options) (*cluster.Cluster, error) {
 	if running := os.Getenv(attachEnv); running != "" {
 		return cluster.Attach(ctx, running)
 	}
-	options := cluster.Options{Dir: dir, Progress: os.Stderr, KeepLogs: os.Getenv(logsEnv)}
+	options.Progress, options.KeepLogs = os.Stderr, os.Getenv(logsEnv)
 	if err := cluster.Build(ctx, options); err != nil {
 		return nil, err
 	}
@@ -124,8 +151,12 @@ func build(ctx context.Context, binary string) error {
 	} else {
 		env = append(env, "CGO_ENABLED=0")
 	}
+	root, err := cluster.FindSource()
+	if err != nil {
+		return err
+	}
 	cmd := exec.CommandContext(ctx, "go", append(args, "./cmd/copytrigger")...)
-	cmd.Dir = filepath.Join("..", "..")
+	cmd.Dir = root
 	cmd.Env = env
 	if said, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("building copytrigger: %w\n%s", err, said)

@@ -3,6 +3,7 @@ package harness
 import (
 	"context"
 	"encoding/json"
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -53,7 +54,7 @@ func (s *Site) Leaves(trigger, latest, status string) {
 	if got := s.Marks(); got.Trigger != want.Trigger {
 		s.Fatalf("the claim has copy-trigger %q, want %q", got.Trigger, want.Trigger)
 	}
-	ctx, cancel := context.WithTimeout(s.Ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(s.Ctx, 3*time.Minute)
 	defer cancel()
 	last, err := follow(ctx, shared.dynamic, claims, s.Namespace, Claim, func(o *object) bool { return o.is(want) })
 	if err != nil {
@@ -116,4 +117,21 @@ func (s *Site) Nudge() {
 		_, since := o.GetAnnotations()[Since]
 		return since == waits
 	})
+}
+
+// Locker is the run that has the claim locked, or had it when it was lost.
+func (s *Site) Locker() string {
+	run, _, _ := strings.Cut(s.Annotations()[LockedBy], "/")
+	return run
+}
+
+// LockedBy is the annotation that names the run in its freeze.
+const LockedBy = "copytrigger/locked-by"
+
+// LeftUnlocked asserts that no run has the claim locked.
+func (s *Site) LeftUnlocked() {
+	s.Helper()
+	if by := s.Annotations()[LockedBy]; by != "" {
+		s.Fatalf("the claim is left locked by %q", by)
+	}
 }

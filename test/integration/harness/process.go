@@ -37,6 +37,20 @@ func (s *Site) StartRaw(args ...string) *Process {
 	return p
 }
 
+// StartIn is StartRaw with more environment, as a container has it.
+func (s *Site) StartIn(env []string, args ...string) *Process {
+	s.Helper()
+	p := s.process(args)
+	p.cmd.Env = append(p.cmd.Env, env...)
+	p.cmd.WaitDelay = time.Second // what it has started may stay, and have its stderr
+	p.cmd.Stdout, p.cmd.Stderr = p.out, p.err
+	p.start()
+	return p
+}
+
+// Pid is the process's number.
+func (p *Process) Pid() int { return p.cmd.Process.Pid }
+
 // StartUnread starts a command of the program on the claim, with nobody at the other end
 // of stderr.
 func (s *Site) StartUnread(command string, args ...string) *Process {
@@ -54,7 +68,7 @@ func (s *Site) StartUnread(command string, args ...string) *Process {
 func (s *Site) process(args []string) *Process {
 	p := &Process{site: s, args: args, out: newOutput(), err: newOutput(), ended: make(chan struct{})}
 	p.cmd = exec.Command(shared.binary, args...)
-	p.cmd.Env = []string{"KUBECONFIG=" + s.Kubeconfig, "HOME=" + s.TempDir(), "GOTRACEBACK=all"}
+	p.cmd.Env = []string{"KUBECONFIG=" + s.Kubeconfig, "HOME=" + s.TempDir(), "GOTRACEBACK=all", "GORACE=atexit_sleep_ms=0"}
 	return p
 }
 

@@ -29,7 +29,7 @@ const CopyName = "volsync-" + Nightly + "-src"
 
 // patience is how long a site's test may take in all. No test asserts on time; this only
 // keeps one that hangs from hanging for ever.
-const patience = 4 * time.Minute
+const patience = 12 * time.Minute
 
 // T is what the harness asks of a test: a *testing.T, or a test script's counterpart.
 type T interface {
@@ -57,12 +57,17 @@ func New(t *testing.T) *Site {
 	t.Helper()
 	Need(t)
 	s := NewFor(t)
+	LogIfFailed(t, s.Report)
+	return s
+}
+
+// LogIfFailed logs a report at the end of a test that has failed.
+func LogIfFailed(t *testing.T, report func() string) {
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Log(s.Report())
+			t.Log(report())
 		}
 	})
-	return s
 }
 
 // NewFor is New for any T; the cluster has to be there.

@@ -73,8 +73,13 @@ func (s *Site) AwaitSyncing() {
 // VolSync has begun another.
 func (s *Site) DeleteCopy() {
 	s.Helper()
-	of := shared.dynamic.Resource(snapshots).Namespace(s.Namespace)
 	was := s.until(snapshots, CopyName, "there", func(object) bool { return true })
-	s.Must(of.Delete(s.Ctx, CopyName, metav1.DeleteOptions{}))
+	s.AskToDeleteCopy()
 	s.until(snapshots, CopyName, "made again", func(o object) bool { return o.GetUID() != was.GetUID() })
+}
+
+// AskToDeleteCopy deletes VolSync's snapshot, and waits for nothing.
+func (s *Site) AskToDeleteCopy() {
+	s.Helper()
+	s.Must(shared.dynamic.Resource(snapshots).Namespace(s.Namespace).Delete(s.Ctx, CopyName, metav1.DeleteOptions{}))
 }

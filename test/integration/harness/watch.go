@@ -47,6 +47,13 @@ func (s *Site) until(r schema.GroupVersionResource, name, what string, as func(o
 	return last
 }
 
+// Await waits for any object of the namespace to be as wanted; what says how, for the
+// message of one that never is.
+func (s *Site) Await(r schema.GroupVersionResource, name, what string, as func(*unstructured.Unstructured) bool) *unstructured.Unstructured {
+	s.Helper()
+	return s.until(r, name, what, func(o object) bool { return as(o.Unstructured) }).Unstructured
+}
+
 // untilGone waits for an object to be deleted.
 func (s *Site) untilGone(r schema.GroupVersionResource, name string) {
 	s.Helper()

@@ -1,0 +1,202 @@
+package tasks
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	v1 "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
+
+	. "github.com/copytrigger/copytrigger/internal/yamltest"
+)
+
+// wiring is what is wrong between a Pipeline and its Tasks.
+func wiring(s *shipped, p *v1.Pipeline) []string {
+	var problems []string
+	for _, param := range p.Spec.Params {
+		// In a Task it may be one; here the controller refuses the run.
+		if param.Default != nil && variable.MatchString(param.Default.StringVal) {
+			problems = append(problems, fmt.Sprintf("parameter %s: its default is a variable", param.Name))
+		}
+	}
+	for _, task := range slices.Concat(p.Spec.Tasks, p.Spec.Finally) {
+		var declared v1.ParamSpecs
+		var workspaces []string
+		if task.TaskSpec != nil {
+			declared = task.TaskSpec.Params
+		} else if of := s.tasks[task.TaskRef.Name]; of != nil {
+			declared = of.Spec.Params
+			for _, w := range of.Spec.Workspaces {
+				workspaces = append(workspaces, w.Name)
+			}
+			for _, w := range task.Workspaces {
+				if !slices.Contains(workspaces, w.Name) {
+					problems = append(problems, fmt.Sprintf("task %s: there is no workspace %q", task.Name, w.Name))
+				}
+			}
+		} else {
+			problems = append(problems, fmt.Sprintf("task %s: there is no Task %q", task.Name, task.TaskRef.Name))
+			continue
+		}
+		for _, m := range mismatch(task.Params, declared, p.Spec.Params) {
+			problems = append(problems, fmt.Sprintf("task %s: %s", task.Name, m))
+		}
+	}
+	for _, task := range p.Spec.Finally {
+		for _, param := range task.Params {
+			if text := fmt.Sprint(param.Value); resultOf.MatchString(text) {
+				problems = append(problems, fmt.Sprintf("finally %s: parameter %s uses a result, and is skipped when its task has failed", task.Name, param.Name))
+			}
+		}
+		if task.Retries < 1 {
+			problems = append(problems, fmt.Sprintf("finally %s: no retries", task.Name))
+		}
+		id := slices.IndexFunc(task.Params, func(p v1.Param) bool {
+			return p.Name == "run-id" && p.Value.StringVal == "$(context.pipelineRun.uid)"
+		})
+		if id < 0 {
+			problems = append(problems, fmt.Sprintf("finally %s: run-id is not the pipeline run's", task.Name))
+		}
+	}
+	if len(p.Spec.Finally) != 1 {
+		problems = append(problems, "finally is not one task: several run side by side, and unquiesce must come after disarm")
+	}
+	return problems
+}
+
+func pipelines(t *testing.T) (*shipped, map[string]*v1.Pipeline) {
+	t.Helper()
+	s := applied(t)
+	return s, map[string]*v1.Pipeline{
+		"quiesced-copy":     s.pipelines["quiesced-copy"],
+		"quiesced-copy-run": s.pipelines["quiesced-copy-run"],
+		"separate-tasks":    read(t, "examples/separate-tasks.yaml").pipelines["separate-tasks"],
+	}
+}
+
+func TestPipelinesAreWired(t *testing.T) {
+	s, all := pipelines(t)
+	for name, p := range all {
+		t.Run(name, func(t *testing.T) { None(t, wiring(s, p)) })
+	}
+}
+
+func TestBadWiringIsSeen(t *testing.T) {
+	for says, change := range map[string]func(*v1.PipelineSpec){
+		"there is no Task":      func(p *v1.PipelineSpec) { p.Tasks[0].TaskRef.Name = "other" },
+		"there is no workspace": func(p *v1.PipelineSpec) { p.Finally[0].Workspaces[0].Name = "other" },
+		"is not given":          func(p *v1.PipelineSpec) { p.Finally[0].Params = p.Finally[0].Params[1:] },
+		"uses a result": func(p *v1.PipelineSpec) {
+			p.Finally[0].Params[1].Value.StringVal = "$(tasks.quiesced-copy.results.trigger)"
+		},
+		"its default is a variable": func(p *v1.PipelineSpec) {
+			p.Params[0].Default = v1.NewStructuredValues("$(context.pipelineRun.namespace)")
+		},
+		"no retries": func(p *v1.PipelineSpec) { p.Finally[0].Retries = 0 },
+		"run-id is not": func(p *v1.PipelineSpec) {
+			i := slices.IndexFunc(p.Finally[0].Params, func(p v1.Param) bool { return p.Name == "run-id" })
+			p.Finally[0].Params[i] = param("run-id", "$(context.taskRun.uid)")
+		},
+		"finally is not one task":   func(p *v1.PipelineSpec) { p.Finally = append(p.Finally, p.Finally[0]) },
+		`there is no parameter "x"`: func(p *v1.PipelineSpec) { p.Tasks[0].Params = append(p.Tasks[0].Params, param("x", "")) },
+	} {
+		s := applied(t)
+		p := s.pipelines["quiesced-copy"]
+		change(&p.Spec)
+		Some(t, wiring(s, p), says)
+	}
+}
+
+// The run of the freeze and its release share the run id, and only a run that has not
+// succeeded needs the release. Each limit is inside the next.
+func TestPipelines(t *testing.T) {
+	for name, c := range map[string]struct {
+		examples []string
+		limits   []string // inside that of the task
+	}{
+		"quiesced-copy":     {[]string{"examples/pipelinerun.yaml"}, []string{"wait-timeout", "copy-timeout", "ack-timeout"}},
+		"quiesced-copy-run": {[]string{"examples/run.yaml", "examples/hold.yaml"}, []string{"wait-timeout", "max-freeze", "unquiesce-timeout", "copy-timeout"}},
+	} {
+		for _, example := range c.examples {
+			t.Run(example, func(t *testing.T) {
+				guarded(t, applied(t).pipelines[name].Spec, read(t, example).runs[0].Spec, c.limits)
+			})
+		}
+	}
+}
+
+func guarded(t *testing.T, p v1.PipelineSpec, run v1.PipelineRunSpec, limits []string) {
+	freeze, release := p.Tasks[0], p.Finally[0]
+	if len(p.Tasks) != 1 || freeze.Retries != 0 || freeze.Matrix != nil {
+		t.Errorf("the freeze is not one task without retries: %v", p.Tasks)
+	}
+	for _, task := range []v1.PipelineTask{freeze, release} {
+		if got := given(task.Params, "run-id"); got != "$(context.pipelineRun.uid)" {
+			t.Errorf("task %s: run-id is %q", task.Name, got)
+		}
+	}
+	want := "tekton.dev/pipelineRunUID=$(context.pipelineRun.uid),tekton.dev/pipelineTask=" + freeze.Name
+	if got := given(release.Params, "selector"); got != want {
+		t.Errorf("the release waits for %q, want %q", got, want)
+	}
+	if w := release.When; len(w) != 1 || w[0].Input != "$(tasks."+freeze.Name+".status)" || w[0].Operator != "notin" || !slices.Equal(w[0].Values, []string{"Succeeded"}) {
+		t.Errorf("the release comes when %v", w)
+	}
+	if run.TaskRunTemplate.ServiceAccountName != "copytrigger" {
+		t.Errorf("the example runs as %q", run.TaskRunTemplate.ServiceAccountName)
+	}
+	inner := time.Duration(0)
+	for _, name := range limits {
+		inner += duration(t, p.Params, name)
+	}
+	for _, outer := range []time.Duration{freeze.Timeout.Duration, run.Timeouts.Tasks.Duration, run.Timeouts.Pipeline.Duration} {
+		if outer <= inner {
+			t.Errorf("a limit of %s is not inside one of %s", inner, outer)
+		}
+		inner = outer
+	}
+	if total := run.Timeouts.Tasks.Duration + run.Timeouts.Finally.Duration; total > run.Timeouts.Pipeline.Duration {
+		t.Errorf("tasks and finally take %s, the pipeline %s", total, run.Timeouts.Pipeline.Duration)
+	}
+	if release.Timeout.Duration >= run.Timeouts.Finally.Duration {
+		t.Errorf("the release takes %s, finally %s", release.Timeout.Duration, run.Timeouts.Finally.Duration)
+	}
+}
+
+// The examples give the Pipelines and the Task what they take.
+func TestRunsGiveWhatIsTaken(t *testing.T) {
+	s, all := pipelines(t)
+	for _, name := range []string{"examples/release.yaml", "examples/release-run.yaml"} {
+		release := read(t, name).taskRuns[0].Spec
+		None(t, mismatch(release.Params, s.tasks[release.TaskRef.Name].Spec.Params, nil))
+		Some(t, mismatch(release.Params[1:], s.tasks[release.TaskRef.Name].Spec.Params, nil), `"pvcs" is not given`)
+	}
+	for _, name := range []string{"examples/pipelinerun.yaml", "examples/run.yaml", "examples/hold.yaml", "examples/separate-tasks.yaml"} {
+		run := read(t, name).runs[0]
+		None(t, mismatch(run.Spec.Params, all[run.Spec.PipelineRef.Name].Spec.Params, nil))
+		Some(t, mismatch(append(run.Spec.Params, param("x", "")), all[run.Spec.PipelineRef.Name].Spec.Params, nil), `"x"`)
+	}
+}
+
+func given(params v1.Params, name string) string {
+	for _, p := range params {
+		if p.Name == name {
+			return p.Value.StringVal
+		}
+	}
+	return ""
+}
+
+func duration(t *testing.T, params v1.ParamSpecs, name string) time.Duration {
+	t.Helper()
+	for _, p := range params {
+		if p.Name == name {
+			d, err := time.ParseDuration(p.Default.StringVal)
+			Must(t, err)
+			return d
+		}
+	}
+	t.Fatalf("there is no parameter %s", name)
+	return 0
+}

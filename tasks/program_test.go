@@ -1,0 +1,176 @@
+package tasks
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	v1 "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
+	"github.com/tektoncd/pipeline/pkg/container"
+
+	"github.com/copytrigger/copytrigger/internal/cli"
+	. "github.com/copytrigger/copytrigger/internal/yamltest"
+)
+
+const (
+	uid   = "1b4e28ba-2fa1-11d2-883f-0016d3cca427"
+	usage = 2 // the program's exit code for a command line that is wrong
+)
+
+// values are what a run might give for parameters and variables.
+var values = map[string]string{
+	"params.namespace": "shop", "params.run-id": "$(context.taskRun.uid)", "params.trigger": uid + ".0123456789abcdef",
+	"params.timeout": "1m", "params.wait-timeout": "1m", "params.copy-timeout": "1m", "params.ack-timeout": "30s", "params.pods-timeout": "1m",
+	"params.max-freeze": "1m", "params.unquiesce-timeout": "1m", "params.until": "completed", "params.ready-line": "QUIESCED",
+	"params.quiesce-command": "true", "params.unquiesce-command": `["true"]`, "params.hold-command": "",
+	"params.volume": "program", "params.pvc-only": "false", "params.lock": "true", "params.selector": "tekton.dev/pipelineRunUID=" + uid + ",tekton.dev/pipelineTask=quiesced-copy",
+	"context.taskRun.uid": uid, "context.taskRun.namespace": "shop",
+	"steps.await-waiting.results.trigger": uid + ".0123456789abcdef",
+}
+
+// inUsersImage is the program as it is run there.
+const inUsersImage = "/opt/copytrigger/copytrigger"
+
+// commandLine is what the container of a step runs, with everything filled in. It sets the
+// step's environment.
+func commandLine(t *testing.T, step v1.Step) []string {
+	t.Helper()
+	dir := t.TempDir()
+	known := maps.Clone(values)
+	for _, r := range step.Results {
+		known["step.results."+r.Name+".path"] = filepath.Join(dir, r.Name)
+	}
+	for _, name := range slices.Concat(freezeOrder, releaseOrder) {
+		file := filepath.Join(dir, "step-"+name)
+		Must(t, os.WriteFile(file, []byte("0"), 0o600))
+		known["steps.step-"+name+".exitCode.path"] = file
+	}
+	step = *step.DeepCopy()
+	for range 2 { // a value may have a variable
+		container.ApplyStepReplacements(&step, known, map[string][]string{"params.pvcs": {"data"}})
+	}
+	for _, e := range step.Env {
+		t.Setenv(e.Name, e.Value)
+	}
+	for i, arg := range step.Args {
+		if arg == filepath.Dir(inUsersImage) {
+			step.Args[i] = dir
+		}
+	}
+	return append(slices.Clone(step.Command), step.Args...)
+}
+
+// wrong is what is wrong with a command line, given a server that forbids all.
+func wrong(args []string) []string { return Wrong(args, variable, "/copytrigger", inUsersImage) }
+
+// The program takes every command line that a pod of ours has.
+func TestCommandLines(t *testing.T) {
+	Answering(t, http.StatusForbidden)
+	s := applied(t)
+	commands := map[string]bool{}
+	for name, task := range s.tasks {
+		spec, problems := merge(s, task)
+		None(t, problems)
+		for _, step := range spec.Steps {
+			if strings.HasPrefix(step.Image, "$(params.") && step.Command[0] != inUsersImage {
+				continue
+			}
+			commands[step.Args[0]] = true
+			t.Run(name+"/"+step.Name, func(t *testing.T) {
+				args := commandLine(t, step)
+				None(t, wrong(args))
+				Some(t, wrong(slices.Insert(slices.Clone(args), 2, "--no-such-flag")), "no-such-flag")
+			})
+		}
+	}
+	if want := len(s.actions) + len(oneStep); len(commands) != want {
+		t.Errorf("the Tasks have %d commands, want %d", len(commands), want)
+	}
+	Some(t, wrong([]string{"/copytrigger", "disarm", "--run-id=$(context.none)", "--", "data"}), "nobody fills in")
+	Some(t, wrong([]string{"/copytrigger", "disarm", "--run-id=x"}), "pvc")
+}
+
+// The results that a StepAction declares are those that its command writes.
+func TestResultsAreWritten(t *testing.T) {
+	Answering(t, http.StatusForbidden)
+	s := applied(t)
+	for _, name := range slices.Sorted(maps.Keys(s.actions)) {
+		t.Run(name, func(t *testing.T) {
+			None(t, unwritten(t, s, name))
+			a := s.actions[name]
+			a.Spec.Results = append(a.Spec.Results, v1.StepResult{Name: "no-such-result"})
+			Some(t, unwritten(t, s, name), "no-such-result")
+		})
+	}
+}
+
+// unwritten are the results that are missing after the command has run. A command that is
+// refused writes all of them, empty or not.
+func unwritten(t *testing.T, s *shipped, action string) []string {
+	t.Helper()
+	for _, task := range s.tasks {
+		for i, ref := range task.Spec.Steps {
+			if ref.Ref == nil || ref.Ref.Name != action {
+				continue
+			}
+			spec, _ := merge(s, task)
+			return unwrittenBy(t, spec.Steps[i])
+		}
+	}
+	return []string{"no Task has it"}
+}
+
+func unwrittenBy(t *testing.T, step v1.Step) []string {
+	t.Helper()
+	args := commandLine(t, step)
+	wrong(args)
+	dir := t.TempDir() // of a command that has none
+	if flag := slices.IndexFunc(args, func(a string) bool { return strings.HasPrefix(a, "--results-dir=") }); flag >= 0 {
+		dir = filepath.Clean(strings.TrimPrefix(args[flag], "--results-dir="))
+	}
+	var problems []string
+	for _, r := range step.Results {
+		if _, err := os.Stat(filepath.Join(dir, r.Name)); err != nil {
+			problems = append(problems, err.Error())
+		}
+	}
+	return problems
+}
+
+// Environment variables of ours are the program's.
+func TestEnvironment(t *testing.T) {
+	s := applied(t)
+	None(t, unknownEnv(t, s))
+	s.actions["copytrigger-disarm"].Spec.Args = []string{"disarm", "$(COPYTRIGGER_NONE)"}
+	Some(t, unknownEnv(t, s), "COPYTRIGGER_NONE")
+}
+
+func unknownEnv(t *testing.T, s *shipped) []string {
+	t.Helper()
+	var problems []string
+	for _, a := range s.actions {
+		problems = append(problems, unknownVariables(t, a.Spec.Args[0], []any{a.Spec.Env, a.Spec.Args, a.Spec.Command})...)
+	}
+	return problems
+}
+
+// unknownVariables are those in a text that a command of the program does not know.
+func unknownVariables(t *testing.T, command string, text any) []string {
+	t.Helper()
+	var problems []string
+	var help bytes.Buffer
+	cli.Main([]string{"copytrigger", command, "--help"}, "test", &help, &help)
+	for _, env := range regexp.MustCompile(`COPYTRIGGER_\w+`).FindAllString(fmt.Sprint(text), -1) {
+		if !strings.Contains(help.String(), "$"+env) {
+			problems = append(problems, fmt.Sprintf("%s: the program does not know %s", command, env))
+		}
+	}
+	return problems
+}

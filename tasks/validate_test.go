@@ -1,0 +1,124 @@
+package tasks
+
+import (
+	"context"
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+
+	v1 "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	"knative.dev/pkg/apis"
+
+	. "github.com/copytrigger/copytrigger/internal/yamltest"
+)
+
+// webhook is what Tekton's webhook does with an object.
+type webhook interface {
+	SetDefaults(context.Context)
+	Validate(context.Context) *apis.FieldError
+}
+
+// invalid is what Tekton's webhook says against the objects.
+func invalid(s *shipped) []string {
+	var problems []string
+	admit := func(name string, o webhook) {
+		ctx := apis.WithinCreate(context.Background())
+		o.SetDefaults(ctx)
+		if err := o.Validate(ctx); err != nil {
+			problems = append(problems, name+": "+err.Error())
+		}
+	}
+	for name, o := range s.actions {
+		admit("StepAction "+name, o.DeepCopy())
+	}
+	for name, o := range s.tasks {
+		admit("Task "+name, o.DeepCopy())
+	}
+	for name, o := range s.pipelines {
+		admit("Pipeline "+name, o.DeepCopy())
+	}
+	for _, o := range s.runs {
+		o := o.DeepCopy()
+		o.Name = o.GenerateName + "x" // by the API server, before it asks the webhook
+		admit("PipelineRun "+o.GenerateName, o)
+	}
+	for _, o := range s.taskRuns {
+		o := o.DeepCopy()
+		o.Name = o.GenerateName + "x"
+		admit("TaskRun "+o.GenerateName, o)
+	}
+	return problems
+}
+
+func TestFilesAreValid(t *testing.T) {
+	for _, name := range files(t) {
+		t.Run(name, func(t *testing.T) { None(t, invalid(read(t, name))) })
+	}
+}
+
+// Every file is applied, unless it is an example or optional.
+func TestKustomizationIsWhole(t *testing.T) {
+	got := applied(t)
+	None(t, invalid(got))
+	for _, name := range files(t) {
+		if strings.HasPrefix(name, "examples/") || strings.HasPrefix(name, "admission/") {
+			continue
+		}
+		s := read(t, name)
+		for n := range s.actions {
+			if got.actions[n] == nil {
+				t.Errorf("%s is not applied", name)
+			}
+		}
+		for n := range s.tasks {
+			if got.tasks[n] == nil {
+				t.Errorf("%s is not applied", name)
+			}
+		}
+	}
+	if len(got.pipelines) != 2 || len(got.roles) != 1 || len(got.others) != 2 {
+		t.Errorf("%d Pipelines, %d Roles, %d others, want 2, 1, 2", len(got.pipelines), len(got.roles), len(got.others))
+	}
+}
+
+// The checks see what they are for.
+func TestInvalidIsSeen(t *testing.T) {
+	text, err := os.ReadFile("task/quiesced-copy.yaml")
+	Must(t, err)
+	typo := strings.Replace(string(text), "onError:", "onErrors:", 1)
+	if _, err := decode([]byte(typo)); err == nil {
+		t.Error("onErrors is a field")
+	}
+	s := read(t, "task/quiesced-copy.yaml")
+	s.tasks["quiesced-copy"].Spec.Steps[1].Image = "$(params.none)"
+	Some(t, invalid(s), "none")
+	s = read(t, "stepaction/disarm.yaml")
+	s.actions["copytrigger-disarm"].Spec.Args[1] = "$(params.none)"
+	Some(t, invalid(s), "none")
+}
+
+// The CronJob starts the PipelineRun of the other example.
+func TestCronJobStartsTheExample(t *testing.T) {
+	want := read(t, "examples/pipelinerun.yaml").runs[0]
+	var got *v1.PipelineRun
+	var job *batchv1.CronJob
+	for _, o := range read(t, "examples/cronjob.yaml").others {
+		switch o := o.(type) {
+		case *corev1.ConfigMap:
+			s, err := decode([]byte(o.Data["pipelinerun.yaml"]))
+			Must(t, err)
+			got = s.runs[0]
+		case *batchv1.CronJob:
+			job = o
+		}
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("the CronJob creates\n%v\nthe example is\n%v", got, want)
+	}
+	if job.Spec.ConcurrencyPolicy != batchv1.ForbidConcurrent {
+		t.Errorf("concurrencyPolicy is %q", job.Spec.ConcurrencyPolicy)
+	}
+}

@@ -1,0 +1,53 @@
+package tekton
+
+import (
+	"strconv"
+	"testing"
+
+	"github.com/copytrigger/copytrigger/test/e2e/application"
+	. "github.com/copytrigger/copytrigger/test/integration/harness"
+)
+
+// A copy is worth what is in it: the database that restic restores from it starts, passes
+// PostgreSQL's own check of its indexes, and has every write that was acknowledged before
+// the freeze and none after it.
+func TestRestore(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.Replicate("")
+	s.AwaitStatus(Waiting)
+	r := s.start(nil, nil)
+	LogIfFailed(t, r.report)
+	if got := r.ended(); got != "Succeeded" && got != "Completed" {
+		t.Fatalf("the run ended with %s", got)
+	}
+	s.Ledger.AwaitWrites()
+	s.AwaitSynced()
+	freezes := s.Ledger.Seen()
+	if len(freezes) != 1 || freezes[0].Next == 0 {
+		t.Fatalf("the application has noticed %+v, want one freeze, and that it is over", freezes)
+	}
+	f := freezes[0]
+	t.Logf("%d writes before the freeze, and the copy was made in a freeze of %s s", f.Last, results(r.task("quiesced-copy"))["freeze-seconds"])
+
+	s.Restore("restored")
+	restored := s.Database("restored", "restored")
+	count, highest := restored.Numbers()
+	if count != highest {
+		t.Errorf("the copy has %d numbers up to %d: some are lost", count, highest)
+	}
+	if highest < f.Last {
+		t.Errorf("the copy ends with %d, but %d was acknowledged before the freeze", highest, f.Last)
+	}
+	if highest > max(f.Last, f.Doubt) {
+		t.Errorf("the copy has %d, which was written after the freeze (%+v)", highest, f)
+	}
+	restored.Do(application.Name,
+		"SET default_transaction_read_only = off", // the copy is of a time when nothing could be written
+		"CREATE EXTENSION amcheck",
+		"SELECT bt_index_check(c.oid, true) FROM pg_class c JOIN pg_index i ON i.indexrelid = c.oid JOIN pg_am a ON a.oid = c.relam WHERE a.amname = 'btree'",
+	)
+	if got, err := strconv.ParseFloat(results(r.task("quiesced-copy"))["freeze-seconds"], 64); err != nil || got <= 0 {
+		t.Errorf("freeze-seconds is %v (%v)", got, err)
+	}
+}

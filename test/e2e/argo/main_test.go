@@ -1,0 +1,23 @@
+// Package argo runs what users apply to a cluster on the real thing: the shipped YAML and
+// image, on the real Argo Workflows, kubelet and VolSync, around a real PostgreSQL under load.
+//
+//	make e2e-argo
+//
+// It needs root and Debian's containerd (make node-tools), and the image's archive, which
+// COPYTRIGGER_IMAGE names. Quicker, while writing tests, in a cluster that is running:
+//
+//	go run ./cmd/devcluster up --argo --detach --dir /tmp/dev
+//	COPYTRIGGER_E2E_TESTS=1 COPYTRIGGER_CLUSTER_DIR=/tmp/dev COPYTRIGGER_IMAGE=… go test -count=1 ./e2e/argo
+package argo
+
+import (
+	"os"
+	"testing"
+
+	"github.com/copytrigger/copytrigger/test/cluster"
+	"github.com/copytrigger/copytrigger/test/e2e/application"
+)
+
+func TestMain(m *testing.M) {
+	os.Exit(application.Main(m, "workflows", 6, cluster.Options{Argo: true}))
+}

@@ -1,0 +1,180 @@
+package workflows
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	wfv1 "github.com/argoproj/argo-workflows/v3/pkg/apis/workflow/v1alpha1"
+	"github.com/argoproj/argo-workflows/v3/workflow/common"
+	"github.com/argoproj/argo-workflows/v3/workflow/validate"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	. "github.com/copytrigger/copytrigger/internal/yamltest"
+)
+
+// Where templates are found: in what is applied, and nowhere else.
+type (
+	namespaced map[string]*wfv1.WorkflowTemplate
+	clustered  map[string]*wfv1.ClusterWorkflowTemplate
+)
+
+func (n namespaced) Get(name string) (*wfv1.WorkflowTemplate, error) { return get(n, name) }
+func (c clustered) Get(name string) (*wfv1.ClusterWorkflowTemplate, error) {
+	return get(c, name)
+}
+
+func get[T any](all map[string]*T, name string) (*T, error) {
+	if all[name] == nil {
+		return nil, fmt.Errorf("there is no template %q", name)
+	}
+	return all[name], nil
+}
+
+// lint is what `argo lint --offline --strict` says against objects: its command is not
+// used, for it does not compile with the Kubernetes libraries of the program. What it does
+// with each object is this (v3.7.4, pkg/apiclient/offline-*-service-client.go).
+func lint(s *shipped, n namespaced, c clustered) []string {
+	var problems []string
+	say := func(o any, name string, err error) {
+		if err != nil {
+			problems = append(problems, fmt.Sprintf("%T %s: %v", o, name, err))
+		}
+	}
+	for name, o := range s.templates {
+		say(o, name, validate.ValidateWorkflowTemplate(n, c, o.DeepCopy(), nil, validate.ValidateOpts{Lint: true}))
+	}
+	for name, o := range s.cluster {
+		say(o, name, validate.ValidateClusterWorkflowTemplate(n, c, o.DeepCopy(), nil, validate.ValidateOpts{Lint: true}))
+	}
+	for _, o := range s.workflows {
+		say(o, o.GenerateName, validate.ValidateWorkflow(n, c, o.DeepCopy(), nil, validate.ValidateOpts{Lint: true}))
+		say(o, o.GenerateName, validate.ValidateWorkflow(n, c, o.DeepCopy(), nil, validate.ValidateOpts{Submit: true}))
+	}
+	for _, o := range s.crons {
+		say(o, o.Name, validate.ValidateCronWorkflow(context.Background(), n, c, o.DeepCopy(), nil))
+	}
+	return problems
+}
+
+func TestLint(t *testing.T) {
+	s := applied(t)
+	for _, name := range files(t) {
+		t.Run(name, func(t *testing.T) {
+			None(t, lint(read(t, name), s.templates, nil))
+			for _, parsed := range common.ParseObjects(Text(t, name), true) {
+				if _, other := parsed.Object.(*metav1.ObjectMeta); !other {
+					Must(t, parsed.Err)
+				}
+			}
+		})
+	}
+	None(t, lint(s, s.templates, nil))
+}
+
+func TestBadTemplatesAreSeen(t *testing.T) {
+	const freeze, example = "templates/quiesced-copy/manifests.yaml", "examples/workflow.yaml"
+	for name, c := range map[string]struct{ file, old, new, says string }{
+		"variable":   {freeze, "{{inputs.parameters.wait-timeout}}", "{{inputs.parameters.none}}", "none"},
+		"dependency": {freeze, "dependencies: [quiesce]", "dependencies: [none]", "none"},
+		"no main":    {freeze, "- name: main\n", "- name: last\n", "main"},
+		"exit":       {freeze, "onExit: release", "onExit: none", "none"},
+		"template":   {example, "name: quiesced-copy\n", "name: none\n", "none"},
+		"argument":   {example, "- name: pvc\n        value: data", "- name: other\n        value: data", "pvc"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			changed := strings.ReplaceAll(string(Text(t, c.file)), c.old, c.new)
+			s, err := decode([]byte(changed))
+			Must(t, err)
+			Some(t, lint(s, applied(t).templates, nil), c.says)
+		})
+	}
+	for _, typo := range [][2]string{{"onExit:", "onExits:"}, {"mutexes:", "mutices:"}, {"dependencies:", "depends:"}} {
+		if _, err := decode([]byte(strings.ReplaceAll(string(Text(t, freeze)), typo[0], typo[1]))); err == nil {
+			t.Errorf("%s is a field", typo[1])
+		}
+	}
+}
+
+// What Argo 4.0 has no more.
+func TestNothingDeprecated(t *testing.T) {
+	for _, name := range files(t) {
+		None(t, deprecated(read(t, name)))
+	}
+	s := applied(t)
+	spec := &s.templates["quiesced-copy"].Spec
+	spec.Synchronization.Mutex = spec.Synchronization.Mutexes[0]
+	Some(t, deprecated(s), "mutex")
+	s = read(t, "examples/cronworkflow.yaml")
+	s.crons[0].Spec.Schedule = "0 0 * * *"
+	Some(t, deprecated(s), "schedule")
+}
+
+func deprecated(s *shipped) []string {
+	var problems []string
+	check := func(name string, y *wfv1.Synchronization) {
+		if y != nil && (y.Mutex != nil || y.Semaphore != nil) {
+			problems = append(problems, name+": singular mutex or semaphore")
+		}
+	}
+	spec := func(name string, spec wfv1.WorkflowSpec) {
+		check(name, spec.Synchronization)
+		for _, tmpl := range spec.Templates {
+			check(name+"/"+tmpl.Name, tmpl.Synchronization)
+		}
+	}
+	for name, o := range s.templates {
+		spec(name, o.Spec)
+	}
+	for _, o := range s.workflows {
+		spec(o.GenerateName, o.Spec)
+	}
+	for _, o := range s.crons {
+		spec(o.Name, o.Spec.WorkflowSpec)
+		if o.Spec.Schedule != "" {
+			problems = append(problems, o.Name+": singular schedule")
+		}
+		if o.Spec.ConcurrencyPolicy != "Forbid" {
+			problems = append(problems, o.Name+": concurrencyPolicy is not Forbid")
+		}
+	}
+	return problems
+}
+
+// The variant for all namespaces is the same, but for the kind.
+func TestClusterVariant(t *testing.T) {
+	s := kustomized(t, diskFS, "cluster")
+	None(t, lint(s, nil, s.cluster))
+	want := applied(t).templates
+	if got := slices.Sorted(maps.Keys(s.cluster)); !slices.Equal(got, slices.Sorted(maps.Keys(want))) || len(s.templates) > 0 {
+		t.Errorf("got %q", got)
+	}
+	for name, o := range s.cluster {
+		if o.Namespace != "" || fmt.Sprint(o.Spec) != fmt.Sprint(want[name].Spec) && !equal(o.Spec, want[name].Spec) {
+			t.Errorf("%s differs", name)
+		}
+	}
+}
+
+// Every file is applied, unless it is optional or an example.
+func TestKustomizationIsWhole(t *testing.T) {
+	s := applied(t)
+	dirs, err := os.ReadDir("templates")
+	Must(t, err)
+	for _, d := range dirs {
+		if d.IsDir() && s.templates[d.Name()] == nil {
+			t.Errorf("%s is not applied", d.Name())
+		}
+	}
+	if len(s.templates) != 3 || len(s.roles) != 1 || len(s.bindings) != 1 || len(s.others) != 1 {
+		t.Errorf("%d templates, %d Roles, %d bindings, %d others", len(s.templates), len(s.roles), len(s.bindings), len(s.others))
+	}
+	events := kustomized(t, diskFS, "events")
+	if len(events.sources) != 1 || len(events.sensors) != 1 || len(events.roles) != 2 {
+		t.Errorf("events: %v", events)
+	}
+}

@@ -1,0 +1,22 @@
+// Package jobs runs what users apply to a cluster without an engine on the real thing: the
+// shipped CronJob's Job and image, on the real kubelet, job controller and VolSync, around a
+// real PostgreSQL under load.
+//
+//	make e2e-jobs
+//
+// It needs root and Debian's containerd (make node-tools), and the image's archive, which
+// COPYTRIGGER_IMAGE names. Quicker, while writing tests, in a cluster that is running:
+//
+//	go run ./cmd/devcluster up --node --detach --dir /tmp/dev
+//	COPYTRIGGER_E2E_TESTS=1 COPYTRIGGER_CLUSTER_DIR=/tmp/dev COPYTRIGGER_IMAGE=… go test -count=1 ./e2e/jobs
+package jobs
+
+import (
+	"os"
+	"testing"
+
+	"github.com/copytrigger/copytrigger/test/cluster"
+	"github.com/copytrigger/copytrigger/test/e2e/application"
+)
+
+func TestMain(m *testing.M) { os.Exit(application.Main(m, "jobs", 4, cluster.Options{Node: true})) }

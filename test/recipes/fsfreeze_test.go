@@ -1,0 +1,75 @@
+package recipes
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/copytrigger/copytrigger/test/integration/harness"
+)
+
+// frozen is a database on a filesystem of its own, which is frozen under it.
+type frozen struct{ *sqlite }
+
+// blocked looks for a client that the kernel keeps waiting.
+func (f frozen) blocked(_ *bench) bool {
+	for _, pid := range children(os.Getpid()) {
+		line, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+		if stateOf(pid) == "D" && strings.Contains(string(line), f.file) {
+			return true
+		}
+	}
+	return false
+}
+
+func (f frozen) free(b *bench, _ *harness.Process) {
+	b.Helper()
+	b.root("fsfreeze", "--unfreeze", b.volume)
+}
+
+func (b *bench) root(args ...string) {
+	b.Helper()
+	said, err := exec.CommandContext(b.Ctx, find(args[0]), args[1:]...).CombinedOutput()
+	if err != nil {
+		b.Fatalf("%s: %v: %s", strings.Join(args, " "), err, said)
+	}
+}
+
+// startFrozen mounts a filesystem over the claim's volume. Without root, or loop devices,
+// it skips the test.
+func startFrozen(b *bench) subject {
+	b.Helper()
+	image := filepath.Join(b.dir, "image")
+	b.Must(os.WriteFile(image, nil, 0o600))
+	b.Must(os.Truncate(image, 32<<20))
+	b.root("mkfs.ext4", "-q", "-F", image)
+	if said, err := exec.CommandContext(b.Ctx, "mount", "-o", "loop", image, b.volume).CombinedOutput(); err != nil {
+		b.test.Skipf("SKIPPED: a filesystem cannot be mounted here, so fsfreeze is not tested: %v: %s", err, said)
+	}
+	b.Cleanup(func() { // what comes after it has ended by now, and so does not write any more
+		_ = exec.Command(find("fsfreeze"), "--unfreeze", b.volume).Run()
+		if said, err := exec.Command("umount", b.volume).CombinedOutput(); err != nil {
+			b.Fatalf("umount: %v: %s", err, said)
+		}
+	})
+	b.own(b.volume)
+	return frozen{startSQLite(b).(*sqlite)}
+}
+
+// sidecars starts the containers that run beside the one of the recipe.
+func (r *recipe) sidecars(b *bench) {
+	b.Helper()
+	for _, c := range r.pod().InitContainers {
+		if c.RestartPolicy == nil {
+			continue
+		}
+		args, env := r.command(&c)
+		cmd := exec.Command(args[0], args[1:]...)
+		cmd.Env = env
+		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
+		b.background(c.Name, syscall.SIGTERM, cmd)
+	}
+}

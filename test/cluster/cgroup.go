@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // newCgroup makes the group that all pods of a cluster are in, in every hierarchy; the
@@ -18,6 +19,7 @@ func newCgroup(dir string) (string, error) {
 		return "", fmt.Errorf("clearing the cgroup of an earlier cluster: %w", err)
 	}
 	for _, root := range cgroupRoots() {
+		handDown(root)
 		group := filepath.Join(root, name)
 		if err := os.Mkdir(group, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
 			return "", fmt.Errorf("making a cgroup for the node: %w", err)
@@ -32,6 +34,18 @@ func newCgroup(dir string) (string, error) {
 		}
 	}
 	return name, nil
+}
+
+// handDown lets the groups of a hierarchy of version 2 have all of its controllers: the
+// kubelet wants them in its own, and names those that are missing.
+func handDown(root string) {
+	controllers, err := os.ReadFile(filepath.Join(root, "cgroup.controllers"))
+	if err != nil {
+		return // version 1
+	}
+	for _, controller := range strings.Fields(string(controllers)) {
+		_ = os.WriteFile(filepath.Join(root, "cgroup.subtree_control"), []byte("+"+controller), 0o644)
+	}
 }
 
 func cgroupOf(dir string) string {

@@ -39,6 +39,12 @@ func (s Step) disarm(ctx context.Context, run string, keepOut bool, timeout time
 	}
 	var refused *Ending
 	if errors.As(s.unfired(err, ""), &refused) && refused.Outcome == handshake.Refused && (d.Do != handshake.Write || kube.IsNotFound(err)) {
+		if kube.IsNotFound(err) {
+			// A run that was given the wrong name has quiesced nothing, but another may have. A
+			// claim that pods use is not deleted before they are.
+			out.Set("lock", "other")
+			refused.Hint += "; if it was deleted while the application was quiesced, unquiesce by hand"
+		}
 		return out, found, refused
 	}
 	return out, found, s.undecided(err, run)

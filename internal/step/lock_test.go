@@ -160,6 +160,15 @@ func TestDisarmTellsWhoseTheLockIs(t *testing.T) {
 	}
 }
 
+// Who was given the name of a claim that is not there has quiesced nothing.
+func TestDisarmOfNoClaim(t *testing.T) {
+	p := on(t, func(p *play) { p.claim = nil }, disarm, nil)
+	p.wants(t, want{outcome: handshake.Refused, says: []string{"is not there"}, hint: "unquiesce by hand"})
+	if got := p.values.Get("lock"); got != "other" {
+		t.Errorf("got lock %v", got)
+	}
+}
+
 func disarm(ctx context.Context, s Step) (result.Values, error) {
 	return s.Disarm(ctx, run, false, time.Minute)
 }

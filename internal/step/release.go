@@ -8,13 +8,16 @@ import (
 	"time"
 
 	"github.com/copytrigger/copytrigger/internal/handshake"
+	"github.com/copytrigger/copytrigger/internal/kube"
+	"github.com/copytrigger/copytrigger/internal/quiesce"
 	"github.com/copytrigger/copytrigger/internal/result"
 )
 
 // Release lets go what a run that was lost has left, in this order: its trigger, for VolSync
 // might take one that is armed when the application runs again; the application; its lock.
 // app is nil where none is left quiesced. What another run has locked is left alone: then
-// this one has not quiesced it; and none can lock it meanwhile. No signal ends it.
+// this one has not quiesced it; and none can lock it meanwhile. Where there is no such claim
+// the run was given a wrong name, and has quiesced nothing. No signal ends it.
 //
 // With a selector it waits first, for l.Wait, until no pod with these labels can quiesce any
 // more. If that time is over it goes on, and ends with an error.
@@ -33,6 +36,8 @@ func (s Step) Release(ctx context.Context, run string, app Application, selector
 	lock, other := out.Get("lock"), handshake.RunOf(found.LockedBy)
 	switch {
 	case lock != "other":
+	case kube.IsNotFound(err):
+		return out, cmp.Or(err, waited)
 	case other != found.LockedBy:
 		return out, &Ending{Outcome: Failed, Err: errors.Join(err, waited), Why: fmt.Sprintf("%s: the clean-up of run %s has not ended, and the application is left alone", s.subject(), other),
 			Hint: "again in a moment; if nothing cleans up any more, first: copytrigger release --run-id " + other}
@@ -42,7 +47,11 @@ func (s Step) Release(ctx context.Context, run string, app Application, selector
 	}
 	var uerr error
 	if app != nil {
-		if uerr = s.unquiesce(ctx, app, l.Unquiesce); uerr != nil {
+		if uerr = s.unquiesce(ctx, app, l.Unquiesce); errors.Is(uerr, quiesce.ErrNotHeld) {
+			s.Log.Info(s.subject() + ": the application was not quiesced any more")
+			uerr = nil
+		}
+		if uerr != nil {
 			uerr = &Ending{Outcome: Failed, Err: errors.Join(uerr, err), Why: s.subject() + ": THE APPLICATION MAY STILL BE QUIESCED: unquiesce failed: " + uerr.Error(),
 				Hint: "unquiesce it by hand; then copytrigger release again, for trigger and lock"}
 			if lock != "none" { // the run itself may have locked it: it stays so

@@ -34,12 +34,13 @@ func TestReadme(t *testing.T) {
 		t.Fatalf("the README has %d scripts in bash, or not one namespace app in it", len(scripts))
 	}
 	for name, c := range map[string]struct {
-		quiesce string
-		code    int
-		copied  bool
+		quiesce, unquiesce string
+		code               int
+		copied             bool
 	}{
-		"a good night":  {"", 0, true},
-		"quiesce fails": {"exit 7", 7, false},
+		"a good night":    {"", "", 0, true},
+		"quiesce fails":   {"exit 7", "", 7, false},
+		"unquiesce fails": {"", "exit 1", 6, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -60,7 +61,7 @@ func TestReadme(t *testing.T) {
 			script := strings.ReplaceAll(scripts[0], "COPYTRIGGER_NAMESPACE=app ", "COPYTRIGGER_NAMESPACE="+s.Namespace+" ")
 			program(t, dir, "script", script)
 			program(t, dir, "quiesce", "#!/bin/sh\necho quiesce >>calls\n"+c.quiesce+"\n")
-			program(t, dir, "unquiesce", "#!/bin/sh\necho unquiesce >>calls\n")
+			program(t, dir, "unquiesce", "#!/bin/sh\necho unquiesce >>calls\n"+c.unquiesce+"\n")
 			s.Must(os.Symlink(s.Binary(), filepath.Join(dir, "copytrigger")))
 			cmd := exec.CommandContext(s.Ctx, "./script")
 			cmd.Dir = dir

@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -23,8 +24,8 @@ var (
 
 // the steps of the freeze, and of its release
 var (
-	freezeOrder  = []string{"await-waiting", "quiesce", "fire-trigger", "await-completed", "unquiesce", "unlock", "verdict"}
-	releaseOrder = []string{"await-pods-ended", "disarm", "unquiesce", "unlock", "verdict"}
+	freezeOrder  = []string{"install", "unquiesce-check", "await-waiting", "quiesce", "fire-trigger", "await-completed", "unquiesce", "unlock", "verdict"}
+	releaseOrder = []string{"await-pods-ended", "disarm", "install", "unquiesce", "unlock", "verdict"}
 )
 
 // unsafe is why a Task might not reach its unquiesce step, or hide that something failed.
@@ -53,6 +54,13 @@ func unsafe(task *v1.Task, order []string, from string) []string {
 		if step.Script != "" {
 			say(step, "has a script")
 		}
+		if step.Ref == nil {
+			recorded := slices.Concat([]string{"record", "--exit"}, map[bool][]string{true: {"--dry-run"}}[step.Name == "unquiesce-check"],
+				[]string{"--", "$(params." + strings.TrimSuffix(step.Name, "-check") + "-command[*])"})
+			if !slices.Equal(step.Command, []string{inUsersImage}) || !slices.Equal(step.Args, recorded) {
+				say(step, "ends all steps if it cannot be started, or runs something else")
+			}
+		}
 	}
 	if !slices.Equal(names, order) {
 		problems = append(problems, fmt.Sprintf("the order is %q, want %q", names, order))
@@ -62,7 +70,7 @@ func unsafe(task *v1.Task, order []string, from string) []string {
 
 // notInAnothers is the one reason to skip an unquiesce.
 func notInAnothers() v1.StepWhenExpressions {
-	return v1.StepWhenExpressions{{Input: "$(steps.disarm.results.lock)", Operator: selection.NotIn, Values: []string{"other"}}}
+	return v1.StepWhenExpressions{{Input: "$(steps.disarm.results.lock)", Operator: selection.In, Values: []string{"own", "none", ""}}}
 }
 
 func TestFreeze(t *testing.T) {
@@ -82,7 +90,11 @@ func TestUnsafeIsSeen(t *testing.T) {
 		change("has a timeout", func(s *v1.Step) { s.Timeout = &metav1.Duration{Duration: time.Hour} })
 		change("has a script", func(s *v1.Step) { s.Script = "#!/bin/sh\necho $(params.trigger)" })
 		change("may be skipped", func(s *v1.Step) { s.When = v1.StepWhenExpressions{{}} })
-		if name == "await-waiting" || name == "verdict" {
+		if step := whole.Spec.Steps[i]; step.Ref == nil {
+			change("ends all steps", func(s *v1.Step) { s.Command, s.Args = []string{s.Args[len(s.Args)-1]}, nil })
+			change("ends all steps", func(s *v1.Step) { s.Args = slices.Insert(slices.Clone(s.Args), 1, "--dry-run") })
+		}
+		if slices.Contains([]string{"install", "unquiesce-check", "await-waiting", "verdict"}, name) {
 			change("hides an error", func(s *v1.Step) { s.OnError = v1.Continue })
 		} else {
 			change("does not go on", func(s *v1.Step) { s.OnError = v1.StopAndFail })
@@ -91,10 +103,10 @@ func TestUnsafeIsSeen(t *testing.T) {
 	}
 	release := applied(t).tasks["copytrigger-release"].DeepCopy()
 	i := slices.Index(releaseOrder, "unquiesce")
-	release.Spec.Steps[i].When[0].Values = []string{"none", "other"}
+	release.Spec.Steps[i].When[0].Values = []string{"none"}
 	Some(t, unsafe(release, releaseOrder, "await-pods-ended"), "step unquiesce: may be skipped")
 	task := whole.DeepCopy()
-	task.Spec.Steps[1], task.Spec.Steps[2] = task.Spec.Steps[2], task.Spec.Steps[1]
+	task.Spec.Steps[3], task.Spec.Steps[4] = task.Spec.Steps[4], task.Spec.Steps[3]
 	Some(t, unsafe(task, freezeOrder, "quiesce"), "the order is")
 }
 

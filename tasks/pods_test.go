@@ -99,7 +99,7 @@ func TestBadPodsAreSeen(t *testing.T) {
 	task.Annotations = nil
 	task.Spec.StepTemplate.ImagePullPolicy = corev1.PullAlways
 	task.Spec.StepTemplate.ComputeResources = corev1.ResourceRequirements{Limits: task.Spec.StepTemplate.ComputeResources.Requests}
-	task.Spec.Steps[0].EnvFrom = task.Spec.Steps[1].EnvFrom
+	task.Spec.Steps[0].EnvFrom = task.Spec.Steps[slices.Index(freezeOrder, "quiesce")].EnvFrom
 	for _, says := range []string{"safe-to-evict", "is pulled", "has limits", "of memory", "the user's"} {
 		Some(t, badPods(s), says)
 	}

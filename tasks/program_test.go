@@ -54,7 +54,7 @@ func commandLine(t *testing.T, step v1.Step) []string {
 	}
 	step = *step.DeepCopy()
 	for range 2 { // a value may have a variable
-		container.ApplyStepReplacements(&step, known, map[string][]string{"params.pvcs": {"data"}})
+		container.ApplyStepReplacements(&step, known, map[string][]string{"params.pvcs": {"data"}, "params.quiesce-command": {"true"}, "params.unquiesce-command": {"true"}})
 	}
 	for _, e := range step.Env {
 		t.Setenv(e.Name, e.Value)
@@ -90,7 +90,7 @@ func TestCommandLines(t *testing.T) {
 			})
 		}
 	}
-	if want := len(s.actions) + len(oneStep); len(commands) != want {
+	if want := len(s.actions) + len(oneStep) + len([]string{"record"}); len(commands) != want {
 		t.Errorf("the Tasks have %d commands, want %d", len(commands), want)
 	}
 	Some(t, wrong([]string{"/copytrigger", "disarm", "--run-id=$(context.none)", "--", "data"}), "nobody fills in")

@@ -30,7 +30,7 @@ func Main(args []string, version string, stdout, stderr io.Writer) int {
 	m.stopListening = func() (step.Stop, bool) { stop(); return stopOf(ctx) }
 	defer m.stderr.flush(flushLimit)
 	err := m.app(version).RunContext(ctx, args)
-	if err != nil {
+	if said := (commandExit(0)); err != nil && !errors.As(err, &said) {
 		m.log.Error(err.Error(), "hint", hintOf(err))
 	}
 	return exitCode(err)

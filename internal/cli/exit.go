@@ -2,6 +2,7 @@ package cli
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/urfave/cli/v2"
 
@@ -26,14 +27,17 @@ const (
 // exitCode is the code for what a command returned.
 func exitCode(err error) int {
 	var (
-		ending *step.Ending
-		stop   step.Stop
-		usage  usageError
-		help   cli.ExitCoder // by urfave/cli itself: help is asked for a command that is not there
+		ending  *step.Ending
+		stop    step.Stop
+		usage   usageError
+		command commandExit
+		help    cli.ExitCoder // by urfave/cli itself: help is asked for a command that is not there
 	)
 	switch {
 	case err == nil:
 		return exitOK
+	case errors.As(err, &command):
+		return int(command)
 	case errors.As(err, &usage), errors.As(err, &help):
 		return exitUsage
 	case !errors.As(err, &ending):
@@ -88,6 +92,14 @@ func meaning(code int) (handshake.Outcome, step.Stop) {
 		}
 	}
 	return "", step.Stop{}
+}
+
+// commandExit is the exit code of a user's command, which record passes on. All that is to be
+// said of it has been said.
+type commandExit int
+
+func (c commandExit) Error() string {
+	return fmt.Sprintf("the command ended with exit code %d", int(c))
 }
 
 // usageError is a command line that is wrong, and what would be right.

@@ -30,7 +30,7 @@ type options struct {
 	command    []string          // to run
 	unreadable error             // why command is not what was meant; nil if it is
 	dryRun     bool              // only see whether it can be run
-	unless     [2]string         // a file, and the text for which nothing is run
+	exit       bool              // with the code of the command, and keep no file
 	dir        string            // to install to
 	quiesce    []string          // command; nil with hold
 	unquiesce  []string          // command; nil with hold
@@ -140,8 +140,8 @@ func commandFlag() cli.Flag {
 	return text("command", "the command as `JSON` array of strings, for engines without array parameters, instead of -- COMMAND")
 }
 
-func unlessFlag() cli.Flag {
-	return text("unless", "`FILE=TEXT`: run nothing, and record 0, if FILE says TEXT")
+func exitFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "exit", EnvVars: env("exit"), Usage: "exit with the code instead of keeping it in FILE"}
 }
 
 func dryRunFlag() cli.Flag {

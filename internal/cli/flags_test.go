@@ -109,10 +109,12 @@ func TestParse(t *testing.T) {
 			base(func(o *options) {
 				o.claims, o.file, o.after, o.command = nil, "f", "a", []string{"sh", "-c", "--", "--help"}
 			})},
-		"record, as JSON": {[]string{"record", "--command", `["sh", "-c", "a \"b\""]`, "--unless", "d/lock=other", "--dry-run", "f"},
+		"record, as JSON": {[]string{"record", "--command", `["sh", "-c", "a \"b\""]`, "--dry-run", "f"},
 			base(func(o *options) {
-				o.claims, o.file, o.unless, o.dryRun, o.command = nil, "f", [2]string{"d/lock", "other"}, true, []string{"sh", "-c", `a "b"`}
+				o.claims, o.file, o.dryRun, o.command = nil, "f", true, []string{"sh", "-c", `a "b"`}
 			})},
+		"record, with no file": {[]string{"record", "--exit", "--dry-run", "--", "sh", "--help"},
+			base(func(o *options) { o.claims, o.exit, o.dryRun, o.command = nil, true, true, []string{"sh", "--help"} })},
 		"install": {[]string{"install", "d"}, base(func(o *options) { o.claims, o.dir = nil, "d" })},
 		"a trigger from a file": {[]string{"fire-trigger", "--pvc", "data", "--trigger", "@" + file},
 			base(func(o *options) { o.trigger, o.timeout = trigger, 30*time.Second })},
@@ -199,7 +201,6 @@ func TestParseRefuses(t *testing.T) {
 		"two commands":            {[]string{"record", "--command", `["true"]`, "f", "--", "true"}, "there is --command, and also", "once"},
 		"an empty JSON array":     {[]string{"record", "--command", "[]", "f"}, "COMMAND is missing", "record FILE"},
 		"nothing to record after": {[]string{"record", "--after", "", "f", "--", "true"}, "--after is empty", "record"},
-		"unless what":             {[]string{"record", "--unless", "f", "f", "--", "true"}, `--unless "f" is not FILE=TEXT`, "DIR/lock=other"},
 		"claim of a record":       {[]string{"record", "--pvc", "a", "f", "--", "true"}, "pvc", "record --help"},
 		"nowhere to install":      {[]string{"install"}, "one directory is wanted", "install DIR"},
 		"two places to install":   {[]string{"install", "a", "b"}, "one directory is wanted", "install DIR"},

@@ -222,21 +222,19 @@ func readCommand(c *cli.Context, o *options) error {
 	if !has(c, "command") {
 		return nil
 	}
+	o.dryRun, o.exit = c.Bool("dry-run"), c.Bool("exit")
 	see := "copytrigger record FILE -- COMMAND [ARG...], flags before FILE"
-	args := c.Args().Slice()
-	if len(args) == 0 || args[0] == "" {
-		return usageError{errors.New("FILE is missing"), see}
-	}
-	o.file, o.dryRun = args[0], c.Bool("dry-run")
-	if c.IsSet("unless") {
-		file, word, found := strings.Cut(c.String("unless"), "=")
-		if !found || file == "" || word == "" {
-			return usageError{fmt.Errorf("--unless %q is not FILE=TEXT", c.String("unless")), "of disarm --results-dir DIR: --unless DIR/lock=other"}
+	rest := c.Args().Slice()
+	if o.exit {
+		see = "copytrigger record --exit -- COMMAND [ARG...]"
+	} else {
+		if len(rest) == 0 || rest[0] == "" {
+			return usageError{errors.New("FILE is missing"), see + "; or --exit instead of FILE"}
 		}
-		o.unless = [2]string{file, word}
+		o.file, rest = rest[0], rest[1:]
 	}
 	asJSON, given := c.String("command"), c.IsSet("command")
-	switch rest := args[1:]; {
+	switch {
 	case given && len(rest) > 0:
 		return usageError{fmt.Errorf("there is --command, and also %q", rest[0]), "give the command once"}
 	case given:
@@ -245,6 +243,8 @@ func readCommand(c *cli.Context, o *options) error {
 			o.unreadable = usageError{fmt.Errorf("--command %q is not a JSON array of strings", asJSON), `give it as ["psql", "--file=x.sql"]; for a shell, ["sh", "-c", "…"]; was a variable of the pipeline not expanded?`}
 			o.command = []string{"the command"}
 		}
+	case o.exit:
+		o.command = rest
 	case len(rest) > 0 && rest[0] != "--":
 		return usageError{fmt.Errorf("unexpected argument %q", rest[0]), see}
 	case len(rest) > 0:

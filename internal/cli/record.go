@@ -20,7 +20,7 @@ func (m *program) recordCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "record",
 		Usage:     "run a command, keep its exit code in a file for verdict and --after, and exit with 0",
-		ArgsUsage: "FILE [-- COMMAND [ARG...]]",
+		ArgsUsage: "FILE [-- COMMAND [ARG...]], or --exit [-- COMMAND [ARG...]]",
 		Description: "Where a step that fails stops all that come after it, unquiesce too (an Argo\n" +
 			"containerSet). FILE appears when the command has ended: with its exit code, 128+n if a\n" +
 			"signal killed it, 126 or 127 if it cannot be run or --command is no JSON array, 3 if\n" +
@@ -28,8 +28,11 @@ func (m *program) recordCommand() *cli.Command {
 			"There is no FILE if this command is killed itself. SIGTERM, SIGINT and SIGHUP go to\n" +
 			"the process group of the command. It exits with 1, and has run nothing, if FILE cannot\n" +
 			"be written; with 2 if the command line is wrong.\n\n" +
+			"Where it is only a command that cannot be started which stops what comes after it (a\n" +
+			"Tekton step with onError: continue): --exit, with no FILE. It exits with the code that it\n" +
+			"would keep.\n\n" +
 			"Example:\n   copytrigger record /run/copytrigger/quiesce -- psql --file=quiesce.sql",
-		Flags:  []cli.Flag{commandFlag(), afterFlag(), unlessFlag(), dryRunFlag(), logFlag()},
+		Flags:  []cli.Flag{commandFlag(), afterFlag(), exitFlag(), dryRunFlag(), logFlag()},
 		Action: m.record,
 	}
 }
@@ -38,6 +41,12 @@ func (m *program) record(c *cli.Context) error {
 	o, err := m.begin(c)
 	if err != nil {
 		return err
+	}
+	if o.exit {
+		if code := m.runRecorded(o); code != exitOK {
+			return commandExit(code)
+		}
+		return nil
 	}
 	recording, err := quiesce.Record(o.file)
 	if err != nil {
@@ -66,12 +75,6 @@ func (m *program) runRecorded(o options) int {
 			return exitRefused
 		}
 	}
-	if file, word := o.unless[0], o.unless[1]; file != "" {
-		if said, err := quiesce.ReadText(file); err == nil && said == word {
-			m.log.Info(fmt.Sprintf("%s was not run, and need not be: %s says %s", o.command[0], file, word))
-			return exitOK
-		}
-	}
 	if o.unreadable != nil {
 		m.log.Error(o.unreadable.Error(), "hint", hintOf(o.unreadable))
 		return quiesce.NotExecutable
@@ -83,7 +86,7 @@ func (m *program) runRecorded(o options) int {
 		}
 		return code
 	}
-	code, err := quiesce.Command{Args: o.command, Env: environmentWithout("after", "command", "unless", "dry-run"), Stdin: os.Stdin, Stdout: m.stdout, Stderr: m.rawStderr}.Run(got)
+	code, err := quiesce.Command{Args: o.command, Env: environmentWithout("after", "command", "exit", "dry-run"), Stdin: os.Stdin, Stdout: m.stdout, Stderr: m.rawStderr}.Run(got)
 	switch {
 	case err != nil:
 		m.log.Error(fmt.Sprintf("%s was not run: %v", o.command[0], err), "hint", cannotRun)

@@ -27,6 +27,7 @@ type night struct {
 	copied  bool     // VolSync recorded our trigger
 	frozen  bool     // the application is left frozen: then rescue says how it is freed
 	ending  bool     // its pod unquiesces and unlocks after the run has ended
+	never   bool     // nothing was ever frozen
 }
 
 func nights() []night {
@@ -71,7 +72,18 @@ exec psql --no-psqlrc --quiet --set=ON_ERROR_STOP=1 --file=/workspace/scripts/un
 					"name": "quiesce", "computeResources": map[string]any{"limits": map[string]any{"memory": "64Mi"}},
 				}}}}
 			},
-			reason: "Failed", outcome: nil, release: true,
+			reason: "Failed", outcome: []string{"refused"}, release: true,
+		},
+		{
+			name:   "a quiesce program that is not there",
+			params: map[string]any{"quiesce-command": []any{"no-such-program"}},
+			reason: "Failed", outcome: []string{"refused"}, release: true, never: true,
+		},
+		{
+			// The clean-up cannot run it either, and fails as often as it is tried.
+			name:   "an unquiesce program that is not there",
+			params: map[string]any{"unquiesce-command": []any{"no-such-program"}},
+			reason: "Failed", outcome: nil, release: true, never: true,
 		},
 		{
 			name: "the pod is deleted by force", held: true,
@@ -170,8 +182,8 @@ func (n night) pass(t *testing.T, s *site) {
 	if latest := s.Marks().Latest; n.copied != strings.HasPrefix(latest, uid+".") {
 		t.Errorf("VolSync has recorded %q of run %s; want it recorded: %t", latest, uid, n.copied)
 	}
-	if len(s.Ledger.Seen()) == 0 {
-		t.Error("the application has noticed no freeze: this night has tested nothing")
+	if seen := s.Ledger.Seen(); len(seen) == 0 != n.never {
+		t.Errorf("the application has noticed %+v; want a freeze: %t", seen, !n.never)
 	}
 	if by := s.Locker(); (by != "") != n.frozen || n.frozen && by != uid {
 		t.Errorf("the claim is left locked by %q", by)

@@ -13,13 +13,11 @@ import (
 	. "github.com/copytrigger/copytrigger/internal/yamltest"
 )
 
-// the containers of the freeze, and of its clean-up
+// the containers of the freeze
 var (
-	freezeOrder  = []string{"unquiesce-check", "await-waiting", "quiesce", "fire-trigger", "await-completed", "unquiesce", "unlock", "main"}
-	cleanUpOrder = []string{"await-pods-ended", "disarm", "unquiesce", "unlock", "main"}
+	freezeOrder = []string{"unquiesce-check", "await-waiting", "quiesce", "fire-trigger", "await-completed", "unquiesce", "unlock", "main"}
 	// what a container needs to have ended with 0; quiesce has run only if await-waiting has
-	freezeGates  = map[string]string{"await-waiting": "--after=unquiesce-check", "quiesce": "--after=await-waiting", "fire-trigger": "--after=quiesce", "await-completed": "--after=quiesce", "unquiesce": "--after=await-waiting"}
-	cleanUpGates = map[string]string{"unquiesce": "--unless=lock=other"}
+	freezeGates = map[string]string{"await-waiting": "--after=unquiesce-check", "quiesce": "--after=await-waiting", "fire-trigger": "--after=quiesce", "await-completed": "--after=quiesce", "unquiesce": "--after=await-waiting"}
 )
 
 const stateDir = "/run/copytrigger/"
@@ -61,7 +59,7 @@ func unsafe(tmpl *wfv1.Template, order []string, gates map[string]string) []stri
 		say(i > 0, "does not record its own exit code")
 		var gate []string
 		for _, w := range words[:max(i, 0)] {
-			if strings.HasPrefix(w, "--after=") || strings.HasPrefix(w, "--unless=") {
+			if strings.HasPrefix(w, "--after=") {
 				gate = append(gate, strings.Replace(w, stateDir, "", 1))
 			}
 		}
@@ -69,7 +67,6 @@ func unsafe(tmpl *wfv1.Template, order []string, gates map[string]string) []stri
 		say(slices.Contains(words, "--dry-run") == (c.Name == "unquiesce-check"), "runs, or does not")
 		own := words[max(i, 0):]
 		say(slices.Contains(own, "--lock") == slices.Contains([]string{"await-waiting", "fire-trigger", "await-completed"}, c.Name), "goes by the lock, or does not")
-		say(slices.Contains(own, "--keep-out") == (c.Name == "disarm"), "keeps other runs out, or does not")
 		say(slices.Contains(own, "--after="+stateDir+"unquiesce") == (c.Name == "unlock"), "unlocks although unquiesce failed")
 	}
 	if !slices.Equal(names, order) {
@@ -104,7 +101,6 @@ func named(o *wfv1.WorkflowTemplate, name string) *wfv1.Template {
 func TestFreeze(t *testing.T) {
 	s := applied(t)
 	None(t, unsafe(templateOf(t, s, "freeze"), freezeOrder, freezeGates))
-	None(t, unsafe(templateOf(t, s, "clean-up"), cleanUpOrder, cleanUpGates))
 	if templateOf(t, s, "freeze").RetryStrategy != nil {
 		t.Error("a retryStrategy of the template would quiesce again")
 	}
@@ -133,10 +129,7 @@ func TestUnsafeIsSeen(t *testing.T) {
 			c.Args = slices.Insert(slices.Clone(c.Args), 1, "--after="+stateDir+"other")
 		})
 	}
-	tmpl := templateOf(t, applied(t), "clean-up")
-	tmpl.ContainerSet.Containers[1].Args = without(tmpl.ContainerSet.Containers[1].Args, "--keep-out")
-	Some(t, unsafe(tmpl, cleanUpOrder, cleanUpGates), "container disarm: keeps other runs out, or does not")
-	tmpl = templateOf(t, applied(t), "freeze")
+	tmpl := templateOf(t, applied(t), "freeze")
 	tmpl.ContainerSet.Containers[0].Dependencies = []string{"main"}
 	Some(t, unsafe(tmpl, freezeOrder, freezeGates), "container unquiesce-check: has a dependency")
 	for says, change := range map[string]func(c []wfv1.ContainerNode){
@@ -168,17 +161,15 @@ func unguarded(o *wfv1.WorkflowTemplate) []string {
 		}
 	}
 	freeze, cleanUp := named(o, "freeze"), named(o, "clean-up")
-	say(waitsFor(cleanUp.ContainerSet.Containers[0].Args, freeze), "the clean-up does not wait for the pod that quiesces")
-	for _, tmpl := range []*wfv1.Template{freeze, cleanUp} {
-		for _, c := range tmpl.ContainerSet.Containers {
-			for _, arg := range c.Args {
-				if id, is := strings.CutPrefix(arg, "--run-id="); is {
-					say(id == "{{workflow.uid}}", tmpl.Name+"/"+c.Name+": the run id is "+id)
-				}
+	for _, c := range freeze.ContainerSet.Containers {
+		for _, arg := range c.Args {
+			if id, is := strings.CutPrefix(arg, "--run-id="); is {
+				say(id == "{{workflow.uid}}", c.Name+": the run id is "+id)
 			}
 		}
 	}
-	return problems
+	say(cleanUp.Container.Image == "{{inputs.parameters.unquiesce-image}}", "the clean-up is not in the image of unquiesce")
+	return append(problems, badProcess(cleanUp, freeze, "release")...)
 }
 
 const component = "app.kubernetes.io/component"
@@ -239,9 +230,11 @@ func TestMissingGuardsAreSeen(t *testing.T) {
 		"uses tasks.x.outputs.result": func(o *wfv1.WorkflowTemplate) {
 			named(o, "release").Steps[0].Steps[0].Arguments.Parameters[0].Value = wfv1.AnyStringPtr("{{tasks.x.outputs.result}}")
 		},
-		"is not repeated":           func(o *wfv1.WorkflowTemplate) { named(o, "clean-up").RetryStrategy.RetryPolicy = "OnError" },
-		"a pod without a limit":     func(o *wfv1.WorkflowTemplate) { named(o, "freeze").ActiveDeadlineSeconds = nil },
-		"does not wait for the pod": func(o *wfv1.WorkflowTemplate) { named(o, "freeze").Metadata.Labels = nil },
+		"is not repeated":       func(o *wfv1.WorkflowTemplate) { named(o, "clean-up").RetryStrategy.RetryPolicy = "OnError" },
+		"a pod without a limit": func(o *wfv1.WorkflowTemplate) { named(o, "freeze").ActiveDeadlineSeconds = nil },
+		"does await-waiting":    func(o *wfv1.WorkflowTemplate) { named(o, "clean-up").Container.Args[0] = "await-waiting" },
+		"not in the image":      func(o *wfv1.WorkflowTemplate) { named(o, "clean-up").Container.Image = "x" },
+		"waits for the pod":     func(o *wfv1.WorkflowTemplate) { named(o, "freeze").Metadata.Labels = nil },
 		"waits for itself": func(o *wfv1.WorkflowTemplate) {
 			named(o, "clean-up").Metadata.Labels = named(o, "freeze").Metadata.Labels
 		},
@@ -253,6 +246,48 @@ func TestMissingGuardsAreSeen(t *testing.T) {
 		o := applied(t).templates["quiesced-copy"]
 		change(o)
 		Some(t, unguarded(o), says)
+	}
+}
+
+// unlocked are the steps of the example with a pod for each that do not go by the lock: who
+// retries it, or starts another run, would fire with an application that runs.
+func unlocked(o *wfv1.Workflow) []string {
+	var problems []string
+	has := func(a wfv1.Arguments, name string) bool {
+		p := a.GetParameterByName(name)
+		return p != nil && p.Value != nil && *p.Value == "true"
+	}
+	handled := ""
+	for _, tmpl := range o.Spec.Templates {
+		if tmpl.DAG != nil {
+			for _, task := range tmpl.DAG.Tasks {
+				if task.TemplateRef != nil && !has(task.Arguments, "lock") {
+					problems = append(problems, task.Name+" does not go by the lock")
+				}
+			}
+		}
+		for _, group := range tmpl.Steps {
+			for _, step := range group.Steps {
+				handled += step.Name + map[bool]string{true: " (keep-out)"}[has(step.Arguments, "keep-out")] + map[bool]string{true: " unless other"}[strings.HasSuffix(step.When, "lock}}' != other")] + ", "
+			}
+		}
+	}
+	if want := "await-pods-ended, disarm (keep-out), unquiesce unless other, unlock, "; handled != want {
+		problems = append(problems, "the exit handler does "+handled)
+	}
+	return problems
+}
+
+func TestSeparatePodsAreLocked(t *testing.T) {
+	None(t, unlocked(read(t, "examples/dag.yaml").workflows[0]))
+	for says, change := range map[string]func(s string) string{
+		"fire-trigger does not go by the lock": func(s string) string { return strings.ReplaceAll(s, "- name: lock", "- name: pvc-only") },
+		"disarm, unquiesce":                    func(s string) string { return strings.ReplaceAll(s, "- name: keep-out", "- name: run-id") },
+		"unquiesce, unlock":                    func(s string) string { return strings.ReplaceAll(s, "!= other", "!= none") },
+	} {
+		s, err := decode([]byte(change(string(Text(t, "examples/dag.yaml")))))
+		Must(t, err)
+		Some(t, unlocked(s.workflows[0]), says)
 	}
 }
 

@@ -29,41 +29,57 @@ func badOneStep(o *wfv1.WorkflowTemplate) []string {
 	}
 	freeze, cleanUp := named(o, "freeze"), named(o, "clean-up")
 	say(freeze.RetryStrategy == nil, "a retryStrategy of the template would quiesce again")
-	say(waitsFor(cleanUp.Container.Args, freeze), "the clean-up does not wait for the pod that quiesces")
-	for tmpl, command := range map[*wfv1.Template]string{freeze: "run", cleanUp: "release"} {
-		say := func(ok bool, what string) { say(ok, tmpl.Name+": "+what) }
-		install, own := tmpl.InitContainers[0], tmpl.Container
-		mounted := func(c corev1.Container, readOnly bool) bool {
-			return slices.ContainsFunc(c.VolumeMounts, func(m corev1.VolumeMount) bool {
-				return m.Name == "program" && m.MountPath == filepath.Dir(inUsersImage) && m.ReadOnly == readOnly
-			})
-		}
-		say(len(tmpl.InitContainers) == 1 && slices.Equal(install.Command, []string{"/copytrigger", "install", filepath.Dir(inUsersImage)}) && mounted(install.Container, false), "the program is not installed")
-		say(slices.Equal(own.Command, []string{inUsersImage}) && mounted(*own, true), "the program is not that of the volume")
-		say(own.Args[0] == command, "does "+own.Args[0])
-		say(slices.Contains(own.Args, "--run-id={{workflow.uid}}"), "the run id is not the workflow's")
-		say(slices.Contains(own.Args, "--lock") == (command == "run"), "goes by the lock, or does not")
-		for _, e := range own.Env {
-			param := strings.ToLower(strings.TrimPrefix(e.Name, "COPYTRIGGER_")) + "-command"
-			say(e.Value == "{{inputs.parameters."+param+"}}", e.Name+" is "+e.Value)
-			given := o.Spec.Arguments.GetParameterByName(param)
-			say(given.Value != nil && *given.Value == "", param+" may not be left out")
-		}
-		say(len(own.Env) == map[string]int{"run": 3, "release": 1}[command], fmt.Sprintf("the environment is %v", own.Env))
+	for _, e := range freeze.Container.Env {
+		param := commandOf(e)
+		given := o.Spec.Arguments.GetParameterByName(param)
+		say(given.Value != nil && *given.Value == "", param+" may not be left out")
 	}
+	return slices.Concat(problems, badProcess(freeze, freeze, "run"), badProcess(cleanUp, freeze, "release"))
+}
+
+// badProcess is what is wrong with a template in which one process in the user's image does
+// all, by a command of the program.
+func badProcess(tmpl, freeze *wfv1.Template, command string) []string {
+	var problems []string
+	say := func(ok bool, what string) {
+		if !ok {
+			problems = append(problems, tmpl.Name+": "+what)
+		}
+	}
+	install, own := tmpl.InitContainers[0], tmpl.Container
+	mounted := func(c corev1.Container, readOnly bool) bool {
+		return slices.ContainsFunc(c.VolumeMounts, func(m corev1.VolumeMount) bool {
+			return m.Name == "program" && m.MountPath == filepath.Dir(inUsersImage) && m.ReadOnly == readOnly
+		})
+	}
+	say(len(tmpl.InitContainers) == 1 && slices.Equal(install.Command, []string{"/copytrigger", "install", filepath.Dir(inUsersImage)}) && mounted(install.Container, false), "the program is not installed")
+	say(slices.Equal(own.Command, []string{inUsersImage}) && mounted(*own, true), "the program is not that of the volume")
+	say(own.Args[0] == command, "does "+own.Args[0])
+	say(waitsFor(own.Args, freeze) == (command == "release"), "waits for the pod that quiesces, or does not")
+	say(slices.Contains(own.Args, "--run-id={{workflow.uid}}"), "the run id is not the workflow's")
+	say(slices.Contains(own.Args, "--lock") == (command == "run"), "goes by the lock, or does not")
+	for _, e := range own.Env {
+		say(e.Value == "{{inputs.parameters."+commandOf(e)+"}}", e.Name+" is "+e.Value)
+	}
+	say(len(own.Env) == map[string]int{"run": 3, "release": 1}[command], fmt.Sprintf("the environment is %v", own.Env))
 	return problems
+}
+
+// commandOf is the parameter with the command that a variable gives to the program.
+func commandOf(e corev1.EnvVar) string {
+	return strings.ToLower(strings.TrimPrefix(e.Name, "COPYTRIGGER_")) + "-command"
 }
 
 func TestOneStep(t *testing.T) {
 	None(t, badOneStep(applied(t).templates["quiesced-copy-run"]))
 	for says, change := range map[string]func(*wfv1.WorkflowTemplate, *wfv1.Template){
-		"no exit handler":           func(o *wfv1.WorkflowTemplate, _ *wfv1.Template) { o.Spec.OnExit = "" },
-		"would quiesce again":       func(_ *wfv1.WorkflowTemplate, f *wfv1.Template) { f.RetryStrategy = &wfv1.RetryStrategy{} },
-		"does not wait for the pod": func(_ *wfv1.WorkflowTemplate, f *wfv1.Template) { f.Metadata.Labels = nil },
-		"the program is not inst":   func(_ *wfv1.WorkflowTemplate, f *wfv1.Template) { f.InitContainers[0].VolumeMounts = nil },
-		"the program is not that":   func(_ *wfv1.WorkflowTemplate, f *wfv1.Template) { f.Container.VolumeMounts[1].ReadOnly = false },
-		"does release":              func(_ *wfv1.WorkflowTemplate, f *wfv1.Template) { f.Container.Args[0] = "release" },
-		"the run id is not":         func(_ *wfv1.WorkflowTemplate, f *wfv1.Template) { f.Container.Args[2] = "--run-id={{pod.name}}" },
+		"no exit handler":         func(o *wfv1.WorkflowTemplate, _ *wfv1.Template) { o.Spec.OnExit = "" },
+		"would quiesce again":     func(_ *wfv1.WorkflowTemplate, f *wfv1.Template) { f.RetryStrategy = &wfv1.RetryStrategy{} },
+		"waits for the pod":       func(_ *wfv1.WorkflowTemplate, f *wfv1.Template) { f.Metadata.Labels = nil },
+		"the program is not inst": func(_ *wfv1.WorkflowTemplate, f *wfv1.Template) { f.InitContainers[0].VolumeMounts = nil },
+		"the program is not that": func(_ *wfv1.WorkflowTemplate, f *wfv1.Template) { f.Container.VolumeMounts[1].ReadOnly = false },
+		"does release":            func(_ *wfv1.WorkflowTemplate, f *wfv1.Template) { f.Container.Args[0] = "release" },
+		"the run id is not":       func(_ *wfv1.WorkflowTemplate, f *wfv1.Template) { f.Container.Args[2] = "--run-id={{pod.name}}" },
 		"goes by the lock": func(_ *wfv1.WorkflowTemplate, f *wfv1.Template) {
 			f.Container.Args = without(f.Container.Args, "--lock")
 		},

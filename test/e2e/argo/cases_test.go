@@ -3,6 +3,7 @@ package argo
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -100,7 +101,7 @@ func nights() []night {
 		{
 			name:   "unquiesce fails in the clean-up too",
 			params: map[string]string{"unquiesce-command": unquiesceFails(3)},
-			ending: ending{"Failed", "unverified", "unquiesce"}, cleaned: 3, copied: true,
+			ending: ending{"Failed", "unverified", "unquiesce"}, cleaned: 1, copied: true,
 		},
 		{
 			name: "a step is killed for its memory", held: true,
@@ -165,6 +166,13 @@ func nights() []night {
 			ending: ending{"Failed", unknown, ""}, or: &ending{"Failed", "tainted", "await-completed"}, cleaned: 1,
 		},
 		{
+			// Argo repeats nothing of a workflow that was stopped.
+			name: "stop, and unquiesce fails", held: true,
+			params:  map[string]string{"unquiesce-command": unquiesceFails(3)},
+			happens: func(s *site, r *run) { s.AwaitStatus(InProgress); r.set("Stop") },
+			ending:  ending{"Failed", unknown, ""}, or: &ending{"Failed", "tainted", "await-completed"}, cleaned: 1,
+		},
+		{
 			name:    "stop in the middle of quiesce",
 			params:  map[string]string{"quiesce-command": script("quiesce.sql", quiesceForEver)},
 			happens: func(_ *site, r *run) { r.set("Stop") },
@@ -188,6 +196,8 @@ func nights() []night {
 				// Six times, too, but sooner after each other.
 				s.reshape(spec, "clean-up", func(template map[string]any) {
 					template["retryStrategy"].(map[string]any)["backoff"] = map[string]any{"duration": "1s"}
+					args := template["container"].(map[string]any)["args"].([]any)
+					args[slices.Index(args, any("--unquiesce-timeout=2m"))] = "--unquiesce-timeout=1s"
 				})
 			},
 			ending: ending{"Failed", "refused", "await-waiting"}, cleaned: 6, never: true,
@@ -348,8 +358,9 @@ func (s *site) rescue(workflow, uid string) {
 	s.Helper()
 	o := s.example("release.yaml")
 	spec := o.Object["spec"].(map[string]any)
-	setParam(spec, "workflow", workflow) // the file has neither
+	setParam(spec, "workflow", workflow) // the file has none of them
 	setParam(spec, "run-id", uid)
+	setParam(spec, "pvc", Claim)
 	by := s.submit(o)
 	if got := by.ended(); got != "Succeeded" {
 		s.Fatalf("the clean-up by hand ended with %s\n%s", got, by.report())

@@ -40,6 +40,7 @@ func TestSeparatePodsExample(t *testing.T) {
 	s := newSite(t)
 	s.Replicate("")
 	s.copiedBy(s.submit(s.example("dag.yaml")))
+	s.LeftUnlocked()
 	s.unbudgeted()
 }
 
@@ -58,6 +59,7 @@ func TestSeparatePodsExampleStopped(t *testing.T) {
 		t.Errorf("the application is frozen: %t, and has noticed %+v\n%s", s.DB.Frozen(), s.Ledger.Seen(), r.report())
 	}
 	s.AwaitDisarmed()
+	s.LeftUnlocked()
 	s.Ledger.AwaitWrites()
 	s.unbudgeted()
 }

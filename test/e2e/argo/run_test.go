@@ -3,6 +3,7 @@ package argo
 import (
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -57,11 +58,26 @@ func (s *site) startExample(name string, params map[string]string, change func(s
 	return s.submit(o)
 }
 
-// submit creates a Workflow.
+// submit creates a Workflow. The controller may not have heard yet of a template that was
+// applied just now: then it is created once more.
 func (s *site) submit(o *unstructured.Unstructured) *run {
 	s.Helper()
-	return &run{s, s.Create(o).GetName()}
+	const tries = 50
+	for try := 1; ; try++ {
+		r := &run{s, s.Create(o.DeepCopy()).GetName()}
+		seen := s.Await(application.Kinds["Workflow"], r.name, "seen by the controller", func(o *unstructured.Unstructured) bool {
+			return application.Text(o, "status", "phase") != ""
+		})
+		message := application.Text(seen, "status", "message")
+		if application.Text(seen, "status", "phase") != "Error" || !unknownTemplate.MatchString(message) || try == tries {
+			return r
+		}
+		s.Logf("once more: %s", message)
+		s.Must(s.Client("Workflow").Delete(s.Ctx, r.name, metav1.DeleteOptions{}))
+	}
 }
+
+var unknownTemplate = regexp.MustCompile(`workflowtemplates\.argoproj\.io "[^"]+" not found`)
 
 func setParam(spec map[string]any, name, value string) {
 	arguments := spec["arguments"].(map[string]any)

@@ -352,7 +352,7 @@ func TestOverlay(t *testing.T) {
 			env[e.Name] = e.ValueFrom.FieldRef.FieldPath
 		}
 	}
-	if len(env) != 4 || env["COPYTRIGGER_PVC"] != "orders" || !strings.HasPrefix(env["COPYTRIGGER_QUIESCE"], "mariadb") || env["COPYTRIGGER_RUN_ID"] == "" {
+	if len(env) != 4 || env["COPYTRIGGER_PVC"] != "orders" || !strings.HasPrefix(env["COPYTRIGGER_QUIESCE"], "sh ") || env["COPYTRIGGER_RUN_ID"] == "" {
 		t.Errorf("the environment is %v", env)
 	}
 	for _, o := range []metav1.Object{s.account, s.role, s.binding, s.cron, s.budget} {

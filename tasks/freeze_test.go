@@ -48,8 +48,11 @@ func unsafe(task *v1.Task, order []string, from string) []string {
 		if (!frozen || last) && step.OnError != "" {
 			say(step, "hides an error")
 		}
-		if len(step.When) > 0 && !(from == "await-pods-ended" && step.Name == "unquiesce" && reflect.DeepEqual(step.When, notInAnothers())) {
+		if len(step.When) > 0 && !(from == "await-pods-ended" && (step.Name == "unquiesce" || step.Name == "unlock") && reflect.DeepEqual(step.When, notInAnothers())) {
 			say(step, "may be skipped")
+		}
+		if from == "await-pods-ended" && step.Name == "unlock" && len(step.When) == 0 {
+			say(step, "unlocks where unquiesce was skipped")
 		}
 		if step.Script != "" {
 			say(step, "has a script")
@@ -105,6 +108,8 @@ func TestUnsafeIsSeen(t *testing.T) {
 	i := slices.Index(releaseOrder, "unquiesce")
 	release.Spec.Steps[i].When[0].Values = []string{"none"}
 	Some(t, unsafe(release, releaseOrder, "await-pods-ended"), "step unquiesce: may be skipped")
+	release.Spec.Steps[i+1].When = nil
+	Some(t, unsafe(release, releaseOrder, "await-pods-ended"), "step unlock: unlocks where")
 	task := whole.DeepCopy()
 	task.Spec.Steps[3], task.Spec.Steps[4] = task.Spec.Steps[4], task.Spec.Steps[3]
 	Some(t, unsafe(task, freezeOrder, "quiesce"), "the order is")

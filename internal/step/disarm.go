@@ -27,8 +27,9 @@ func (s Step) disarm(ctx context.Context, run string, keepOut bool, timeout time
 	defer cancel()
 	out := s.values()
 	out.Set("lock", "")
+	seen := false
 	d, err := s.giveBack(ctx, func(err error) bool { return timeout != 0 && kube.Passing(err) }, func(c handshake.Claim) change {
-		found = c
+		found, seen = c, true
 		out.Set("lock", lockedBy(c, run))
 		return change{handshake.Disarm(c, run), handshake.Mark(c, run, keepOut), c.LockedBy == run}
 	})
@@ -39,11 +40,12 @@ func (s Step) disarm(ctx context.Context, run string, keepOut bool, timeout time
 	}
 	var refused *Ending
 	if errors.As(s.unfired(err, ""), &refused) && refused.Outcome == handshake.Refused && (d.Do != handshake.Write || kube.IsNotFound(err)) {
-		if kube.IsNotFound(err) {
-			// A run that was given the wrong name has quiesced nothing, but another may have. A
-			// claim that pods use is not deleted before they are.
+		if !seen && (kube.IsNotFound(err) || kube.IsForbidden(err)) {
+			// A run that was given the wrong name has quiesced nothing, but another may have. Of a
+			// Role with resourceNames a wrong name is forbidden. A claim that pods use is not deleted
+			// before they are.
 			out.Set("lock", "other")
-			refused.Hint += "; if it was deleted while the application was quiesced, unquiesce by hand"
+			refused.Hint += "; if this is the claim of an application that is quiesced, unquiesce by hand"
 		}
 		return out, found, refused
 	}

@@ -162,10 +162,15 @@ func TestDisarmTellsWhoseTheLockIs(t *testing.T) {
 
 // Who was given the name of a claim that is not there has quiesced nothing.
 func TestDisarmOfNoClaim(t *testing.T) {
-	p := on(t, func(p *play) { p.claim = nil }, disarm, nil)
-	p.wants(t, want{outcome: handshake.Refused, says: []string{"is not there"}, hint: "unquiesce by hand"})
-	if got := p.values.Get("lock"); got != "other" {
-		t.Errorf("got lock %v", got)
+	for says, prepare := range map[string]func(*play){
+		"is not there": func(p *play) { p.claim = nil },
+		"forbidden":    func(p *play) { p.faults(always(forbidden, "get pvc"), nil) },
+	} {
+		p := on(t, prepare, disarm, nil)
+		p.wants(t, want{outcome: handshake.Refused, says: []string{says}, hint: "unquiesce by hand"})
+		if got := p.values.Get("lock"); got != "other" {
+			t.Errorf("%s: got lock %v", says, got)
+		}
 	}
 }
 

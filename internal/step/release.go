@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/copytrigger/copytrigger/internal/handshake"
-	"github.com/copytrigger/copytrigger/internal/kube"
 	"github.com/copytrigger/copytrigger/internal/quiesce"
 	"github.com/copytrigger/copytrigger/internal/result"
 )
@@ -16,8 +15,8 @@ import (
 // Release lets go what a run that was lost has left, in this order: its trigger, for VolSync
 // might take one that is armed when the application runs again; the application; its lock.
 // app is nil where none is left quiesced. What another run has locked is left alone: then
-// this one has not quiesced it; and none can lock it meanwhile. Where there is no such claim
-// the run was given a wrong name, and has quiesced nothing. No signal ends it.
+// this one has not quiesced it; and none can lock it meanwhile. Where there is no such claim,
+// or it may not be read, the run was given a wrong name, and has quiesced nothing. No signal ends it.
 //
 // With a selector it waits first, for l.Wait, until no pod with these labels can quiesce any
 // more. If that time is over it goes on, and ends with an error.
@@ -36,7 +35,7 @@ func (s Step) Release(ctx context.Context, run string, app Application, selector
 	lock, other := out.Get("lock"), handshake.RunOf(found.LockedBy)
 	switch {
 	case lock != "other":
-	case kube.IsNotFound(err):
+	case other == "": // a wrong name
 		return out, cmp.Or(err, waited)
 	case other != found.LockedBy:
 		return out, &Ending{Outcome: Failed, Err: errors.Join(err, waited), Why: fmt.Sprintf("%s: the clean-up of run %s has not ended, and the application is left alone", s.subject(), other),

@@ -58,9 +58,14 @@ func TestRelease(t *testing.T) {
 			want: want{outcome: Failed, says: []string{"THE APPLICATION MAY STILL BE QUIESCED", "no"}, hint: "by hand", trigger: "before"}},
 		"a trigger that stays armed": {prepare: func(p *play) { armed(p); lockedFor(run)(p); p.faults(times(2, always(forbidden, "patch pvc")), nil) },
 			want: want{outcome: handshake.Tainted, says: []string{"cannot make sure"}, hint: `grant the verb "patch"`, trigger: other.String()}, let: 1},
-		"no such claim":         {prepare: func(p *play) { p.claim = nil }, want: want{outcome: handshake.Refused, says: []string{"is not there"}, hint: "if it was deleted while the application was quiesced"}},
-		"not quiesced any more": {prepare: lockedFor(run), unfrozen: fmt.Errorf("%w: 106", quiesce.ErrNotHeld), let: 1, want: want{outcome: handshake.OK}},
-		"no pods":               {prepare: lockedFor(run), selector: labels, want: want{outcome: handshake.OK}, let: 1},
+		"no such claim": {prepare: func(p *play) { p.claim = nil }, want: want{outcome: handshake.Refused, says: []string{"is not there"}, hint: "unquiesce by hand"}},
+		"a claim that is deleted meanwhile": {prepare: func(p *play) {
+			lockedFor(run)(p)
+			p.faults(once("patch pvc", func() error { p.claim = nil; return nil }), nil)
+		}, want: want{outcome: handshake.Refused, says: []string{"is not there"}, hint: "check --pvc"}, let: 1},
+		"a claim that may not be read": {prepare: func(p *play) { p.faults(always(forbidden, "get pvc"), nil) }, want: want{outcome: handshake.Refused, hint: "unquiesce by hand"}},
+		"not quiesced any more":        {prepare: lockedFor(run), unfrozen: fmt.Errorf("%w: 106", quiesce.ErrNotHeld), let: 1, want: want{outcome: handshake.OK}},
+		"no pods":                      {prepare: lockedFor(run), selector: labels, want: want{outcome: handshake.OK}, let: 1},
 		"a pod that does not end": {prepare: func(p *play) { lockedFor(run)(p); p.pods = []pods.Pod{{Name: "freeze-1"}} }, selector: labels,
 			want: want{outcome: TimedOut, says: []string{"freeze-1"}, hint: "kubectl get pods"}, let: 1},
 	} {

@@ -36,11 +36,15 @@ func TestReadme(t *testing.T) {
 	for name, c := range map[string]struct {
 		quiesce, unquiesce string
 		code               int
+		calls              string
 		copied             bool
 	}{
-		"a good night":    {"", "", 0, true},
-		"quiesce fails":   {"exit 7", "", 7, false},
-		"unquiesce fails": {"", "exit 1", 6, true},
+		"a good night":                 {"", "", 0, "quiesce unquiesce", true},
+		"quiesce fails":                {"exit 7", "", 7, "quiesce unquiesce", false},
+		"unquiesce fails":              {"", "exit 1", 6, "quiesce unquiesce", true},
+		"both fail":                    {"exit 7", "exit 1", 7, "quiesce unquiesce", false},
+		"a signal while it quiesces":   {"kill -TERM $PPID; sleep 1; echo quiesced >>calls", "", 143, "quiesce quiesced unquiesce", false},
+		"a signal while it unquiesces": {"", "kill -TERM $PPID; sleep 1; echo unquiesced >>calls", 0, "quiesce unquiesce unquiesced", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -70,8 +74,8 @@ func TestReadme(t *testing.T) {
 			if got := cmd.ProcessState.ExitCode(); got != c.code {
 				t.Fatalf("the script ended with %d, want %d:\n%s", got, c.code, said)
 			}
-			if calls, _ := os.ReadFile(filepath.Join(dir, "calls")); string(calls) != "quiesce\nunquiesce\n" {
-				t.Errorf("called %q, want quiesce, then unquiesce", calls)
+			if calls, _ := os.ReadFile(filepath.Join(dir, "calls")); strings.Join(strings.Fields(string(calls)), " ") != c.calls {
+				t.Errorf("called %q, want %s", calls, c.calls)
 			}
 			marks := s.Annotations()
 			if trigger, latest := marks[Trigger], marks["volsync.backube/latest-copy-trigger"]; trigger != latest || (latest != "") != c.copied {

@@ -108,7 +108,7 @@ func TestOneStepLimits(t *testing.T) {
 	if inner := limit("wait-timeout") + limit("max-freeze") + limit("unquiesce-timeout") + limit("copy-timeout"); time.Duration(seconds)*time.Second <= inner {
 		t.Errorf("the pod ends before %s", inner)
 	}
-	if cleanUp := named(o, "clean-up").ActiveDeadlineSeconds.IntValue(); time.Duration(cleanUp)*time.Second <= 2*time.Minute+limit("unquiesce-timeout")+40*time.Second {
+	if cleanUp := named(o, "clean-up").ActiveDeadlineSeconds.IntValue(); time.Duration(cleanUp)*time.Second <= 210*time.Second+limit("unquiesce-timeout")+40*time.Second {
 		t.Errorf("the clean-up ends after %d s", cleanUp)
 	}
 }

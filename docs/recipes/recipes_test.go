@@ -165,10 +165,15 @@ func TestRoles(t *testing.T) {
 		if !reflect.DeepEqual(x.roles[0].Rules, documented) {
 			t.Errorf("got %+v, want %+v", x.roles[0].Rules, documented)
 		}
+		names := map[string]bool{}
 		for i, b := range x.bindings {
+			names[b.Name] = true
 			if b.RoleRef.Name != x.roles[i].Name || len(b.Subjects) != 1 || b.Subjects[0].Name != x.account.Name {
 				t.Errorf("%+v", b)
 			}
+		}
+		if len(names) != len(x.bindings) {
+			t.Errorf("one takes the place of another: %v", names)
 		}
 	})
 }

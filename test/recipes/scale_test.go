@@ -103,6 +103,30 @@ func TestScaleToZero(t *testing.T) {
 	}
 }
 
+// Labels that no pod has: its pods would not be waited for.
+func TestScaleWrongLabels(t *testing.T) {
+	t.Parallel()
+	b, r := newScaling(t, 1)
+	r.set("SELECTOR", "app=other")
+	b.ReplicateAndWait(harness.Source{Name: backup})
+	r.start().End().Ends(harness.Refused).Says("no pod has the labels app=other")
+	b.asBefore(1)
+	b.Copied(0)
+}
+
+// A number that an earlier run has left, and somebody has scaled it since.
+func TestScaleStaleNumber(t *testing.T) {
+	t.Parallel()
+	b, r := newScaling(t, 2)
+	_, err := b.Kube().AppsV1().Deployments(b.Namespace).Patch(b.Ctx, "app", types.MergePatchType,
+		[]byte(`{"metadata": {"annotations": {"`+keptReplicas+`": "0"}}}`), metav1.PatchOptions{})
+	b.Must(err)
+	run, held := r.begin()
+	held.Release()
+	run.End().Ends(harness.OK)
+	b.asBefore(2)
+}
+
 // A pod that does not go: nothing is copied, and the workload is scaled back.
 func TestScalePodStays(t *testing.T) {
 	t.Parallel()

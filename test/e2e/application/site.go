@@ -199,6 +199,9 @@ func (s *Site) DeletePod(name string) {
 
 // Evict is what a drain of the node does, once nothing forbids it.
 func (s *Site) Evict(pod string) error {
+	s.Helper()
+	// No budget keeps a pod that is Pending, and the kubelet tells that it runs a little later.
+	s.Await(Kinds["Pod"], pod, "known to run", func(o *unstructured.Unstructured) bool { return Text(o, "status", "phase") == "Running" })
 	return s.Kube().PolicyV1().Evictions(s.Namespace).Evict(s.Ctx, &policyv1.Eviction{ObjectMeta: metav1.ObjectMeta{Name: pod, Namespace: s.Namespace}})
 }
 

@@ -39,13 +39,13 @@ func oneStepNights() []night {
 			// argoexec is stopped, too, and may have looked for the outcome before it was there.
 			name: "stop", held: true, alone: true,
 			happens: func(s *site, r *run) { s.AwaitStatus(InProgress); r.set("Stop") },
-			ending:  ending{"Failed", "tainted", "SIGTERM"}, or: &ending{"Failed", unknown, ""}, cleaned: 1,
+			ending:  ending{"Failed", "tainted", "SIGTERM"}, or: []ending{{"Failed", unknown, ""}}, cleaned: 1,
 		},
 		{
 			// No exit handler runs, but the process lets go by itself.
 			name: "terminate", held: true, alone: true,
 			happens: func(s *site, r *run) { s.AwaitStatus(InProgress); r.set("Terminate") },
-			ending:  ending{"Failed", "", ""}, or: &ending{"Failed", "tainted", "SIGTERM"},
+			ending:  ending{"Failed", "", ""}, or: []ending{{"Failed", "tainted", "SIGTERM"}},
 		},
 	}
 }

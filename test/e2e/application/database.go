@@ -177,15 +177,7 @@ func (d *Database) readOnly() (bool, error) {
 // AwaitFrozen waits until it is quiesced, or runs again.
 func (d *Database) AwaitFrozen(want bool) {
 	d.site.Helper()
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for d.Frozen() != want {
-		select {
-		case <-d.site.Ctx.Done():
-			d.site.Fatalf("waiting for frozen to be %t: %v", want, d.site.Ctx.Err())
-		case <-tick.C:
-		}
-	}
+	d.site.until(fmt.Sprintf("frozen to be %t", want), func() bool { return d.Frozen() == want })
 }
 
 // Ledger is an application that writes numbers, one after the other, each only when the
@@ -287,15 +279,7 @@ func (l *Ledger) note(n int64, err error) bool {
 // AwaitFreeze waits until the application has noticed a freeze.
 func (l *Ledger) AwaitFreeze() {
 	l.db.site.Helper()
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for len(l.Seen()) == 0 {
-		select {
-		case <-l.db.site.Ctx.Done():
-			l.db.site.Fatalf("waiting for the application to notice the freeze: %v", l.db.site.Ctx.Err())
-		case <-tick.C:
-		}
-	}
+	l.db.site.until("the application to notice the freeze", func() bool { return len(l.Seen()) > 0 })
 }
 
 // Seen are the freezes that the application has noticed.
@@ -309,15 +293,7 @@ func (l *Ledger) Seen() []Freeze {
 func (l *Ledger) AwaitWrites() {
 	l.db.site.Helper()
 	from := l.next()
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for l.next() == from {
-		select {
-		case <-l.db.site.Ctx.Done():
-			l.db.site.Fatalf("waiting for a write: %v", l.db.site.Ctx.Err())
-		case <-tick.C:
-		}
-	}
+	l.db.site.until("a write", func() bool { return l.next() != from })
 }
 
 // Numbers are those in a database's ledger: how many, and the highest.

@@ -205,6 +205,51 @@ func (s *Site) Evict(pod string) error {
 	return s.Kube().PolicyV1().Evictions(s.Namespace).Evict(s.Ctx, &policyv1.Eviction{ObjectMeta: metav1.ObjectMeta{Name: pod, Namespace: s.Namespace}})
 }
 
+// First waits for an object that somebody else creates, and gives its name.
+func (s *Site) First(kind string) string {
+	s.Helper()
+	w, err := s.Client(kind).Watch(s.Ctx, metav1.ListOptions{})
+	s.Must(err)
+	defer w.Stop()
+	for e := range w.ResultChan() {
+		if o, ok := e.Object.(*unstructured.Unstructured); ok && o.GetKind() == kind {
+			return o.GetName()
+		}
+	}
+	s.Fatalf("waiting for a %s: %v", kind, s.Ctx.Err())
+	return ""
+}
+
+// CopiedOnce asserts that VolSync has recorded the trigger on the claim, and that the
+// application runs after one freeze.
+func (s *Site) CopiedOnce() {
+	s.Helper()
+	if m := s.Marks(); m.Latest == "" || m.Trigger != m.Latest {
+		s.Fatalf("the claim is left with %+v", m)
+	}
+	if s.DB.Frozen() {
+		s.Fatalf("the application is left frozen")
+	}
+	s.Ledger.AwaitWrites()
+	if freezes := s.Ledger.Seen(); len(freezes) != 1 {
+		s.Fatalf("the application has noticed %+v, want one freeze", freezes)
+	}
+}
+
+// until looks again and again for what no watch tells of.
+func (s *Site) until(what string, holds func() bool) {
+	s.Helper()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for !holds() {
+		select {
+		case <-s.Ctx.Done():
+			s.Fatalf("waiting for %s: %v", what, s.Ctx.Err())
+		case <-tick.C:
+		}
+	}
+}
+
 // DeleteSource deletes the ReplicationSource.
 func (s *Site) DeleteSource() {
 	s.Helper()

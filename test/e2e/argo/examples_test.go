@@ -4,7 +4,6 @@ import (
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	. "github.com/copytrigger/copytrigger/test/integration/harness"
@@ -22,7 +21,7 @@ func TestCronWorkflowExample(t *testing.T) {
 	// The same, every minute. There are no time zones in this controller's image, as there are
 	// in upstream's.
 	s.Patch("CronWorkflow", o.GetName(), map[string]any{"spec": map[string]any{"schedules": []any{"* * * * *"}, "timezone": "UTC"}})
-	name := s.firstRun()
+	name := s.First("Workflow")
 	s.metric(`cronworkflows_concurrencypolicy_triggered{concurrency_policy="Forbid",name="`+o.GetName()+`",namespace="%s"}`, 1)
 	s.Patch("CronWorkflow", o.GetName(), map[string]any{"spec": map[string]any{"suspend": true}})
 	storage.Release()
@@ -80,35 +79,11 @@ func TestClusterWorkflowTemplate(t *testing.T) {
 	}))
 }
 
-// firstRun waits for a Workflow that somebody else creates.
-func (s *site) firstRun() string {
-	s.Helper()
-	w, err := s.Client("Workflow").Watch(s.Ctx, metav1.ListOptions{})
-	s.Must(err)
-	defer w.Stop()
-	for e := range w.ResultChan() {
-		if o, ok := e.Object.(*unstructured.Unstructured); ok && o.GetKind() == "Workflow" {
-			return o.GetName()
-		}
-	}
-	s.Fatalf("waiting for a Workflow: %v", s.Ctx.Err())
-	return ""
-}
-
 // copiedBy asserts that a run ends well, with a copy and an application that runs.
 func (s *site) copiedBy(r *run) {
 	s.Helper()
 	if got := r.ended(); got != "Succeeded" {
 		s.Fatalf("the run ended with %s\n%s", got, r.report())
 	}
-	if m := s.Marks(); m.Latest == "" || m.Trigger != m.Latest {
-		s.Fatalf("the claim is left with %+v", m)
-	}
-	if s.DB.Frozen() {
-		s.Fatalf("the application is left frozen")
-	}
-	s.Ledger.AwaitWrites()
-	if freezes := s.Ledger.Seen(); len(freezes) != 1 {
-		s.Fatalf("the application has noticed %+v, want one freeze", freezes)
-	}
+	s.CopiedOnce()
 }

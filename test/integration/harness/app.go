@@ -1,10 +1,12 @@
 package harness
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 )
@@ -60,11 +62,35 @@ func (s *Site) keepDoing(something func()) {
 func (a *App) write() error {
 	a.count++
 	for _, name := range appFiles {
-		if err := os.WriteFile(filepath.Join(a.dir, name), fmt.Appendf(nil, "%d\n", a.count), 0o640); err != nil {
+		if err := overwrite(filepath.Join(a.dir, name), a.count); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// overwrite writes a number over the one that a file has. It does not truncate: that waits
+// until the disk has the last one, and an application that stands still tears nothing.
+func overwrite(path string, number int) error {
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o640)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(file, "%010d\n", number)
+	return errors.Join(err, file.Close())
+}
+
+// oneNumber says whether all of the application's files in a directory have the same number,
+// and what they have.
+func oneNumber(dir string) (same bool, all []string, err error) {
+	for _, name := range appFiles {
+		text, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			return false, nil, err
+		}
+		all = append(all, string(text))
+	}
+	return all[0] != "" && len(slices.Compact(slices.Clone(all))) == 1, all, nil
 }
 
 // Quiesce stops the writing, and returns what is in the volume.

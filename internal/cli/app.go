@@ -25,8 +25,11 @@ import (
 // Main runs the command line and returns the exit code. args includes the program's name.
 func Main(args []string, version string, stdout, stderr io.Writer) int {
 	m := newProgram(stdout, stderr)
-	ctx, stop := signals(context.Background(), func() bool { return !m.seesItThrough.Load() })
-	defer stop()
+	// Signals are not left to the default at the end: the exit code is that of what was done,
+	// not of one that comes a moment before it.
+	alive, end := context.WithCancel(context.Background())
+	defer end()
+	ctx, stop := signals(alive, func() bool { return !m.seesItThrough.Load() })
 	m.stopListening = func() (step.Stop, bool) { stop(); return stopOf(ctx) }
 	defer m.stderr.flush(flushLimit)
 	err := m.app(version).RunContext(ctx, args)

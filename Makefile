@@ -29,6 +29,7 @@ unit: ## the tests that need no cluster
 
 .PHONY: integration
 integration: programs ## the tests on a throw-away cluster with the real VolSync
+	@sync # what building has left to be written would hold up the disk
 	cd test && COPYTRIGGER_CLUSTER_TESTS=1 $(GO) test -race -shuffle=on -p 1 -timeout 40m ./...
 
 RUNS ?= 200
@@ -55,14 +56,14 @@ node-tools:
 define e2e
 @sync # what building has left to be written would be measured, too
 cd test && COPYTRIGGER_E2E_TESTS=1 COPYTRIGGER_IMAGE=$(abspath $(IMAGE_ARCHIVE)) COPYTRIGGER_FREEZE_TABLE=$(CURDIR)/bin/freeze-$(1).md \
-	$(GO) test -count=1 -shuffle=on -timeout 40m -v ./e2e/$(1)
+	$(GO) test -count=1 -shuffle=on -timeout 60m -v ./e2e/$(1)
 @cat bin/freeze-$(1).md
 endef
 
 .PHONY: e2e-tekton
 e2e-tekton: node-tools image ## the shipped YAML and image on the real Tekton, with real pods; needs root
 	cd test && $(GO) run ./cmd/devcluster build --tekton
-	cd test && COPYTRIGGER_E2E_TESTS=1 $(GO) test -count=1 -run '^TestNode$$' ./cluster
+	cd test && COPYTRIGGER_E2E_TESTS=1 $(GO) test -count=1 -timeout 30m -run '^TestNode$$' ./cluster
 	$(call e2e,tekton)
 
 # The databases that the recipes are for, of Debian; none of their servers is to be started
@@ -87,7 +88,8 @@ recipe-tools: postgresql
 
 .PHONY: recipes
 recipes: recipe-tools programs ## the recipes of docs/recipes against the real databases
-	cd test && COPYTRIGGER_RECIPE_TESTS=1 $(GO) test -count=1 -race -shuffle=on -timeout 20m -v ./recipes
+	@sync # the databases would wait for what building has left to be written
+	cd test && COPYTRIGGER_RECIPE_TESTS=1 $(GO) test -count=1 -race -shuffle=on -timeout 40m -v ./recipes
 
 .PHONY: e2e-argo
 e2e-argo: node-tools image ## the same for Argo Workflows

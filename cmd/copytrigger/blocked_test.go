@@ -84,7 +84,7 @@ func TestBlockedStderr(t *testing.T) {
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
 			}
-			defer time.AfterFunc(20*time.Second, func() { _ = cmd.Process.Kill() }).Stop()
+			defer time.AfterFunc(5*time.Minute, func() { _ = cmd.Process.Kill() }).Stop()
 			if c.signal {
 				<-asked // it cannot say that it is waiting
 				if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {

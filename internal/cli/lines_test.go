@@ -133,7 +133,7 @@ func TestMainWithBlockedStderr(t *testing.T) {
 		if got := Main(append([]string{"copytrigger"}, c.args...), "v1", &out, w); got != c.want {
 			t.Errorf("%q: got code %d, want %d", c.args, got, c.want)
 		}
-		if took := time.Since(start); took > 8*time.Second {
+		if took := time.Since(start); took > time.Minute {
 			t.Errorf("%q: it took %s", c.args, took)
 		}
 		if !strings.Contains(out.String(), c.out) {

@@ -156,7 +156,7 @@ func (c *Cluster) applyUpstream(ctx context.Context, program string, change chan
 
 // settled is how long a node or a Deployment may take until it is ready. What is not ready
 // by then waits for something that will not come.
-const settled = 5 * time.Minute
+const settled = 20 * time.Minute
 
 // deployed waits until a Deployment's pods are ready.
 func (c *Cluster) deployed(up starter, namespace, name string) error {

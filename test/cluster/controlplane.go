@@ -51,8 +51,12 @@ func (p *plan) kubernetes(name string, port int, path string, args ...string) sp
 // etcd is shut to all but the API server: other users of the machine reach 127.0.0.1.
 func (p *plan) etcd() spec {
 	client, peer := "https://"+local(p.ports.etcd), "https://"+local(p.ports.peer)
+	data := p.state.path("etcd")
+	if p.node != nil {
+		data = "/run/etcd" // in memory: a disk that is busy with images holds up everything
+	}
 	return p.kubernetes("etcd", p.ports.etcd, "/health",
-		"--name=only", "--data-dir="+p.state.path("etcd"),
+		"--name=only", "--data-dir="+data,
 		"--listen-client-urls="+client, "--advertise-client-urls="+client,
 		"--listen-peer-urls="+peer, "--initial-advertise-peer-urls="+peer, "--initial-cluster=only="+peer,
 		"--client-cert-auth", "--trusted-ca-file="+p.pki.path("ca.crt"),
@@ -104,6 +108,8 @@ func (p *plan) manager() spec {
 		"--use-service-account-credentials=true", "--leader-elect=false",
 		// Each controller asks for a token first; at 20 questions a second that takes seconds.
 		"--kube-api-qps=500", "--kube-api-burst=1000",
+		// A busy machine may be silent for a while.
+		"--node-monitor-grace-period=10m",
 		// A volume made by hand would wait up to 15 s for its claim.
 		"--pvclaimbinder-sync-period=1s",
 	)

@@ -12,7 +12,7 @@ import (
 // collected by init counts as gone.
 func waitGone(t *testing.T, groups ...int) {
 	t.Helper()
-	end := time.Now().Add(20 * time.Second)
+	end := time.Now().Add(2 * time.Minute)
 	for {
 		left := living(t, groups)
 		if len(left) == 0 {

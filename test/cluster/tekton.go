@@ -35,6 +35,14 @@ func tektonObject(o *unstructured.Unstructured) bool {
 			}
 		}
 		quickProbe(container)
+	case strings.HasSuffix(o.GetKind(), "WebhookConfiguration"):
+		webhooks, _, _ := unstructured.NestedSlice(o.Object, "webhooks")
+		for _, webhook := range webhooks {
+			webhook.(map[string]any)["timeoutSeconds"] = int64(30) // it may be a busy machine
+		}
+		if err := unstructured.SetNestedSlice(o.Object, webhooks, "webhooks"); err != nil {
+			panic(err)
+		}
 	case o.GetKind() == "ConfigMap" && o.GetName() == "feature-flags":
 		if err := unstructured.SetNestedField(o.Object, "true", "data", "set-security-context"); err != nil {
 			panic(err)

@@ -62,10 +62,12 @@ func containerOf(o *unstructured.Unstructured) map[string]any {
 }
 
 // quickProbe looks every second whether a pod is ready: upstream's first look is after
-// five seconds, and the next one ten seconds later.
+// five seconds, and the next one ten seconds later. As there, half a minute without an answer
+// is too long.
 func quickProbe(container map[string]any) {
 	if probe, ok := container["readinessProbe"].(map[string]any); ok {
 		probe["initialDelaySeconds"], probe["periodSeconds"] = int64(0), int64(1)
+		probe["failureThreshold"] = int64(30)
 	}
 }
 

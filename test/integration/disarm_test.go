@@ -89,9 +89,9 @@ func TestDisarmedInTime(t *testing.T) {
 	write := proxy.Hold(Write)
 	fire := s.Start("fire-trigger", "--trigger", trigger)
 	write.Arrived()
+	fire.Kill() // or it would write again
 	s.Run("disarm", "--run-id", "first").Ends(OK)
 	s.Annotate("example.com/note", "so that the write comes too late")
-	fire.Kill()
 	write.Drop()
 	s.Nudge()
 	s.Copied(0)

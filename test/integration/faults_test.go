@@ -134,7 +134,7 @@ func TestFireTriggerNeverLearns(t *testing.T) {
 	s.Orphan()
 	trigger := s.AwaitWaiting("run", "--pvc-only")
 	write := proxy.Hold(Write)
-	fire := s.Start("fire-trigger", "--trigger", trigger, "--timeout", "10s", "--pvc-only")
+	fire := s.Start("fire-trigger", "--trigger", trigger, "--timeout", "40s", "--pvc-only")
 	write.Forward()
 	proxy.Down()
 	write.Drop()

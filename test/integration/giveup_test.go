@@ -27,8 +27,8 @@ func TestAwaitCompletedTimesOutWhileVolSyncCopies(t *testing.T) {
 			if name == "not cut" {
 				of.says = "the storage reports" // that there is no such class
 			}
-			r := s.Run("await-completed", "--trigger", trigger, "--timeout", "20s").Ends(Tainted)
-			r.Says(of.says).Error("timed out after 20s").Hint("do not use this sync's copy")
+			r := s.Run("await-completed", "--trigger", trigger, "--timeout", "1m").Ends(Tainted)
+			r.Says(of.says).Error("timed out after 1m").Hint("do not use this sync's copy")
 			s.Leaves("", "", InProgress)
 			s.Copied(1)
 		})

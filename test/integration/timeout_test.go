@@ -25,7 +25,7 @@ func TestAwaitWaitingTimesOut(t *testing.T) {
 			return trigger, Completed
 		}, "the copy volsync-nightly-src exists already"},
 	} {
-		for _, timeout := range []string{"0", "15s"} {
+		for _, timeout := range []string{"0", "40s"} {
 			t.Run(c.name+" "+timeout, func(t *testing.T) {
 				t.Parallel()
 				s := New(t)

@@ -28,9 +28,6 @@ type bench struct {
 	dir    string
 }
 
-// patience keeps a test that hangs from hanging for ever.
-const patience = 3 * time.Minute
-
 // newBench skips the test where one of the programs is missing.
 func newBench(t *testing.T, programs ...string) *bench {
 	t.Helper()
@@ -41,9 +38,6 @@ func newBench(t *testing.T, programs ...string) *bench {
 		}
 	}
 	b := &bench{Site: harness.New(t), test: t}
-	ctx, cancel := context.WithTimeout(b.Ctx, patience)
-	b.Cleanup(cancel)
-	b.Ctx = ctx
 	b.volume = b.VolumeDir()
 	var err error
 	// Sockets are in it, whose paths have to be short.

@@ -186,14 +186,25 @@ func (r *recipe) start(flags ...string) *harness.Process {
 	return r.StartIn(env, append(args[1:], flags...)...)
 }
 
+// patient lets the application take its time before anything is given up, as it may on a
+// busy machine.
+func (r *recipe) patient() {
+	for _, e := range r.pod().Containers[0].Env {
+		if e.Name == "LOCK_WAIT" || e.Name == "REDIS_TIMEOUT" {
+			r.set(e.Name, "50")
+		}
+	}
+}
+
 // begin gets as far as a quiesced application, with the copy held back before it is cut.
+// Unless told otherwise, the freeze may last as long as the test.
 func (r *recipe) begin(flags ...string) (*harness.Process, harness.Hold) {
 	r.Helper()
 	held := r.Hold()
 	source := held.Source("Snapshot")
 	source.Name = backup
 	r.ReplicateAndWait(source)
-	run := r.start(flags...)
+	run := r.start(append([]string{"--max-freeze=10m"}, flags...)...)
 	run.Says(" is set") // or has ended
 	r.AwaitStatus(harness.InProgress)
 	return run, held

@@ -50,7 +50,7 @@ func newApplication(kind string, s *story, w *workspace) (application, error) {
 
 // progress waits until the application has written so many more entries.
 func progress(ctx context.Context, app application, more int) error {
-	const limit = 20 * time.Second
+	const limit = 3 * time.Minute
 	l := app.written()
 	enough, end := l.now().least+more, time.Now().Add(limit)
 	for l.now().least < enough {

@@ -31,7 +31,7 @@ type coordinated struct {
 // run is the script. However it ends, the application runs again, and no trigger stays
 // armed that VolSync could take later.
 func (c *coordinator) run(ctx context.Context) (done coordinated, err error) {
-	results, err := c.step(ctx, "await-waiting", "--run-id", c.runID, "--timeout", "1m")
+	results, err := c.step(ctx, "await-waiting", "--run-id", c.runID, "--timeout", "5m")
 	if err != nil {
 		return done, err
 	}
@@ -43,7 +43,7 @@ func (c *coordinator) run(ctx context.Context) (done coordinated, err error) {
 	done.freeze.began = time.Now()
 	err = c.frozen(ctx, trigger, &done)
 	// What follows must be done, Ctrl-C or not.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 40*time.Second)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Minute)
 	defer cancel()
 	if err != nil {
 		c.story.event(red, "", "failed: "+err.Error())
@@ -71,7 +71,7 @@ func (c *coordinator) frozen(ctx context.Context, trigger string, done *coordina
 	if _, err := c.step(ctx, "fire-trigger", "--trigger", trigger); err != nil {
 		return err
 	}
-	_, err := c.step(ctx, "await-completed", "--trigger", trigger, "--timeout", "1m")
+	_, err := c.step(ctx, "await-completed", "--trigger", trigger, "--timeout", "5m")
 	return err
 }
 

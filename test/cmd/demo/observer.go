@@ -91,9 +91,9 @@ func (w *observer) see(r resource, what any, gone bool) {
 	}
 }
 
-// until waits for an object to be as wanted. Nothing here takes longer than a minute.
+// until waits for an object to be as wanted. Nothing here takes longer than ten minutes.
 func (w *observer) until(ctx context.Context, what string, r resource, name string, as func(*unstructured.Unstructured) bool) (*unstructured.Unstructured, error) {
-	limit := time.NewTimer(time.Minute)
+	limit := time.NewTimer(10 * time.Minute)
 	defer limit.Stop()
 	for {
 		w.mu.Lock()
@@ -107,7 +107,7 @@ func (w *observer) until(ctx context.Context, what string, r resource, name stri
 		case <-ctx.Done():
 			return nil, fmt.Errorf("waiting for %s: %w", what, context.Cause(ctx))
 		case <-limit.C:
-			return nil, fmt.Errorf("waiting for %s: not within a minute", what)
+			return nil, fmt.Errorf("waiting for %s: not within ten minutes", what)
 		}
 	}
 }

@@ -96,7 +96,7 @@ func (s *server) startCommand() []string {
 }
 
 func (s *server) stopCommand() []string {
-	return []string{"pg_ctl", "stop", "-m", "fast", "-w", "-t", "20"}
+	return []string{"pg_ctl", "stop", "-m", "fast", "-w", "-t", "180"}
 }
 
 // start returns once the server answers. It runs as our own child, so that it cannot be
@@ -125,7 +125,7 @@ func (s *server) start(ctx context.Context) error {
 }
 
 func (s *server) ready(ctx context.Context) error {
-	const limit = 20 * time.Second
+	const limit = 3 * time.Minute
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("it does not answer within %s", limit))
 	defer cancel()
 	for {

@@ -168,35 +168,47 @@ func within(c copied, f freeze) check {
 }
 
 // alone is the same copy of the same claim under the same load, without coordination.
-func (d *demo) alone(ctx context.Context, first copied) (examination, error) {
-	s := d.story
-	s.chapter("The same copy without copytrigger")
-	s.command("kubectl", "annotate", "pvc", "-n", namespace, claim, useCopyTrigger+"-")
+func (d *demo) alone(ctx context.Context, last copied) (e examination, err error) {
+	d.story.chapter("The same copy without copytrigger")
+	d.story.command("kubectl", "annotate", "pvc", "-n", namespace, claim, useCopyTrigger+"-")
 	if err := d.site.withoutTrigger(ctx); err != nil {
 		return nil, err
 	}
-	if err := d.site.endSync(ctx, "first"); err != nil {
-		return nil, err
+	// Now and then the application happens to rest for the whole of a copy.
+	syncs := []string{"first", "second", "third", "fourth", "fifth"}
+	for i := range len(syncs) - 1 {
+		if e, last, err = d.uncoordinated(ctx, syncs[i], syncs[i+1], last); err != nil || len(e.torn()) > 0 {
+			return e, err
+		}
 	}
-	s.tell("VolSync", "the first sync has ended (no pod runs here: its mover is said to have succeeded)")
+	return e, nil
+}
+
+// uncoordinated ends one sync, and looks at what the next one copies.
+func (d *demo) uncoordinated(ctx context.Context, ending, next string, last copied) (examination, copied, error) {
+	s := d.story
+	if err := d.site.endSync(ctx, ending); err != nil {
+		return nil, last, err
+	}
+	s.tell("VolSync", "the %s sync has ended (no pod runs here: its mover is said to have succeeded)", ending)
 	before := d.app.written().now()
 	s.command("kubectl", "patch", "replicationsource", "-n", namespace, source, "--type=merge",
-		"-p", `{"spec":{"trigger":{"manual":"second"}}}`)
-	if err := d.site.startSync(ctx, "second"); err != nil {
-		return nil, err
+		"-p", `{"spec":{"trigger":{"manual":"`+next+`"}}}`)
+	if err := d.site.startSync(ctx, next); err != nil {
+		return nil, last, err
 	}
-	c, err := d.site.copy(ctx, first)
+	c, err := d.site.copy(ctx, last)
 	if err != nil {
-		return nil, err
+		return nil, last, err
 	}
 	after := d.app.written().now()
 	s.tell("application", "wrote %d entries while the storage copied for %.1f s", after.least-before.least, c.ended.Sub(c.began).Seconds())
 
 	s.chapter("Is that copy consistent?")
-	e, err := d.app.examine(ctx, "without", c.dir, bounds{least: before.least, most: after.most})
+	e, err := d.app.examine(ctx, next, c.dir, bounds{least: before.least, most: after.most})
 	if err != nil {
-		return nil, err
+		return nil, last, err
 	}
 	e.show(s)
-	return e, nil
+	return e, c, nil
 }

@@ -51,7 +51,7 @@ func New(t *testing.T, dir string) *Site {
 	s.DB = s.Database("postgresql", harness.Claim)
 	s.Ledger = s.DB.StartLedger()
 	s.Apply(s.File("tasks/examples/postgresql.yaml")...)
-	s.Environment(map[string]string{"PGHOST": s.DB.host, "PGUSER": "postgres", "PGDATABASE": Name})
+	s.Environment(map[string]string{"PGHOST": s.DB.host, "PGUSER": "postgres", "PGDATABASE": Name, "PGCONNECT_TIMEOUT": "60"})
 	return s
 }
 

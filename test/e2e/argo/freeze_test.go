@@ -183,7 +183,8 @@ func TestFreeze(t *testing.T) {
 	overhead.Report(t, names...)
 	one, several := overhead.Median(names[0]), overhead.Median(names[inOnePod])
 	for _, name := range names[1:inOnePod] {
-		if got, most := overhead.Median(name), one/2; got > most {
+		// Containers wait for argoexec's looks; one process needs the machine only, which may be slow.
+		if got, most := overhead.Median(name), max(one/2, 700*time.Millisecond); got > most {
 			t.Errorf("%s: %s, want at most %s, half of what containers one after the other take", name, got, most)
 		}
 	}

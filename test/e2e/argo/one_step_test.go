@@ -22,12 +22,12 @@ func oneStepNights() []night {
 		},
 		{
 			name:   "quiesce fails half-way",
-			params: map[string]string{"quiesce-command": sql("quiesce.sql", "exit 7")},
+			params: map[string]string{"quiesce-command": sql("quiesce.sql", "sleep 3 && exit 7")},
 			ending: ending{"Failed", "refused", "quiesce"}, cleaned: 1,
 		},
 		{
 			name: "the copy never completes", held: true,
-			params: map[string]string{"copy-timeout": "15s"},
+			params: map[string]string{"copy-timeout": "60s"},
 			ending: ending{"Failed", "tainted", "timed out"}, cleaned: 1,
 		},
 		{

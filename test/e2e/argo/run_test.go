@@ -69,7 +69,7 @@ func (s *site) submit(o *unstructured.Unstructured) *run {
 			return application.Text(o, "status", "phase") != ""
 		})
 		message := application.Text(seen, "status", "message")
-		if application.Text(seen, "status", "phase") != "Error" || !unknownTemplate.MatchString(message) || try == tries {
+		if phase := application.Text(seen, "status", "phase"); phase != "Error" && phase != "Failed" || !unknownTemplate.MatchString(message) || try == tries {
 			return r
 		}
 		s.Logf("once more: %s", message)
@@ -77,7 +77,7 @@ func (s *site) submit(o *unstructured.Unstructured) *run {
 	}
 }
 
-var unknownTemplate = regexp.MustCompile(`workflowtemplates\.argoproj\.io "[^"]+" not found`)
+var unknownTemplate = regexp.MustCompile(`workflowtemplates\.argoproj\.io "[^"]+" not found|template reference \S+ not found`)
 
 func setParam(spec map[string]any, name, value string) {
 	arguments := spec["arguments"].(map[string]any)

@@ -92,6 +92,7 @@ func (n night) pass(t *testing.T, s *site) {
 	j := s.night(n.change)
 	if n.happens != nil {
 		s.DB.AwaitFrozen(true)
+		s.Ledger.AwaitFreeze()
 		n.happens(s, j)
 	}
 	if n.end != "" {
@@ -143,6 +144,7 @@ func TestDeletedByForce(t *testing.T) {
 	s.Replicate(storage.Class())
 	j := s.night(nil)
 	s.AwaitStatus(InProgress)
+	s.Ledger.AwaitFreeze()
 	s.DeletePod(j.pod().Name)
 	s.released()
 	storage.Release()

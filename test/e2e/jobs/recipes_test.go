@@ -21,6 +21,7 @@ func (s *site) recipe(name string) *job {
 	for _, o := range s.File("docs/recipes/" + name + ".yaml") {
 		if o.GetKind() == "Secret" {
 			s.Must(unstructured.SetNestedField(o.Object, s.DB.Host(), "stringData", "PGHOST"))
+			s.Must(unstructured.SetNestedField(o.Object, "60", "stringData", "PGCONNECT_TIMEOUT"))
 		}
 		s.Apply(o)
 	}

@@ -22,12 +22,12 @@ func oneStepNights() []night {
 		},
 		{
 			name:   "quiesce fails half-way",
-			params: map[string]any{"quiesce-command": sql("quiesce.sql", "exit 7")},
+			params: map[string]any{"quiesce-command": sql("quiesce.sql", "sleep 3 && exit 7")},
 			reason: "Failed", outcome: []string{"refused"}, release: true,
 		},
 		{
 			name: "the copy never completes", held: true,
-			params: map[string]any{"copy-timeout": "15s"},
+			params: map[string]any{"copy-timeout": "60s"},
 			reason: "Failed", outcome: []string{"tainted"}, release: true,
 		},
 		{
@@ -56,7 +56,7 @@ func oneStepNights() []night {
 		},
 		{
 			name:    "the pod is deleted by force in the middle of quiesce",
-			params:  map[string]any{"quiesce-command": sql("quiesce.sql", "exec tail --follow /dev/null"), "max-freeze": "20s"},
+			params:  map[string]any{"quiesce-command": sql("quiesce.sql", "exec tail --follow /dev/null"), "max-freeze": "60s"},
 			happens: func(s *site, r *run) { s.DeletePod(r.podOf(oneStep.task)) },
 			reason:  "Failed", outcome: []string{"tainted", "timed-out"}, release: true,
 		},

@@ -29,7 +29,7 @@ const CopyName = "volsync-" + Nightly + "-src"
 
 // patience is how long a site's test may take in all. No test asserts on time; this only
 // keeps one that hangs from hanging for ever.
-const patience = 12 * time.Minute
+const patience = 25 * time.Minute
 
 // T is what the harness asks of a test: a *testing.T, or a test script's counterpart.
 type T interface {

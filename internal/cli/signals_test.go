@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"io"
 	"os"
 	"os/signal"
 	"sync/atomic"
@@ -106,4 +107,17 @@ func TestSignalsOver(t *testing.T) {
 		end()
 		time.Sleep(time.Hour)
 	})
+}
+
+// The exit code is that of what was done, also where a signal comes between its end and that of
+// the process: one that is not caught would kill this one.
+func TestSignalAfterTheEnd(t *testing.T) {
+	noEnv(t)
+	defer signal.Reset(syscall.SIGTERM)
+	if code := Main([]string{"copytrigger", "--version"}, "v1", io.Discard, io.Discard); code != 0 {
+		t.Errorf("got code %d", code)
+	}
+	if err := syscall.Kill(os.Getpid(), syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
 }

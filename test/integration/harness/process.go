@@ -120,7 +120,7 @@ func (p *Process) Signal(signal os.Signal) {
 // Insist sends a signal again and again until the program has ended.
 func (p *Process) Insist(signal os.Signal) {
 	p.site.Helper()
-	again := time.NewTicker(5 * time.Millisecond) // also in its last moment
+	again := time.NewTicker(100 * time.Millisecond)
 	defer again.Stop()
 	for {
 		select {

@@ -55,6 +55,7 @@ func (m *program) wholeRun(ctx context.Context, s step.Step, o options) (result.
 		s.Log.Info("no --run-id given; this run is " + o.run)
 	}
 	values, err := s.Run(ctx, o.run, m.application(o, s), o.limits)
+	m.seesItThrough.Store(false)
 	shown.end()
 	m.tell(s.Times)
 	return values, err

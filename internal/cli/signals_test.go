@@ -6,11 +6,14 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime"
 	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/copytrigger/copytrigger/internal/step"
 )
@@ -117,7 +120,9 @@ func TestSignalAfterTheEnd(t *testing.T) {
 	if code := Main([]string{"copytrigger", "--version"}, "v1", io.Discard, io.Discard); code != 0 {
 		t.Errorf("got code %d", code)
 	}
-	if err := syscall.Kill(os.Getpid(), syscall.SIGTERM); err != nil {
+	runtime.LockOSThread() // it has come when the call returns
+	defer runtime.UnlockOSThread()
+	if err := unix.Tgkill(os.Getpid(), unix.Gettid(), syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -197,7 +197,7 @@ func (r *recipe) patient() {
 }
 
 // begin gets as far as a quiesced application, with the copy held back before it is cut.
-// Unless told otherwise, the freeze may last as long as the test.
+// Unless told otherwise, the freeze may last longer than any of these tests takes.
 func (r *recipe) begin(flags ...string) (*harness.Process, harness.Hold) {
 	r.Helper()
 	held := r.Hold()

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"testing"
@@ -23,9 +24,11 @@ func TestFilesAtRest(t *testing.T) {
 		t.Fatal(err)
 	}
 	frozen := f.written().now()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
 	for f.written().refusals() == 0 {
-		if err := sleep(t.Context(), time.Millisecond); err != nil {
-			t.Fatal(err)
+		if err := sleep(ctx, time.Millisecond); err != nil {
+			t.Fatal("nothing was refused in the freeze")
 		}
 	}
 	if e, err := f.examine(t.Context(), "frozen", volume, frozen); err != nil || len(e.torn()) > 0 {

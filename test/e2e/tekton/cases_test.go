@@ -190,7 +190,7 @@ func (n night) pass(t *testing.T, s *site) {
 	if seen := s.Ledger.Seen(); len(seen) == 0 != n.never {
 		t.Errorf("the application has noticed %+v; want a freeze: %t", seen, !n.never)
 	}
-	frozen, by := s.DB.Frozen(), s.Locker()
+	by, frozen := s.Locker(), s.DB.Frozen() // in this order: the lock goes last
 	switch {
 	case !n.frozen && (frozen || by != ""):
 		t.Errorf("the application is left frozen: %t, and the claim locked by %q", frozen, by)
@@ -219,5 +219,11 @@ func (s *site) rescue(r *run, of pipeline) {
 	})
 	if got := conditionOf(ended); got != "Succeeded" {
 		s.Fatalf("the clean-up by hand ended with %s: %v", got, results(ended))
+	}
+	if by := s.Locker(); by != "" {
+		s.Fatalf("the clean-up by hand has left the claim locked by %q", by)
+	}
+	if s.DB.Frozen() {
+		s.Fatalf("the clean-up by hand has left the application frozen")
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -23,6 +24,11 @@ func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"copytrigger"
 
 // The stories of a user that need no cluster.
 func TestScripts(t *testing.T) {
+	if signal.Ignored(syscall.SIGHUP) { // by nohup; what is started from here would inherit it
+		hangups := make(chan os.Signal, 1)
+		signal.Notify(hangups, syscall.SIGHUP)
+		t.Cleanup(func() { signal.Stop(hangups) })
+	}
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
 		RequireExplicitExec: true,

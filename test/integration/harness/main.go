@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strconv"
+	"syscall"
 	"testing"
 	"time"
 
@@ -68,6 +70,11 @@ func Main(m *testing.M, c Config) int {
 			fmt.Fprintln(os.Stderr, "integration:", err)
 			return 1
 		}
+	}
+	if signal.Ignored(syscall.SIGHUP) { // by nohup; what is started from here would inherit it
+		hangups := make(chan os.Signal, 1)
+		signal.Notify(hangups, syscall.SIGHUP)
+		defer signal.Stop(hangups)
 	}
 	code, err := run(m, c)
 	if err != nil {

@@ -195,7 +195,7 @@ func (b *bench) stopped(p *process, do func()) {
 			_ = syscall.Kill(pid, s)
 		}
 	}
-	b.await("all of the database to stand still", func() bool {
+	b.Eventually("all of the database to stand still", func() bool {
 		signal(syscall.SIGSTOP) // again, for those that were just being started
 		for _, pid := range p.tree() {
 			if state := stateOf(pid); state != "T" && state != "Z" && state != "" {
@@ -222,20 +222,6 @@ func stateOf(pid int) string {
 func nameOf(pid int) string {
 	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
 	return strings.TrimSpace(string(text))
-}
-
-// await looks again and again: what a database knows cannot be watched.
-func (b *bench) await(what string, is func() bool) {
-	b.Helper()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for !is() {
-		select {
-		case <-b.Ctx.Done():
-			b.Fatalf("waiting for %s: %v", what, b.Ctx.Err())
-		case <-tick.C:
-		}
-	}
 }
 
 // run runs a program of the database to its end.

@@ -65,7 +65,7 @@ func TestBlocked(t *testing.T) {
 	t.Parallel()
 	eachBlocking(t, func(t *testing.T, b *bench, s subject, l *ledger, r *recipe, i int) {
 		run, held := r.begin()
-		b.await("a write to wait", func() bool { return s.blocked(b) })
+		b.Eventually("a write to wait", func() bool { return s.blocked(b) })
 		least := l.last()
 		s.still(b, func() {
 			held.Release()
@@ -88,7 +88,7 @@ func TestKilled(t *testing.T) {
 			t.Skip("nothing of it ends with copytrigger: see TestNodeLost")
 		}
 		run, _ := r.begin()
-		b.await("a write to wait", func() bool { return s.blocked(b) })
+		b.Eventually("a write to wait", func() bool { return s.blocked(b) })
 		at := since{b, time.Now()}
 		run.Kill()
 		l.awaitWrites(1)
@@ -101,11 +101,10 @@ func TestKilled(t *testing.T) {
 func TestNodeLost(t *testing.T) {
 	t.Parallel()
 	eachBlocking(t, func(t *testing.T, b *bench, s subject, l *ledger, r *recipe, i int) {
-		const limit = 30 * time.Second // enough for a busy machine to quiesce in
-		run, _ := r.begin("--max-freeze=" + limit.String())
+		run, _ := r.begin("--max-freeze=" + freezeLimit.String())
 		at := b.lose(run)
 		l.awaitWrites(1)
-		at.within(limit, "the application wrote")
+		at.within(freezeLimit, "the application wrote")
 	})
 }
 
@@ -115,7 +114,7 @@ func TestLockLost(t *testing.T) {
 	t.Parallel()
 	eachBlocking(t, func(t *testing.T, b *bench, s subject, l *ledger, r *recipe, i int) {
 		run, held := r.begin()
-		b.await("a write to wait", func() bool { return s.blocked(b) })
+		b.Eventually("a write to wait", func() bool { return s.blocked(b) })
 		s.free(b, run)
 		l.awaitWrites(20)
 		held.Release()

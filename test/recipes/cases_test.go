@@ -59,6 +59,9 @@ type since struct {
 	at time.Time
 }
 
+// freezeLimit is one that is to be reached: enough for a busy machine to quiesce in.
+const freezeLimit = 30 * time.Second
+
 // margin is what a busy machine may take besides.
 const margin = 2 * time.Minute
 

@@ -131,7 +131,7 @@ func (l *ledger) last() int64 {
 func (l *ledger) awaitWrites(more int64) {
 	l.b.Helper()
 	from := l.last()
-	l.b.await("writes", func() bool { return l.last() >= from+more })
+	l.b.Eventually("writes", func() bool { return l.last() >= from+more })
 }
 
 // check says what is wrong with the numbers in a copy that has to hold all up to least, and

@@ -63,7 +63,7 @@ func (b *bench) mariadb(data string) *mariadb {
 	dir := b.folder("my")
 	m := &mariadb{socket: filepath.Join(dir, "s")}
 	m.process = b.background(filepath.Base(dir), syscall.SIGTERM, command(mariadbd(data, "--socket="+m.socket, "--pid-file="+dir+"/pid")...))
-	b.await("MariaDB to answer", func() bool {
+	b.Eventually("MariaDB to answer", func() bool {
 		select {
 		case <-m.ended:
 			b.Fatalf("MariaDB has ended")

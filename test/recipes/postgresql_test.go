@@ -8,7 +8,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/copytrigger/copytrigger/test/integration/harness"
 )
@@ -57,7 +56,7 @@ func (b *bench) postgres(data string, settings ...string) *postgres {
 		args = append(args, "-c", s)
 	}
 	p.process = b.background(filepath.Base(p.socket), syscall.SIGQUIT, command(args...))
-	b.await("PostgreSQL to answer", func() bool {
+	b.Eventually("PostgreSQL to answer", func() bool {
 		select {
 		case <-p.ended:
 			b.Fatalf("PostgreSQL has ended")
@@ -186,11 +185,10 @@ func TestPostgresBackupKilled(t *testing.T) {
 	p := b.postgresOnVolume(settings...)
 	l := b.ledger(p)
 	r := b.recipe("postgresql-backup", postgresSecret(p))
-	const limit = 30 * time.Second // enough for a busy machine to quiesce in
-	run, _ := r.begin("--max-freeze=" + limit.String())
+	run, _ := r.begin("--max-freeze=" + freezeLimit.String())
 	lost := b.lose(run)
-	b.await("the server to end backup mode", func() bool { return p.inBackupMode(b) == "0" })
-	lost.within(limit, "backup mode ended")
+	b.Eventually("the server to end backup mode", func() bool { return p.inBackupMode(b) == "0" })
+	lost.within(freezeLimit, "backup mode ended")
 	l.awaitWrites(1)
 }
 

@@ -75,7 +75,7 @@ func (b *bench) redis(data string, log bool) *redis {
 	r.process = b.background(filepath.Base(dir), syscall.SIGKILL, command("redis-server", "--dir", data, "--unixsocket", r.socket,
 		"--bind", "127.0.0.1", "--port", r.port, "--appendonly", only, "--save", "3600", "1",
 		"--user", "backup", "on", ">secret", "+client|pause", "+client|unpause", "+info", "+bgsave"))
-	b.await("Redis to answer", func() bool {
+	b.Eventually("Redis to answer", func() bool {
 		select {
 		case <-r.ended:
 			b.Fatalf("Redis has ended")

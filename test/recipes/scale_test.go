@@ -33,7 +33,7 @@ func (b *bench) workload(replicas int32) {
 	b.Must(err)
 	b.awaitPods(int(replicas))
 	// The controllers write to a new one once more, which is no business of ours.
-	b.await("the Deployment to be looked at", func() bool {
+	b.Eventually("the Deployment to be looked at", func() bool {
 		d := b.deployment()
 		return d.Status.ObservedGeneration == d.Generation && d.Annotations["deployment.kubernetes.io/revision"] != "" && d.Status.Replicas == replicas
 	})
@@ -55,7 +55,7 @@ func (b *bench) pods() []corev1.Pod {
 
 func (b *bench) awaitPods(n int) {
 	b.Helper()
-	b.await(fmt.Sprintf("%d pods", n), func() bool { return len(b.pods()) == n })
+	b.Eventually(fmt.Sprintf("%d pods", n), func() bool { return len(b.pods()) == n })
 }
 
 func (b *bench) scale(replicas int) {

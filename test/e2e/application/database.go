@@ -179,7 +179,7 @@ func (d *Database) readOnly() (bool, error) {
 // AwaitFrozen waits until it is quiesced, or runs again.
 func (d *Database) AwaitFrozen(want bool) {
 	d.site.Helper()
-	d.site.until(fmt.Sprintf("frozen to be %t", want), func() bool { return d.Frozen() == want })
+	d.site.Eventually(fmt.Sprintf("frozen to be %t", want), func() bool { return d.Frozen() == want })
 }
 
 // Ledger is an application that writes numbers, one after the other, each only when the
@@ -281,7 +281,7 @@ func (l *Ledger) note(n int64, err error) bool {
 // AwaitFreeze waits until the application has noticed a freeze.
 func (l *Ledger) AwaitFreeze() {
 	l.db.site.Helper()
-	l.db.site.until("the application to notice the freeze", func() bool { return len(l.Seen()) > 0 })
+	l.db.site.Eventually("the application to notice the freeze", func() bool { return len(l.Seen()) > 0 })
 }
 
 // Seen are the freezes that the application has noticed.
@@ -295,7 +295,7 @@ func (l *Ledger) Seen() []Freeze {
 func (l *Ledger) AwaitWrites() {
 	l.db.site.Helper()
 	from := l.next()
-	l.db.site.until("a write", func() bool { return l.next() != from })
+	l.db.site.Eventually("a write", func() bool { return l.next() != from })
 }
 
 // Numbers are those in a database's ledger: how many, and the highest.

@@ -100,6 +100,18 @@ func (f Freezes) Median(form string) time.Duration {
 	return all[(len(all)-1)/2]
 }
 
+// slow is what a slow machine may take for a process that waits for nobody's looks.
+const slow = 700 * time.Millisecond
+
+// AtMost asserts that a form, which needs the machine only, takes no longer than what is
+// given, or than a slow machine may.
+func (f Freezes) AtMost(t *testing.T, form string, most time.Duration, why string) {
+	t.Helper()
+	if got, most := f.Median(form), max(most, slow); got > most {
+		t.Errorf("%s: %s, want at most %s, %s", form, got, most, why)
+	}
+}
+
 // Report logs the table of the forms, and writes it to the file that
 // COPYTRIGGER_FREEZE_TABLE names.
 func (f Freezes) Report(t *testing.T, forms ...string) {

@@ -236,17 +236,29 @@ func (s *Site) CopiedOnce() {
 	}
 }
 
-// until looks again and again for what no watch tells of.
-func (s *Site) until(what string, holds func() bool) {
+// Left asserts what a run that has ended may leave: nothing; or, where nothing may have
+// unquiesced, an application that is frozen, with the claim locked by that run.
+func (s *Site) Left(t *testing.T, uid string, mayBeFrozen bool) {
+	t.Helper()
+	by, frozen := s.Locker(), s.DB.Frozen() // in this order: the lock goes last
+	switch {
+	case !mayBeFrozen && (frozen || by != ""):
+		t.Errorf("the application is left frozen: %t, and the claim locked by %q", frozen, by)
+	case frozen && by != uid:
+		t.Errorf("the application is left frozen, and the claim locked by %q", by)
+	case mayBeFrozen:
+		// The containers of a pod are told to stop one after the other: where that takes long,
+		// unquiesce may run before it is told.
+		t.Logf("the application is left frozen: %t", frozen)
+	}
+}
+
+// Freed asserts that the clean-up by hand has freed everything.
+func (s *Site) Freed() {
 	s.Helper()
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for !holds() {
-		select {
-		case <-s.Ctx.Done():
-			s.Fatalf("waiting for %s: %v", what, s.Ctx.Err())
-		case <-tick.C:
-		}
+	s.LeftUnlocked()
+	if s.DB.Frozen() {
+		s.Fatalf("the clean-up by hand has left the application frozen")
 	}
 }
 

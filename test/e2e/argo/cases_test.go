@@ -286,16 +286,8 @@ func (n night) leaves(t *testing.T, s *site, r *run) {
 	if n.frozen {
 		r.awaitPodEnded()
 	}
-	frozen, by := s.DB.Frozen(), s.Locker()
-	switch {
-	case !n.frozen && (frozen || by != ""):
-		t.Errorf("the application is left frozen: %t, and the claim locked by %q", frozen, by)
-	case frozen && by != uid:
-		t.Errorf("the application is left frozen, and the claim locked by %q", by)
-	case n.frozen:
-		// Argo tells the containers of the pod one after the other to stop: where that takes
-		// long, unquiesce may run before it is told.
-		t.Logf("the application is left frozen: %t", frozen)
+	s.Left(t, uid, n.frozen)
+	if n.frozen {
 		s.rescue(r.name, uid)
 		s.AwaitDisarmed()
 	}
@@ -367,12 +359,7 @@ func (s *site) rescue(workflow, uid string) {
 	if got := by.ended(); got != "Succeeded" {
 		s.Fatalf("the clean-up by hand ended with %s\n%s", got, by.report())
 	}
-	if by := s.Annotations()[LockedBy]; by != "" {
-		s.Fatalf("the clean-up by hand has left the claim locked by %q", by)
-	}
-	if s.DB.Frozen() {
-		s.Fatalf("the clean-up by hand has left the application frozen")
-	}
+	s.Freed()
 }
 
 // reshape changes a template of quiesced-copy for one workflow, which then has the shipped

@@ -183,10 +183,7 @@ func TestFreeze(t *testing.T) {
 	overhead.Report(t, names...)
 	one, several := overhead.Median(names[0]), overhead.Median(names[inOnePod])
 	for _, name := range names[1:inOnePod] {
-		// Containers wait for argoexec's looks; one process needs the machine only, which may be slow.
-		if got, most := overhead.Median(name), max(one/2, 700*time.Millisecond); got > most {
-			t.Errorf("%s: %s, want at most %s, half of what containers one after the other take", name, got, most)
-		}
+		overhead.AtMost(t, name, one/2, "half of what containers one after the other take, which wait for argoexec's looks")
 	}
 	// argoexec looks once a second whether its command has ended, and that of the next
 	// container once a second whether that one has. Between the two stamps are three such ends

@@ -190,16 +190,8 @@ func (n night) pass(t *testing.T, s *site) {
 	if seen := s.Ledger.Seen(); len(seen) == 0 != n.never {
 		t.Errorf("the application has noticed %+v; want a freeze: %t", seen, !n.never)
 	}
-	by, frozen := s.Locker(), s.DB.Frozen() // in this order: the lock goes last
-	switch {
-	case !n.frozen && (frozen || by != ""):
-		t.Errorf("the application is left frozen: %t, and the claim locked by %q", frozen, by)
-	case frozen && by != uid:
-		t.Errorf("the application is left frozen, and the claim locked by %q", by)
-	case n.frozen:
-		// The containers of the pod are told to stop one by one: where that takes long,
-		// unquiesce may run before it is told.
-		t.Logf("the application is left frozen: %t", frozen)
+	s.Left(t, uid, n.frozen)
+	if n.frozen {
 		s.rescue(r, n.of)
 	}
 	s.Ledger.AwaitWrites()
@@ -220,10 +212,5 @@ func (s *site) rescue(r *run, of pipeline) {
 	if got := conditionOf(ended); got != "Succeeded" {
 		s.Fatalf("the clean-up by hand ended with %s: %v", got, results(ended))
 	}
-	if by := s.Locker(); by != "" {
-		s.Fatalf("the clean-up by hand has left the claim locked by %q", by)
-	}
-	if s.DB.Frozen() {
-		s.Fatalf("the clean-up by hand has left the application frozen")
-	}
+	s.Freed()
 }

@@ -136,10 +136,7 @@ func TestFreeze(t *testing.T) {
 	overhead.Report(t, names...)
 	one, several := overhead.Median(names[0]), overhead.Median(names[3])
 	for _, name := range names[1:3] {
-		// Steps wait for Tekton's looks; one process needs the machine only, which may be slow.
-		if got, most := overhead.Median(name), max(one/2, 700*time.Millisecond); got > most {
-			t.Errorf("%s: %s, want at most %s, half of what steps one after the other take", name, got, most)
-		}
+		overhead.AtMost(t, name, one/2, "half of what steps one after the other take, which wait for Tekton's looks")
 	}
 	if one > 3*time.Second {
 		t.Errorf("one pod: %s over the copy's own time; Tekton's own polling explains 3 s at most", one)

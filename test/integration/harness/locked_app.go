@@ -5,7 +5,6 @@ import (
 	"path/filepath"
 	"sync/atomic"
 	"syscall"
-	"time"
 )
 
 // LockedApp is an application that others quiesce: it writes like [App], each time only if
@@ -72,13 +71,5 @@ func (a *LockedApp) Writes() int64 { return a.writes.Load() }
 func (a *LockedApp) AwaitWrites() {
 	a.site.Helper()
 	before := a.writes.Load()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for a.writes.Load() == before {
-		select {
-		case <-tick.C:
-		case <-a.site.Ctx.Done():
-			a.site.Fatalf("waiting for the application to write: %v", a.site.Ctx.Err())
-		}
-	}
+	a.site.Eventually("the application to write", func() bool { return a.writes.Load() != before })
 }

@@ -54,6 +54,20 @@ func (s *Site) Await(r schema.GroupVersionResource, name, what string, as func(*
 	return s.until(r, name, what, func(o object) bool { return as(o.Unstructured) }).Unstructured
 }
 
+// Eventually looks again and again until something holds that no watch tells of.
+func (s *Site) Eventually(what string, holds func() bool) {
+	s.Helper()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for !holds() {
+		select {
+		case <-s.Ctx.Done():
+			s.Fatalf("waiting for %s: %v", what, s.Ctx.Err())
+		case <-tick.C:
+		}
+	}
+}
+
 // untilGone waits for an object to be deleted.
 func (s *Site) untilGone(r schema.GroupVersionResource, name string) {
 	s.Helper()

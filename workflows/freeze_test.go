@@ -15,9 +15,9 @@ import (
 
 // the containers of the freeze
 var (
-	freezeOrder = []string{"unquiesce-check", "await-waiting", "quiesce", "fire-trigger", "await-completed", "unquiesce", "unlock", "main"}
+	freezeOrder = []string{"unquiesce-check", "await-waiting", "quiesce", "fire-and-await", "unquiesce", "unlock", "main"}
 	// what a container needs to have ended with 0; quiesce has run only if await-waiting has
-	freezeGates = map[string]string{"await-waiting": "--after=unquiesce-check", "quiesce": "--after=await-waiting", "fire-trigger": "--after=quiesce", "await-completed": "--after=quiesce", "unquiesce": "--after=await-waiting"}
+	freezeGates = map[string]string{"await-waiting": "--after=unquiesce-check", "quiesce": "--after=await-waiting", "fire-and-await": "--after=quiesce", "unquiesce": "--after=await-waiting"}
 )
 
 const stateDir = "/run/copytrigger/"
@@ -66,7 +66,8 @@ func unsafe(tmpl *wfv1.Template, order []string, gates map[string]string) []stri
 		say(strings.Join(gate, " ") == gates[c.Name], fmt.Sprintf("its gate is %q, want %q", gate, gates[c.Name]))
 		say(slices.Contains(words, "--dry-run") == (c.Name == "unquiesce-check"), "runs, or does not")
 		own := words[max(i, 0):]
-		say(slices.Contains(own, "--lock") == slices.Contains([]string{"await-waiting", "fire-trigger", "await-completed"}, c.Name), "goes by the lock, or does not")
+		say(slices.Contains(own, "--lock") == slices.Contains([]string{"await-waiting", "fire-and-await"}, c.Name), "goes by the lock, or does not")
+		say(slices.Contains(own, "--fire") == (c.Name == "fire-and-await"), "fires, or does not")
 		say(slices.Contains(own, "--after="+stateDir+"unquiesce") == (c.Name == "unlock"), "unlocks although unquiesce failed")
 	}
 	if !slices.Equal(names, order) {
@@ -134,11 +135,12 @@ func TestUnsafeIsSeen(t *testing.T) {
 	Some(t, unsafe(tmpl, freezeOrder, freezeGates), "container unquiesce-check: has a dependency")
 	for says, change := range map[string]func(c []wfv1.ContainerNode){
 		"await-waiting: goes by the lock":  func(c []wfv1.ContainerNode) { c[1].Args = without(c[1].Args, "--lock") },
-		"fire-trigger: goes by the lock":   func(c []wfv1.ContainerNode) { c[3].Args = without(c[3].Args, "--lock") },
+		"fire-and-await: goes by the lock": func(c []wfv1.ContainerNode) { c[3].Args = without(c[3].Args, "--lock") },
+		"fire-and-await: fires, or does":   func(c []wfv1.ContainerNode) { c[3].Args = without(c[3].Args, "--fire") },
 		"unquiesce-check: runs":            func(c []wfv1.ContainerNode) { c[0].Args = without(c[0].Args, "--dry-run") },
-		"unlock: unlocks although":         func(c []wfv1.ContainerNode) { c[6].Args = without(c[6].Args, "--after="+stateDir+"unquiesce") },
-		"unquiesce: its gate is []":        func(c []wfv1.ContainerNode) { c[5].Args = without(c[5].Args, "--after="+stateDir+"await-waiting") },
-		"main: does not hear of unquiesce": func(c []wfv1.ContainerNode) { c[7].Args = without(c[7].Args, "--step=unquiesce="+stateDir+"unquiesce") },
+		"unlock: unlocks although":         func(c []wfv1.ContainerNode) { c[5].Args = without(c[5].Args, "--after="+stateDir+"unquiesce") },
+		"unquiesce: its gate is []":        func(c []wfv1.ContainerNode) { c[4].Args = without(c[4].Args, "--after="+stateDir+"await-waiting") },
+		"main: does not hear of unquiesce": func(c []wfv1.ContainerNode) { c[6].Args = without(c[6].Args, "--step=unquiesce="+stateDir+"unquiesce") },
 	} {
 		tmpl := templateOf(t, applied(t), "freeze")
 		change(tmpl.ContainerSet.Containers)
@@ -253,37 +255,52 @@ func TestMissingGuardsAreSeen(t *testing.T) {
 // retries it, or starts another run, would fire with an application that runs.
 func unlocked(o *wfv1.Workflow) []string {
 	var problems []string
+	say := func(ok bool, what string) {
+		if !ok {
+			problems = append(problems, what)
+		}
+	}
 	has := func(a wfv1.Arguments, name string) bool {
 		p := a.GetParameterByName(name)
 		return p != nil && p.Value != nil && *p.Value == "true"
 	}
-	handled := ""
+	handled, done := "", ""
 	for _, tmpl := range o.Spec.Templates {
 		if tmpl.DAG != nil {
 			for _, task := range tmpl.DAG.Tasks {
-				if task.TemplateRef != nil && !has(task.Arguments, "lock") {
-					problems = append(problems, task.Name+" does not go by the lock")
-				}
+				say(task.Name == "unlock" || task.TemplateRef == nil || has(task.Arguments, "lock"), task.Name+" does not go by the lock")
+				say(len(task.Dependencies) == min(len(done), 1), task.Name+" does not come after one other")
+				done += task.Name + ", "
 			}
 		}
 		for _, group := range tmpl.Steps {
 			for _, step := range group.Steps {
+				if step.Template == "clean-up" {
+					say(step.When == "{{workflow.status}} != Succeeded", "the clean-up does not come after every bad end")
+					continue
+				}
 				handled += step.Name + map[bool]string{true: " (keep-out)"}[has(step.Arguments, "keep-out")] + map[bool]string{true: " unless other"}[strings.HasSuffix(step.When, "lock}}' != other")] + ", "
 			}
 		}
 	}
-	if want := "await-pods-ended, disarm (keep-out), unquiesce unless other, unlock, "; handled != want {
-		problems = append(problems, "the exit handler does "+handled)
-	}
+	say(o.Spec.OnExit == "release", "there is no exit handler")
+	say(handled == "await-pods-ended, disarm (keep-out), unquiesce unless other, unlock, ", "the exit handler does "+handled)
+	say(done == "await-waiting, quiesce, fire-and-await, unquiesce, unlock, ", "the pods are "+done)
 	return problems
 }
 
 func TestSeparatePodsAreLocked(t *testing.T) {
 	None(t, unlocked(read(t, "examples/dag.yaml").workflows[0]))
 	for says, change := range map[string]func(s string) string{
-		"fire-trigger does not go by the lock": func(s string) string { return strings.ReplaceAll(s, "- name: lock", "- name: pvc-only") },
-		"disarm, unquiesce":                    func(s string) string { return strings.ReplaceAll(s, "- name: keep-out", "- name: run-id") },
-		"unquiesce, unlock":                    func(s string) string { return strings.ReplaceAll(s, "!= other", "!= none") },
+		"fire-and-await does not go by the lock":  func(s string) string { return strings.ReplaceAll(s, "- name: lock", "- name: pvc-only") },
+		"unquiesce does not come after one other": func(s string) string { return strings.ReplaceAll(s, "[fire-and-await]", "[]") },
+		"does not come after every bad end":       func(s string) string { return strings.ReplaceAll(s, "!= Succeeded", "== Failed") },
+		"there is no exit handler":                func(s string) string { return strings.ReplaceAll(s, "onExit: release", "serviceAccountName: x") },
+		"the pods are await-waiting, quiesced, fire": func(s string) string {
+			return strings.ReplaceAll(s, "- name: quiesce\n          dep", "- name: quiesced\n          dep")
+		},
+		"disarm, unquiesce": func(s string) string { return strings.ReplaceAll(s, "- name: keep-out", "- name: run-id") },
+		"unquiesce, unlock": func(s string) string { return strings.ReplaceAll(s, "!= other", "!= none") },
 	} {
 		s, err := decode([]byte(change(string(Text(t, "examples/dag.yaml")))))
 		Must(t, err)

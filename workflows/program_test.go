@@ -41,7 +41,7 @@ func filled(t *testing.T, tmpl *wfv1.Template) *wfv1.Template {
 		}
 		args.Parameters = append(args.Parameters, wfv1.Parameter{Name: p.Name, Value: wfv1.AnyStringPtr(values[p.Name])})
 	}
-	got, err := common.ProcessArgs(t.Context(), tmpl, &args, global, common.Parameters{}, false, "shop", nil)
+	got, err := common.ProcessArgs(logged(), tmpl, &args, global, common.Parameters{}, false, "shop", nil)
 	Must(t, err)
 	return got
 }
@@ -119,7 +119,7 @@ func TestCommandLines(t *testing.T) {
 			}
 		}
 	}
-	for _, want := range []string{"await-waiting", "fire-trigger", "await-completed", "disarm", "unlock", "await-pods-ended", "verdict", "record"} {
+	for _, want := range []string{"await-waiting", "fire-trigger", "await-completed", "--fire", "disarm", "unlock", "await-pods-ended", "verdict", "record"} {
 		if !commands[want] {
 			t.Errorf("nobody uses %s", want)
 		}

@@ -62,15 +62,20 @@ func (m *program) commands() []*cli.Command {
 			Description: "Results: trigger, cut-time, copy-seconds, copy. When it gives up, for time or a signal,\n" +
 				"it gives the trigger back first (exit 4), or says that it was too late for that (exit 5).\n" +
 				"--until=cut ends as soon as the storage has cut the VolumeSnapshot: the application may run\n" +
-				"again, but the copy is good only when await-completed --copy has ended with 0, too.\n\n" +
+				"again, but the copy is good only when await-completed --copy has ended with 0, too.\n" +
+				"--fire fires the trigger first, in the same process; --after then keeps it from firing\n" +
+				"where quiesce failed. A trigger that is set already is taken back: nobody knows in which\n" +
+				"freeze it was set.\n\n" +
 				"Example:\n   copytrigger await-completed -n app --pvc data --trigger \"$TRIGGER\" --timeout 5m",
 			Flags: append(common(), claimOnlyFlag(), ackFlag(),
 				untilFlag("completed: until VolSync has recorded the trigger; cut: until the VolumeSnapshot is cut"), copyFlag(),
 				lockFlag("take the copy for unverified unless this run still has the claim locked"),
-				triggerFlag("`TRIGGER` that was fired"),
+				triggerFlag("`TRIGGER` that was fired, or is to be with --fire"), fireFlag(), afterFlag(),
 				timeoutFlag(10*time.Minute, "give the trigger back and end after `DURATION`; 0 looks once")),
 			Action: m.run(action{do: func(ctx context.Context, s step.Step, o options) (result.Values, error) {
 				switch {
+				case o.fire:
+					return s.FireAndAwait(ctx, o.trigger, o.timeout, o.ack)
 				case o.copy != "":
 					return s.AwaitVerified(ctx, o.trigger, o.copy, o.timeout, o.ack)
 				case o.untilCut:

@@ -18,9 +18,9 @@ func TestEnvironment(t *testing.T) {
 	values := map[string]string{"pvc": "data", "namespace": "app", "kubeconfig": "kc", "context": "ctx", "results-dir": dir,
 		"log-format": "json", "run-id": "run-1", "trigger": mine, "timeout": "7s", "ack-timeout": "5s", "pvc-only": "true", "lock": "true", "keep-out": "true", "copy-timeout": "9s",
 		"command": `["true"]`, "exit": "true", "dry-run": "true", "after": "exitCode", "step": "quiesce=a,await-completed=b", "selector": "a=b,c=d",
-		"quiesce": "date", "unquiesce": `["sh", "-c", "date"]`, "hold": "cat", "ready-line": "HELD", "max-freeze": "11s", "unquiesce-timeout": "12s", "until": "cut", "copy": "uid-1"}
+		"quiesce": "date", "unquiesce": `["sh", "-c", "date"]`, "hold": "cat", "ready-line": "HELD", "max-freeze": "11s", "unquiesce-timeout": "12s", "until": "cut", "copy": "uid-1", "fire": "true"}
 	// What cannot be given together with the rest.
-	without := map[string][]string{"run": {"hold", "pvc-only"}, "await-waiting": {"pvc-only"}, "await-completed": {"copy", "pvc-only"}, "record": {"exit"}}
+	without := map[string][]string{"run": {"hold", "pvc-only"}, "await-waiting": {"pvc-only"}, "await-completed": {"copy", "pvc-only", "until"}, "record": {"exit"}}
 	arguments := map[string][]string{"record": {"file"}, "install": {"dir"}} // there is no variable for these
 	m := newProgram(io.Discard, io.Discard)
 	for _, c := range m.app("v1").Commands {

@@ -38,6 +38,7 @@ type options struct {
 	readyLine  string            // of hold
 	limits     step.Limits       // of run
 	untilCut   bool              //
+	fire       bool              // the trigger, before it is awaited
 	copy       string            // uid of the copy that was cut
 	resultsDir string
 }
@@ -123,6 +124,10 @@ func copyFlag() cli.Flag {
 	return text("copy", "the result copy of await-completed --until=cut, as `UID`: only that copy is good; the application may run again")
 }
 
+func fireFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "fire", EnvVars: env("fire"), Usage: "fire the trigger first, as fire-trigger does: one step less while the application is quiesced"}
+}
+
 func lineFlag() cli.Flag {
 	return &cli.StringFlag{Name: "ready-line", EnvVars: env("ready-line"), Value: "QUIESCED", Usage: "`LINE` by which the command of --hold says that the application is quiesced"}
 }
@@ -133,7 +138,7 @@ func claimOnlyFlag() cli.Flag {
 }
 
 func afterFlag() cli.Flag {
-	return text("after", "`FILE` with the exit code of the step before (of fire-trigger: quiesce): refuse unless it says 0")
+	return text("after", "`FILE` with the exit code of the step before (of what fires: quiesce): refuse unless it says 0")
 }
 
 func commandFlag() cli.Flag {

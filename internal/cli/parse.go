@@ -27,7 +27,7 @@ func parse(c *cli.Context) (options, error) {
 			Kubeconfig: c.String("kubeconfig"), Context: c.String("context"),
 			Namespace: c.String("namespace"), UserAgent: "copytrigger/" + c.App.Version,
 		},
-		claimOnly: c.Bool("pvc-only"), lock: c.Bool("lock"), keepOut: c.Bool("keep-out"),
+		claimOnly: c.Bool("pvc-only"), lock: c.Bool("lock"), keepOut: c.Bool("keep-out"), fire: c.Bool("fire"),
 		timeout: c.Duration("timeout"), ack: c.Duration("ack-timeout"),
 	}
 	for _, read := range []func(*cli.Context, *options) error{
@@ -135,6 +135,8 @@ func readUntil(c *cli.Context, o *options) error {
 	switch {
 	case o.untilCut && o.copy != "":
 		return usageError{errors.New("--until=cut and --copy are both given"), "--copy is for afterwards: until VolSync has recorded the trigger for that copy"}
+	case o.fire && (o.untilCut || o.copy != ""):
+		return usageError{errors.New("--fire is given, and --until=cut or --copy as well"), "--fire waits until VolSync has recorded the trigger; for less use fire-trigger, then await-completed"}
 	case o.claimOnly && (o.untilCut || o.copy != "" && o.copy != step.Recorded):
 		return usageError{errors.New("--pvc-only does not look at the copy"), "grant get and watch of volumesnapshots, or leave --until=cut out"}
 	}
@@ -209,6 +211,8 @@ func readFiles(c *cli.Context, o *options) error {
 		o.files[name] = file
 	}
 	switch {
+	case step.Twofold(o.files):
+		return usageError{errors.New("--step fire-and-await is given, and fire-trigger or await-completed as well"), "fire-and-await is both of them, by await-completed --fire"}
 	case step.Incomplete(o.files):
 		return usageError{errors.New("--step await-completed is missing"), "without it nobody knows whether there is a copy: give each step of the run as --step NAME=FILE"}
 	case len(o.files) == 0:

@@ -82,8 +82,8 @@ func (rs Reports) copied() finding {
 	if !rs.given(nameFireTrigger) {
 		fire = Report{Step: nameFireTrigger, Outcome: handshake.OK} // by a step that is not given
 	}
-	if await.Step = nameAwaitCompleted; await.Exit.Doubt == "" && !await.Exit.Ended {
-		await.Exit.Doubt = "no file is given"
+	if !rs.given(nameAwaitCompleted) {
+		await.Step, await.Exit.Doubt = nameAwaitCompleted, "no file is given"
 	}
 	switch f, a := fire.Outcome, await.Outcome; {
 	case f == handshake.Refused && a != handshake.OK && a != handshake.Withdrawn, f == handshake.Tainted:

@@ -212,19 +212,10 @@ func (r *running) whileHeld(ctx context.Context) (context.Context, func()) {
 
 func (r *running) copied(ctx context.Context) error {
 	s := r.step
-	values, err := s.FireTrigger(ctx, r.trigger, fireLimit)
+	values, err := s.fireOnce(ctx, r.trigger)
 	r.take(values, "fired-at")
 	if err != nil {
 		return err
-	}
-	if values.Get("fired-at") == "" {
-		// Not by this process, or by a write whose reply was lost: in whose freeze, nobody knows.
-		why := fmt.Errorf("the trigger was set already")
-		if err = s.surrender(ctx, r.trigger, handshake.Seen{Fired: true}, s.Lock, why); err == nil {
-			err = why
-		}
-		return &Ending{Outcome: handshake.Unverified, Err: err, Why: fmt.Sprintf("%s: another attempt of this run has fired, and nobody knows in which freeze: %v", s.subject(), err),
-			Hint: nextMove(handshake.Unverified)}
 	}
 	r.fired = time.Now()
 	s.Times.note(turnFired)
@@ -236,10 +227,6 @@ func (r *running) copied(ctx context.Context) error {
 	r.take(values, "cut-time", "copy-seconds")
 	return err
 }
-
-// fireLimit bounds the firing where the API server does not answer: to wait longer makes
-// only the freeze longer.
-const fireLimit = 30 * time.Second
 
 // release lets the application go after a freeze that ended with err, and unlocks the
 // claim. No signal and no limit but its own ends it.

@@ -15,6 +15,7 @@ const (
 	nameQuiesce        = "quiesce"
 	nameFireTrigger    = "fire-trigger"
 	nameAwaitCompleted = "await-completed"
+	nameFireAndAwait   = "fire-and-await" // the two above in one process
 	nameDisarm         = "disarm"
 	nameUnquiesce      = "unquiesce"
 	namePodsEnded      = "await-pods-ended" // of the clean-up, before the other two
@@ -23,7 +24,7 @@ const (
 
 // RunSteps are the names of the steps that a verdict is made of.
 func RunSteps() []string {
-	return []string{nameAwaitWaiting, nameQuiesce, nameFireTrigger, nameAwaitCompleted, nameDisarm, nameUnquiesce, namePodsEnded, nameUnlock}
+	return []string{nameAwaitWaiting, nameQuiesce, nameFireTrigger, nameAwaitCompleted, nameDisarm, nameUnquiesce, namePodsEnded, nameUnlock, nameFireAndAwait}
 }
 
 // Report is how one step of a run ended.
@@ -56,6 +57,10 @@ func NewReports(exits map[string]quiesce.Exit, meaning func(code int) (handshake
 			outcome, _ := meaning(exit.Code)
 			r.kept = outcome == handshake.Refused
 		}
+		if name == nameFireAndAwait { // its word is that of both
+			rs[nameFireTrigger], rs[nameAwaitCompleted] = r, r
+			continue
+		}
 		rs[name] = r
 	}
 	return rs
@@ -66,7 +71,13 @@ func (rs Reports) given(name string) bool { return rs[name].Step != "" }
 // Incomplete says that steps of a run are given, but not the one that knows of its copy.
 func Incomplete[V any](steps map[string]V) bool {
 	given := func(name string) bool { _, ok := steps[name]; return ok }
-	return !given(nameAwaitCompleted) && (given(nameAwaitWaiting) || given(nameQuiesce) || given(nameFireTrigger))
+	return !given(nameAwaitCompleted) && !given(nameFireAndAwait) && (given(nameAwaitWaiting) || given(nameQuiesce) || given(nameFireTrigger))
+}
+
+// Twofold says that a step is given by itself, and within fire-and-await, too.
+func Twofold[V any](steps map[string]V) bool {
+	given := func(name string) bool { _, ok := steps[name]; return ok }
+	return given(nameFireAndAwait) && (given(nameFireTrigger) || given(nameAwaitCompleted))
 }
 
 // Verdict is the outcome of a run, for engines that go on after a failed step.

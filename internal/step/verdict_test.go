@@ -157,3 +157,51 @@ func ended(code int) quiesce.Exit { return quiesce.Exit{Ended: true, Code: code}
 func coded(code int) (handshake.Outcome, Stop) {
 	return map[int]handshake.Outcome{0: handshake.OK, 1: Failed, 3: handshake.Refused, 124: TimedOut}[code], Stop{}
 }
+
+// What fires and waits in one process says by one exit code what two steps say by two.
+func TestVerdictOfFireAndAwait(t *testing.T) {
+	for code, want := range map[int]handshake.Outcome{
+		0: handshake.OK, 3: handshake.Refused, 4: handshake.Withdrawn, 5: handshake.Tainted, 6: handshake.Unverified, 124: TimedOut,
+		1: Failed, 137: handshake.Tainted, 143: handshake.Tainted,
+	} {
+		meaning := func(code int) (handshake.Outcome, Stop) {
+			switch code {
+			case 1:
+				return Failed, Stop{}
+			case 3:
+				return handshake.Refused, Stop{}
+			case 4:
+				return handshake.Withdrawn, Stop{}
+			case 5:
+				return handshake.Tainted, Stop{}
+			case 6:
+				return handshake.Unverified, Stop{}
+			case 124:
+				return TimedOut, Stop{}
+			case 143:
+				return Signalled, Stop{Name: "SIGTERM", Number: 15}
+			}
+			return "", Stop{}
+		}
+		exits := map[string]quiesce.Exit{}
+		for _, name := range []string{nameAwaitWaiting, nameQuiesce, nameUnquiesce, nameUnlock} {
+			exits[name] = quiesce.Exit{Ended: true}
+		}
+		exits[nameFireAndAwait] = quiesce.Exit{Ended: true, Code: code}
+		_, _, err := verdict(t, NewReports(exits, meaning))
+		got, why := handshake.OK, ""
+		var ending *Ending
+		if errors.As(err, &ending) {
+			got, why = ending.Outcome, ending.Why
+		}
+		if got != want || want != handshake.OK && !strings.HasPrefix(why, nameFireAndAwait+" ended with exit code") {
+			t.Errorf("%d: got %s, %q, want %s", code, got, why, want)
+		}
+	}
+	// One that is given, but has left no file, is as bad as one that was killed.
+	_, _, err := verdict(t, NewReports(map[string]quiesce.Exit{nameQuiesce: {Ended: true}, nameFireAndAwait: {Doubt: "there is no file"}}, func(int) (handshake.Outcome, Stop) { return "", Stop{} }))
+	var ending *Ending
+	if !errors.As(err, &ending) || ending.Outcome != handshake.Tainted {
+		t.Errorf("got %v, want tainted", err)
+	}
+}

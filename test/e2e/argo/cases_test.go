@@ -86,12 +86,12 @@ func nights() []night {
 				s.DeleteSource()
 				s.DB.Do(application.Name, "SET default_transaction_read_only = off", "COMMENT ON TABLE ledger IS 'go'")
 			},
-			ending: ending{"Failed", "refused", "fire-trigger"}, cleaned: 1,
+			ending: ending{"Failed", "refused", "fire-and-await"}, cleaned: 1,
 		},
 		{
 			name: "the copy never completes", held: true,
 			params: map[string]string{"copy-timeout": "60s"},
-			ending: ending{"Failed", "tainted", "await-completed"}, cleaned: 1,
+			ending: ending{"Failed", "tainted", "fire-and-await"}, cleaned: 1,
 		},
 		{
 			name:   "unquiesce fails",
@@ -158,20 +158,20 @@ func nights() []night {
 			name: "the deadline passes", held: true,
 			params: map[string]string{"deadline-seconds": "240"},
 			// Containers are told one after the other; the verdict may be the last.
-			ending: ending{"Failed", unknown, ""}, or: []ending{{"Failed", "tainted", "await-completed"}}, cleaned: 1,
+			ending: ending{"Failed", unknown, ""}, or: []ending{{"Failed", "tainted", "fire-and-await"}}, cleaned: 1,
 		},
 		{
 			name: "stop", held: true,
 			happens: func(s *site, r *run) { s.AwaitStatus(InProgress); r.set("Stop") },
 			// Containers are told one after the other; the verdict may be the last.
-			ending: ending{"Failed", unknown, ""}, or: []ending{{"Failed", "tainted", "await-completed"}}, cleaned: 1,
+			ending: ending{"Failed", unknown, ""}, or: []ending{{"Failed", "tainted", "fire-and-await"}}, cleaned: 1,
 		},
 		{
 			// Argo repeats nothing of a workflow that was stopped.
 			name: "stop, and unquiesce fails", held: true,
 			params:  map[string]string{"unquiesce-command": unquiesceFails(3)},
 			happens: func(s *site, r *run) { s.AwaitStatus(InProgress); r.set("Stop") },
-			ending:  ending{"Failed", unknown, ""}, or: []ending{{"Failed", "tainted", "await-completed"}}, cleaned: 1,
+			ending:  ending{"Failed", unknown, ""}, or: []ending{{"Failed", "tainted", "fire-and-await"}}, cleaned: 1,
 		},
 		{
 			name:    "stop in the middle of quiesce",

@@ -24,7 +24,7 @@ var (
 
 // the steps of the freeze, and of its release
 var (
-	freezeOrder  = []string{"install", "unquiesce-check", "await-waiting", "quiesce", "fire-trigger", "await-completed", "unquiesce", "unlock", "verdict"}
+	freezeOrder  = []string{"install", "unquiesce-check", "await-waiting", "quiesce", "fire-and-await", "unquiesce", "unlock", "verdict"}
 	releaseOrder = []string{"await-pods-ended", "disarm", "install", "unquiesce", "unlock", "verdict"}
 )
 
@@ -116,17 +116,16 @@ func TestUnsafeIsSeen(t *testing.T) {
 }
 
 // The gate is quiesce; the trigger is that of await-waiting, and so is there even where
-// fire-trigger has failed; the verdict hears of every step.
+// fire-and-await has failed; the verdict hears of every step.
 func TestStepsAreConnected(t *testing.T) {
 	s := applied(t)
 	spec, problems := merge(s, s.tasks["quiesced-copy"])
 	None(t, problems)
 	for name, wanted := range map[string][]string{
-		"await-waiting":   {"--run-id=$(params.run-id)", "--lock=true", "--copy-timeout=$(params.copy-timeout)", "--ack-timeout=$(params.ack-timeout)"},
-		"fire-trigger":    {"--after=$(steps.step-quiesce.exitCode.path)", "--trigger=$(steps.await-waiting.results.trigger)", "--lock=true"},
-		"await-completed": {"--trigger=$(steps.await-waiting.results.trigger)", "--lock=true"},
-		"unlock":          {"--run-id=$(params.run-id)", "--after=$(steps.step-unquiesce.exitCode.path)"},
-		"verdict":         judged("await-waiting", "quiesce", "fire-trigger", "await-completed", "unquiesce", "unlock"),
+		"await-waiting":  {"--run-id=$(params.run-id)", "--lock=true", "--copy-timeout=$(params.copy-timeout)", "--ack-timeout=$(params.ack-timeout)"},
+		"fire-and-await": {"--fire", "--after=$(steps.step-quiesce.exitCode.path)", "--trigger=$(steps.await-waiting.results.trigger)", "--lock=true"},
+		"unlock":         {"--run-id=$(params.run-id)", "--after=$(steps.step-unquiesce.exitCode.path)"},
+		"verdict":        judged("await-waiting", "quiesce", "fire-and-await", "unquiesce", "unlock"),
 	} {
 		contains(t, stepOf(t, spec, name), wanted)
 	}
@@ -134,11 +133,13 @@ func TestStepsAreConnected(t *testing.T) {
 	None(t, problems)
 	contains(t, stepOf(t, spec, "verdict"), judged("await-pods-ended", "disarm", "unquiesce", "unlock"))
 	contains(t, stepOf(t, spec, "disarm"), []string{"--run-id=$(params.run-id)", "--keep-out=true"})
-	spec, problems = merge(s, s.tasks["copytrigger-fire-trigger"])
-	None(t, problems)
-	for _, arg := range spec.Steps[0].Args {
-		if arg == "" || regexp.MustCompile(`after`).MatchString(arg) {
-			t.Errorf("the Task has a gate: %q", spec.Steps[0].Args)
+	for _, name := range []string{"copytrigger-fire-trigger", "copytrigger-fire-and-await"} {
+		spec, problems = merge(s, s.tasks[name])
+		None(t, problems)
+		for _, arg := range spec.Steps[0].Args {
+			if arg == "" || regexp.MustCompile(`after`).MatchString(arg) {
+				t.Errorf("the Task %s has a gate: %q", name, spec.Steps[0].Args)
+			}
 		}
 	}
 }

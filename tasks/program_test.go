@@ -90,8 +90,12 @@ func TestCommandLines(t *testing.T) {
 			})
 		}
 	}
-	if want := len(s.actions) + len(oneStep) + len([]string{"record"}); len(commands) != want {
-		t.Errorf("the Tasks have %d commands, want %d", len(commands), want)
+	wanted := map[string]bool{} // fire-and-await is await-completed, too
+	for _, action := range s.actions {
+		wanted[action.Spec.Args[0]] = true
+	}
+	if want := len(wanted) + len(oneStep) + len([]string{"record"}); len(commands) != want || len(wanted) != len(s.actions)-1 {
+		t.Errorf("the Tasks have %d commands, the %d StepActions %d", len(commands), len(s.actions), len(wanted))
 	}
 	Some(t, wrong([]string{"/copytrigger", "disarm", "--run-id=$(context.none)", "--", "data"}), "nobody fills in")
 	Some(t, wrong([]string{"/copytrigger", "disarm", "--run-id=x"}), "pvc")

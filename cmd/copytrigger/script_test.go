@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -18,9 +19,26 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/sys/unix"
+
+	"github.com/copytrigger/copytrigger/internal/cli"
 )
 
-func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"copytrigger": main}) }
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"copytrigger": main, "signalled-at-the-end": signalledAtTheEnd})
+}
+
+// signalledAtTheEnd is main, with every signal that a step ends by in the last moment.
+func signalledAtTheEnd() {
+	code := cli.Main(os.Args, versionOf(), os.Stdout, os.Stderr)
+	runtime.LockOSThread() // a signal to its own thread has come when the call returns
+	for name, s := range signals {
+		if err := unix.Tgkill(os.Getpid(), unix.Gettid(), s); err != nil {
+			fmt.Fprintf(os.Stderr, "SIG%s was not sent: %v\n", name, err)
+			os.Exit(70)
+		}
+	}
+	os.Exit(code)
+}
 
 // The stories of a user that need no cluster.
 func TestScripts(t *testing.T) {

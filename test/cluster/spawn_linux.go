@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"os"
 	"os/exec"
 	"runtime"
 	"syscall"
@@ -20,9 +21,7 @@ type spawner struct {
 func newSpawner(isolated bool) (*spawner, error) {
 	s := &spawner{work: make(chan func()), isolated: isolated}
 	entered := make(chan error)
-	go func() {
-		// Never unlocked: the thread ends with this goroutine.
-		runtime.LockOSThread()
+	onOwnThread(func() {
 		var err error
 		if isolated {
 			err = isolate()
@@ -31,7 +30,7 @@ func newSpawner(isolated bool) (*spawner, error) {
 		for f := range s.work {
 			f()
 		}
-	}()
+	})
 	if err := <-entered; err != nil {
 		s.end()
 		return nil, err
@@ -61,3 +60,20 @@ func (s *spawner) start(cmd *exec.Cmd) error {
 
 // end lets go of the thread; what is still running from it is killed.
 func (s *spawner) end() { close(s.work) }
+
+// onOwnThread runs f on a thread that does nothing else, and ends with it. This is never the
+// process's first thread, which does not end before the process does: it would keep the
+// namespaces that f enters, and what /proc says of the process would be said of those.
+func onOwnThread(f func()) {
+	go func() {
+		runtime.LockOSThread()
+		if syscall.Gettid() != os.Getpid() {
+			f()
+			return // locked still, so that the thread ends with this goroutine
+		}
+		begun := make(chan struct{})
+		onOwnThread(func() { close(begun); f() })
+		<-begun // the other one has a thread, and it is not this one
+		runtime.UnlockOSThread()
+	}()
+}

@@ -24,6 +24,7 @@ func newSpawner(isolated bool) (*spawner, error) {
 	onOwnThread(func() {
 		var err error
 		if isolated {
+			tryProcesses()
 			err = isolate()
 		}
 		entered <- err
@@ -60,6 +61,15 @@ func (s *spawner) start(cmd *exec.Cmd) error {
 
 // end lets go of the thread; what is still running from it is killed.
 func (s *spawner) end() { close(s.work) }
+
+// tryProcesses lets package os find out what the kernel can do for processes. Where nothing has
+// been started yet, it starts one that ends at once. The first process of a PID namespace must
+// not be that one: nothing could be started after it.
+func tryProcesses() {
+	if p, err := os.FindProcess(os.Getpid()); err == nil {
+		_ = p.Release()
+	}
+}
 
 // onOwnThread runs f on a thread that does nothing else, and ends with it. This is never the
 // process's first thread, which does not end before the process does: it would keep the

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"os"
+	"os/exec"
 	"syscall"
 	"testing"
 )
@@ -24,4 +25,31 @@ func TestOwnThreadIsNotTheFirst(t *testing.T) {
 		}
 		seen[id] = true
 	}
+}
+
+// The first process that this one starts may be the first of a namespace.
+func TestIsolatedComesFirst(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("makes namespaces, which needs root")
+	}
+	const variable = "COPYTRIGGER_STARTS_FIRST"
+	if os.Getenv(variable) == "" {
+		cmd := exec.Command(os.Args[0], "-test.run=^TestIsolatedComesFirst$")
+		cmd.Env = append(os.Environ(), variable+"=1")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("%v\n%s", err, out)
+		}
+		return
+	}
+	s, err := newSpawner(true)
+	if err != nil {
+		t.Skip(err) // root may lack the right to
+	}
+	defer s.end()
+	cmd := exec.Command("sleep", "1000")
+	if err := s.start(cmd); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Process.Kill()
+	_ = cmd.Wait()
 }

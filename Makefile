@@ -101,6 +101,15 @@ e2e-jobs: node-tools image ## the same for the CronJob, which needs no engine
 	cd test && $(GO) run ./cmd/devcluster build --node
 	$(call e2e,jobs)
 
+# Each suite adds its count to the others'; the last one's line is of all. All run, whatever fails.
+.PHONY: test-existing
+test-existing: ## what can run in the cluster of KUBECONFIG, if USE_EXISTING_CLUSTER=true says that it is meant
+	@[ "$$USE_EXISTING_CLUSTER" = true ] || { echo 'this runs tests in the current context of KUBECONFIG; say USE_EXISTING_CLUSTER=true if that is meant (test/README.md)' >&2; exit 2; }
+	@mkdir -p bin; rm -f bin/tally.json
+	@failed=; for suite in integration e2e/jobs e2e/tekton e2e/argo; do \
+		(cd test/$$suite && COPYTRIGGER_TALLY=$(CURDIR)/bin/tally.json $(GO) test -count=1 -timeout 60m) || failed="$$failed $$suite"; \
+	done; [ -z "$$failed" ] || { echo "failed:$$failed" >&2; exit 1; }
+
 .PHONY: tasks-image
 tasks-image: ## build the image as IMAGE=NAME:TAG and name it in tasks/, workflows/ and jobs/, with its digest
 	@set -e; image='$(IMAGE)'; name=$${image%:*}; tag=$${image##*:}; \

@@ -3,7 +3,6 @@
 #
 #   make image         build $(IMAGE_ARCHIVE), an OCI archive for all $(IMAGE_ARCHES)
 #   make image-check   build it twice, compare the digests, check the content
-#   make image-tools   install buildah if it is missing
 
 GO                ?= go
 BUILDAH           ?= buildah
@@ -35,9 +34,9 @@ image_buildah = CONTAINERS_CONF=/dev/null CONTAINERS_STORAGE_CONF=$$tmp/storage.
 # Images have read-only directories, which only root could remove.
 image_cleanup = trap 'chmod -R u+w "$$tmp" && rm -rf "$$tmp"' EXIT; trap 'exit 1' HUP INT TERM
 
-.PHONY: image image-check image-tools
+.PHONY: image image-check
 
-image: image-tools ## build the OCI archive bin/copytrigger-image.tar
+image: tools-image ## build the OCI archive bin/copytrigger-image.tar
 	@set -eu; tmp=$$(mktemp -d); $(image_cleanup); \
 	mkdir -p $$tmp/context $$tmp/tmp $(dir $(IMAGE_ARCHIVE)); \
 	printf '[storage]\ndriver = "vfs"\n' >$$tmp/storage.conf; \
@@ -69,7 +68,7 @@ image: image-tools ## build the OCI archive bin/copytrigger-image.tar
 # The second build differs in what must not matter: directory, storage, umask,
 # time zone and locale. With IMAGE_CHECK_COLD=1 it also compiles everything
 # anew, instead of taking the binaries from Go's build cache.
-image-check: image-tools ## build the image twice, compare the digests, check the content
+image-check: tools-image ## build the image twice, compare the digests, check the content
 	@set -eu; tmp=$$(mktemp -d); $(image_cleanup); \
 	$(MAKE) --no-print-directory -f $(images_makefile) image; \
 	mkdir $$tmp/tmp; umask 077; \
@@ -79,16 +78,3 @@ image-check: image-tools ## build the image twice, compare the digests, check th
 	COPYTRIGGER_IMAGE_VERSION='$(VERSION)' COPYTRIGGER_IMAGE_REVISION='$(REVISION)' \
 	COPYTRIGGER_IMAGE_EPOCH='$(SOURCE_DATE_EPOCH)' COPYTRIGGER_IMAGE_ARCHES='$(IMAGE_ARCHES)' \
 		$(GO) -C $(images_dir) test -count=1 -v ./...
-
-image-tools:
-	@command -v $(BUILDAH) >/dev/null && exit 0; \
-	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-		export DEBIAN_FRONTEND=noninteractive; \
-		apt-get install -y --no-install-recommends buildah || \
-		{ apt-get update && apt-get install -y --no-install-recommends buildah; }; \
-	else \
-		echo 'The image is built with buildah. Install it, for example:' >&2; \
-		echo '  apt-get install --no-install-recommends buildah uidmap' >&2; \
-		echo '  dnf install buildah' >&2; \
-		exit 1; \
-	fi

@@ -22,7 +22,7 @@ import (
 // Argo's own validation does.
 func schemas(t *testing.T) map[string]*spec.Schema {
 	t.Helper()
-	dir, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/argoproj/argo-workflows/v3").Output()
+	dir, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/argoproj/argo-workflows/v4").Output()
 	Must(t, err)
 	files, err := filepath.Glob(filepath.Join(strings.TrimSpace(string(dir)), "manifests/base/crds/full/argoproj.io_*.yaml"))
 	Must(t, err)

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	wfv1 "github.com/argoproj/argo-workflows/v3/pkg/apis/workflow/v1alpha1"
+	wfv1 "github.com/argoproj/argo-workflows/v4/pkg/apis/workflow/v1alpha1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"sigs.k8s.io/yaml"
 
@@ -131,7 +131,7 @@ func TestEvents(t *testing.T) {
 	trigger := s.sensors[0].Spec.Triggers[0].Template.K8s
 	var wf wfv1.Workflow
 	Must(t, yaml.UnmarshalStrict(trigger.Source.Resource.Value, &wf))
-	None(t, lint(&shipped{workflows: []*wfv1.Workflow{&wf}}, applied(t).templates, nil))
+	None(t, lint(t.Context(), &shipped{workflows: []*wfv1.Workflow{&wf}}, applied(t).templates, nil))
 	if p := trigger.Parameters[0]; p.Dest != "spec.arguments.parameters.0.value" || wf.Spec.Arguments.Parameters[0].Name != "pvc" {
 		t.Errorf("the event sets %s", p.Dest)
 	}

@@ -9,9 +9,9 @@ import (
 	"strings"
 	"testing"
 
-	wfv1 "github.com/argoproj/argo-workflows/v3/pkg/apis/workflow/v1alpha1"
-	"github.com/argoproj/argo-workflows/v3/workflow/common"
-	"github.com/argoproj/argo-workflows/v3/workflow/validate"
+	wfv1 "github.com/argoproj/argo-workflows/v4/pkg/apis/workflow/v1alpha1"
+	"github.com/argoproj/argo-workflows/v4/workflow/common"
+	"github.com/argoproj/argo-workflows/v4/workflow/validate"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	. "github.com/copytrigger/copytrigger/internal/yamltest"
@@ -37,8 +37,8 @@ func get[T any](all map[string]*T, name string) (*T, error) {
 
 // lint is what `argo lint --offline --strict` says against objects: its command is not
 // used, for it does not compile with the Kubernetes libraries of the program. What it does
-// with each object is this (v3.7.4, pkg/apiclient/offline-*-service-client.go).
-func lint(s *shipped, n namespaced, c clustered) []string {
+// with each object is this (v4.0.5, pkg/apiclient/offline-*-service-client.go).
+func lint(ctx context.Context, s *shipped, n namespaced, c clustered) []string {
 	var problems []string
 	say := func(o any, name string, err error) {
 		if err != nil {
@@ -46,17 +46,17 @@ func lint(s *shipped, n namespaced, c clustered) []string {
 		}
 	}
 	for name, o := range s.templates {
-		say(o, name, validate.ValidateWorkflowTemplate(n, c, o.DeepCopy(), nil, validate.ValidateOpts{Lint: true}))
+		say(o, name, validate.ValidateWorkflowTemplate(ctx, n, c, o.DeepCopy(), nil, validate.ValidateOpts{Lint: true}))
 	}
 	for name, o := range s.cluster {
-		say(o, name, validate.ValidateClusterWorkflowTemplate(n, c, o.DeepCopy(), nil, validate.ValidateOpts{Lint: true}))
+		say(o, name, validate.ValidateClusterWorkflowTemplate(ctx, n, c, o.DeepCopy(), nil, validate.ValidateOpts{Lint: true}))
 	}
 	for _, o := range s.workflows {
-		say(o, o.GenerateName, validate.ValidateWorkflow(n, c, o.DeepCopy(), nil, validate.ValidateOpts{Lint: true}))
-		say(o, o.GenerateName, validate.ValidateWorkflow(n, c, o.DeepCopy(), nil, validate.ValidateOpts{Submit: true}))
+		say(o, o.GenerateName, validate.ValidateWorkflow(ctx, n, c, o.DeepCopy(), nil, validate.ValidateOpts{Lint: true}))
+		say(o, o.GenerateName, validate.ValidateWorkflow(ctx, n, c, o.DeepCopy(), nil, validate.ValidateOpts{Submit: true}))
 	}
 	for _, o := range s.crons {
-		say(o, o.Name, validate.ValidateCronWorkflow(context.Background(), n, c, o.DeepCopy(), nil))
+		say(o, o.Name, validate.ValidateCronWorkflow(ctx, n, c, o.DeepCopy(), nil))
 	}
 	return problems
 }
@@ -67,12 +67,12 @@ func TestLint(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			o := read(t, name)
 			if name == "examples/release.yaml" { // which is to be filled in
-				Some(t, lint(o, s.templates, nil), "workflow.value or spec.arguments.workflow.valueFrom is required")
+				Some(t, lint(t.Context(), o, s.templates, nil), "workflow.value or spec.arguments.workflow.valueFrom is required")
 				var err error
 				o, err = decode([]byte(strings.ReplaceAll(string(Text(t, name)), "# value:", "value:")))
 				Must(t, err)
 			}
-			None(t, lint(o, s.templates, nil))
+			None(t, lint(t.Context(), o, s.templates, nil))
 			for _, parsed := range common.ParseObjects(Text(t, name), true) {
 				if _, other := parsed.Object.(*metav1.ObjectMeta); !other {
 					Must(t, parsed.Err)
@@ -80,7 +80,7 @@ func TestLint(t *testing.T) {
 			}
 		})
 	}
-	None(t, lint(s, s.templates, nil))
+	None(t, lint(t.Context(), s, s.templates, nil))
 }
 
 func TestBadTemplatesAreSeen(t *testing.T) {
@@ -97,7 +97,7 @@ func TestBadTemplatesAreSeen(t *testing.T) {
 			changed := strings.ReplaceAll(string(Text(t, c.file)), c.old, c.new)
 			s, err := decode([]byte(changed))
 			Must(t, err)
-			Some(t, lint(s, applied(t).templates, nil), c.says)
+			Some(t, lint(t.Context(), s, applied(t).templates, nil), c.says)
 		})
 	}
 	for _, typo := range [][2]string{{"onExit:", "onExits:"}, {"mutexes:", "mutices:"}, {"dependencies:", "depends:"}} {
@@ -155,7 +155,7 @@ func deprecated(s *shipped) []string {
 // The variant for all namespaces is the same, but for the kind.
 func TestClusterVariant(t *testing.T) {
 	s := kustomized(t, diskFS, "cluster")
-	None(t, lint(s, nil, s.cluster))
+	None(t, lint(t.Context(), s, nil, s.cluster))
 	want := applied(t).templates
 	if got := slices.Sorted(maps.Keys(s.cluster)); !slices.Equal(got, slices.Sorted(maps.Keys(want))) || len(s.templates) > 0 {
 		t.Errorf("got %q", got)

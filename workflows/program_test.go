@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
-	wfv1 "github.com/argoproj/argo-workflows/v3/pkg/apis/workflow/v1alpha1"
-	"github.com/argoproj/argo-workflows/v3/workflow/common"
+	wfv1 "github.com/argoproj/argo-workflows/v4/pkg/apis/workflow/v1alpha1"
+	"github.com/argoproj/argo-workflows/v4/workflow/common"
 
 	. "github.com/copytrigger/copytrigger/internal/yamltest"
 )
@@ -41,7 +41,7 @@ func filled(t *testing.T, tmpl *wfv1.Template) *wfv1.Template {
 		}
 		args.Parameters = append(args.Parameters, wfv1.Parameter{Name: p.Name, Value: wfv1.AnyStringPtr(values[p.Name])})
 	}
-	got, err := common.ProcessArgs(tmpl, &args, global, common.Parameters{}, false, "shop", nil)
+	got, err := common.ProcessArgs(t.Context(), tmpl, &args, global, common.Parameters{}, false, "shop", nil)
 	Must(t, err)
 	return got
 }

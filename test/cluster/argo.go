@@ -5,67 +5,66 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-const (
-	argoModule    = "github.com/argoproj/argo-workflows/v3"
-	argoVersion   = "v3.7.4"
-	argoNamespace = "argo"
-)
+const argoNamespace = "argo"
 
 // argoPrograms are those that run in a cluster; the first has the manifests.
-func argoPrograms() []program {
-	make := func(name string) program {
-		return program{
-			name: name, module: "upstream/argo", pkg: argoModule + "/cmd/" + name,
-			ldflags: "-X " + argoModule + ".version=" + argoVersion, prepare: mendArgo,
-		}
-	}
-	return []program{make("workflow-controller"), make("argoexec")}
-}
+func argoPrograms() []string { return []string{"workflow-controller", "argoexec"} }
 
 // mendArgo makes argoexec compile. In upstream's repository one of its files is a symbolic
 // link to another, and a module has no links. So it is built from a copy of the module, in
 // the cache, where the file is what the link points to; nothing else is different.
 func mendArgo(ctx context.Context, o Options, p program) (modfile string, err error) {
-	module := filepath.Join(o.Source, "test", p.module)
-	dir, err := moduleDir(ctx, module, argoModule)
+	module := o.versions.argoModule()
+	modfile, err = mendedModule(ctx, o, p, module, func(dir string) error {
+		signals := filepath.Join(dir, "workflow", "executor", "osspecific", "signal_")
+		text, err := os.ReadFile(signals + "darwin.go")
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(signals+"linux.go", text, 0o644)
+	})
+	if err != nil {
+		return "", fmt.Errorf("copying %s: %w", module, err)
+	}
+	return modfile, nil
+}
+
+// mendedModule copies a module into the cache, mends the copy, and gives the requirements of p
+// with the copy in the module's place.
+func mendedModule(ctx context.Context, o Options, p program, module string, mend func(dir string) error) (modfile string, err error) {
+	dir, err := p.moduleDir(ctx, o, module)
 	if err != nil {
 		return "", err
 	}
-	mended := filepath.Join(o.Cache, "src", "argo-workflows@"+argoVersion)
+	mended := filepath.Join(o.Cache, "src", filepath.Base(dir))
 	if err := os.RemoveAll(mended); err != nil {
-		return "", fmt.Errorf("copying %s: %w", argoModule, err)
+		return "", err
 	}
 	if err := os.CopyFS(mended, os.DirFS(dir)); err != nil {
-		return "", fmt.Errorf("copying %s: %w", argoModule, err)
+		return "", err
 	}
-	signals := filepath.Join(mended, "workflow", "executor", "osspecific", "signal_")
-	text, err := os.ReadFile(signals + "darwin.go")
+	if err := mend(mended); err != nil {
+		return "", err
+	}
+	mod, sum := p.requirements(filepath.Join(o.Source, "test"))
+	modfile = mended + ".mod"
+	if err := copyAppend(mod, modfile, fmt.Sprintf("\nreplace %s => %s\n", module, mended)); err != nil {
+		return "", err
+	}
+	return modfile, copyAppend(sum, mended+".sum", "")
+}
+
+// copyAppend copies a file with a text at its end.
+func copyAppend(from, to, end string) error {
+	text, err := os.ReadFile(from)
 	if err != nil {
-		return "", fmt.Errorf("copying %s: %w", argoModule, err)
+		return err
 	}
-	if err := os.WriteFile(signals+"linux.go", text, 0o644); err != nil {
-		return "", fmt.Errorf("copying %s: %w", argoModule, err)
-	}
-	// The same requirements, with the copy in the module's place.
-	modfile = filepath.Join(o.Cache, "src", "argo.mod")
-	for _, suffix := range []string{"mod", "sum"} {
-		text, err := os.ReadFile(filepath.Join(module, "go."+suffix))
-		if err != nil {
-			return "", fmt.Errorf("copying %s: %w", argoModule, err)
-		}
-		if suffix == "mod" {
-			text = fmt.Appendf(text, "\nreplace %s => %s\n", argoModule, mended)
-		}
-		if err := os.WriteFile(strings.TrimSuffix(modfile, "mod")+suffix, text, 0o644); err != nil {
-			return "", fmt.Errorf("copying %s: %w", argoModule, err)
-		}
-	}
-	return modfile, nil
+	return os.WriteFile(to, append(text, end...), 0o644)
 }
 
 // bringArgo applies upstream's manifests, with the images of the node, and waits for the

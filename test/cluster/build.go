@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"time"
 )
 
@@ -38,7 +37,8 @@ func Build(ctx context.Context, options Options) error {
 		if err := buildOne(ctx, o, p, paths[p.name], what); err != nil {
 			return err
 		}
-		if err := prune(paths[p.name], p.name); err != nil {
+		// The hash has twelve digits: a wildcard would take other programs' names.
+		if err := prune(filepath.Join(filepath.Dir(paths[p.name]), p.name+"-????????????")); err != nil {
 			return err
 		}
 	}
@@ -58,15 +58,17 @@ func buildOne(ctx context.Context, o Options, p program, file, what string) erro
 		return err
 	}
 	next := file + ".next"
-	args := p.buildArgs(next)
+	modfile := ""
+	if p.modfile != "" {
+		modfile = filepath.Join(o.Source, "test", p.modfile)
+	}
 	if p.prepare != nil {
-		modfile, err := p.prepare(ctx, o, p)
-		if err != nil {
+		var err error
+		if modfile, err = p.prepare(ctx, o, p); err != nil {
 			return fmt.Errorf("building %s: %w", p.name, err)
 		}
-		args = slices.Insert(args, 1, "-modfile="+modfile)
 	}
-	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd := exec.CommandContext(ctx, "go", p.buildArgs(next, modfile)...)
 	cmd.Dir = filepath.Join(o.Source, "test", p.module)
 	// No workspace may choose other versions; no C compiler is needed.
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off")
@@ -84,16 +86,18 @@ func buildOne(ctx context.Context, o Options, p program, file, what string) erro
 	return nil
 }
 
-// prune keeps a program's newest few builds, so that a developer may change branches
-// without the cache growing for ever.
-func prune(keep, name string) error {
-	const most = 3
-	// The hash has twelve digits: a wildcard would take other programs' names.
-	old, err := filepath.Glob(filepath.Join(filepath.Dir(keep), name+"-????????????"))
+// mostBuilds are kept of a program or an archive: those of two sets of versions, before a change
+// and after it.
+const mostBuilds = 4
+
+// prune removes the oldest of the files that match a pattern, with their manifests, until there
+// are few enough: a developer may change branches and sets without the cache growing for ever.
+func prune(pattern string) error {
+	old, err := filepath.Glob(pattern)
 	if err != nil {
 		return fmt.Errorf("looking for old builds: %w", err)
 	}
-	for len(old) > most {
+	for len(old) > mostBuilds {
 		oldest := 0
 		for i := range old {
 			if modified(old[i]).Before(modified(old[oldest])) {

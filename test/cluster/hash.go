@@ -15,11 +15,9 @@ import (
 // binary. Upstream sources are in go.sum; ours are read.
 func (p program) hash(testDir, goVersion string) (string, error) {
 	h := sha256.New()
-	fmt.Fprintln(h, goVersion, runtime.GOOS, runtime.GOARCH, p.buildArgs(""), p.manifests())
-	files := []string{
-		filepath.Join(testDir, p.module, "go.mod"),
-		filepath.Join(testDir, p.module, "go.sum"),
-	}
+	fmt.Fprintln(h, goVersion, runtime.GOOS, runtime.GOARCH, p.buildArgs("", p.modfile), p.manifests())
+	mod, sum := p.requirements(testDir)
+	files := []string{mod, sum}
 	for _, dir := range p.local {
 		sources, err := filepath.Glob(filepath.Join(testDir, dir, "*.go"))
 		if err != nil {

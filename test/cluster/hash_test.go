@@ -51,6 +51,12 @@ func TestHashFollowsWhatIsBuilt(t *testing.T) {
 	different("another go.sum", hash("go1"))
 	p.ldflags = "-X a.b=c"
 	different("other flags", hash("go1"))
+	write("m/other.mod", "module m")
+	write("m/other.sum", "")
+	p.modfile = "m/other.mod"
+	different("other requirements", hash("go1"))
+	write("m/other.sum", "y")
+	different("their other sums", hash("go1"))
 }
 
 func TestHashWantsItsSources(t *testing.T) {

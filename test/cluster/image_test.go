@@ -54,7 +54,10 @@ func TestImageHasItsFiles(t *testing.T) {
 
 // A change of any program in it is another archive; of Tekton's, not the node's.
 func TestArchivesFollowTheirPrograms(t *testing.T) {
-	o := Options{Cache: "/cache", Node: true, Tekton: true}
+	o, err := Options{Cache: "/cache", Node: true, Tekton: true}.filled()
+	if err != nil {
+		t.Fatal(err)
+	}
 	of := func(change string) []string {
 		b := built{}
 		for _, p := range programs(o) {

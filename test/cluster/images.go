@@ -108,19 +108,13 @@ func (a archive) build(ctx context.Context, o Options) error {
 		}
 		refs[tag] = made
 	}
-	old, err := filepath.Glob(filepath.Join(filepath.Dir(a.file), name+"-????????????.tar"))
-	if err != nil {
-		return err
-	}
 	if err := tarball.MultiRefWriteToFile(a.file+".next", refs); err != nil {
 		return err
 	}
-	for _, file := range old {
-		if err := os.Remove(file); err != nil {
-			return err
-		}
-	}
 	if err := os.Rename(a.file+".next", a.file); err != nil {
+		return err
+	}
+	if err := prune(filepath.Join(filepath.Dir(a.file), name+"-????????????.tar")); err != nil {
 		return err
 	}
 	ticker.done()

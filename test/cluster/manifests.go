@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 )
 
 // manifest is a set of files out of an upstream module.
@@ -35,10 +36,11 @@ func (p program) manifests() []manifest {
 			{volsyncModule, moverScript},
 		}
 	case "workflow-controller":
+		argo, _, _ := strings.Cut(p.pkg, "/cmd/")
 		return []manifest{
-			{argoModule, "manifests/base/crds/full/*.yaml"},
-			{argoModule, "manifests/base/workflow-controller/*.yaml"},
-			{argoModule, "manifests/cluster-install-no-crds/workflow-controller-rbac/*.yaml"},
+			{argo, "manifests/base/crds/full/*.yaml"},
+			{argo, "manifests/base/workflow-controller/*.yaml"},
+			{argo, "manifests/cluster-install-no-crds/workflow-controller-rbac/*.yaml"},
 		}
 	case "tekton-controller":
 		return []manifest{
@@ -65,7 +67,7 @@ func copyManifests(ctx context.Context, o Options, p program, program string) er
 		return fmt.Errorf("removing old manifests: %w", err)
 	}
 	for _, m := range p.manifests() {
-		dir, err := moduleDir(ctx, filepath.Join(o.Source, "test", p.module), m.module)
+		dir, err := p.moduleDir(ctx, o, m.module)
 		if err != nil {
 			return err
 		}
@@ -89,10 +91,11 @@ func copyManifests(ctx context.Context, o Options, p program, program string) er
 	return nil
 }
 
-// moduleDir is where the module's files are, at the version the module in dir requires.
-func moduleDir(ctx context.Context, dir, module string) (string, error) {
-	cmd := exec.CommandContext(ctx, "go", "mod", "download", "-json", module)
-	cmd.Dir = dir
+// moduleDir is where a module's files are, at the version that p requires.
+func (p program) moduleDir(ctx context.Context, o Options, module string) (string, error) {
+	mod, _ := p.requirements(filepath.Join(o.Source, "test"))
+	cmd := exec.CommandContext(ctx, "go", "mod", "download", "-modfile="+mod, "-json", module)
+	cmd.Dir = filepath.Join(o.Source, "test", p.module)
 	cmd.Env = append(os.Environ(), "GOWORK=off")
 	out, err := cmd.Output()
 	var exit *exec.ExitError

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -18,6 +19,8 @@ type Options struct {
 	Dir string
 	// KeepLogs is where the logs go when the cluster goes; nowhere if empty.
 	KeepLogs string
+	// Versions names the set of versions to take; $VERSIONS, else DefaultVersions.
+	Versions string
 	// Node is a cluster with a node, where pods run. It needs root, and Debian's containerd,
 	// runc and CNI plugins; all of it is in namespaces of its own.
 	Node bool
@@ -27,6 +30,8 @@ type Options struct {
 	Argo bool
 	// Progress is told what happens, a line at a time; nobody if nil.
 	Progress io.Writer
+
+	versions Versions // those of the set
 }
 
 // filled is o with what was left empty found out.
@@ -55,7 +60,11 @@ func (o Options) filled() (Options, error) {
 			return o, fmt.Errorf("finding %s: %w", *path, err)
 		}
 	}
-	return o, nil
+	if o.Versions == "" {
+		o.Versions = cmp.Or(os.Getenv("VERSIONS"), DefaultVersions)
+	}
+	o.versions, err = ReadVersions(o.Source, o.Versions)
+	return o, err
 }
 
 // FindSource is the repository's root, looked for from the working directory upwards.
@@ -65,12 +74,12 @@ func FindSource() (string, error) {
 		return "", fmt.Errorf("finding the repository: %w", err)
 	}
 	for {
-		if _, err := os.Stat(filepath.Join(dir, "test", "upstream", "kubernetes", "go.mod")); err == nil {
+		if _, err := os.Stat(filepath.Join(dir, "test", "upstream", "versions")); err == nil {
 			return dir, nil
 		}
 		parent := filepath.Dir(dir)
 		if parent == dir {
-			return "", errors.New("finding the repository: neither this directory nor one above it has test/upstream")
+			return "", errors.New("finding the repository: neither this directory nor one above it has test/upstream/versions")
 		}
 		dir = parent
 	}

@@ -4,25 +4,23 @@ import (
 	"context"
 	"fmt"
 	"path"
+	"path/filepath"
 	"strings"
 )
 
-// The versions of what is not a module's main package say themselves: their programs
-// report what the linker was told.
 const (
-	kubernetesVersion  = "1.34.4"
-	volsyncModule      = "github.com/backube/volsync"
-	volsyncVersion     = "v0.14.0"
-	snapshotterModule  = "github.com/kubernetes-csi/external-snapshotter/v8"
-	snapshotterVersion = "v8.2.0"
-	snapshotClient     = "github.com/kubernetes-csi/external-snapshotter/client/v8"
-	tektonModule       = "github.com/tektoncd/pipeline"
+	volsyncModule     = "github.com/backube/volsync"
+	snapshotterModule = "github.com/kubernetes-csi/external-snapshotter/v8"
+	snapshotClient    = "github.com/kubernetes-csi/external-snapshotter/client/v8"
+	tektonModule      = "github.com/tektoncd/pipeline"
+	resticModule      = "github.com/restic/restic"
 )
 
 // program is one binary and what it is made of.
 type program struct {
 	name    string
 	module  string   // directory of the module it is built in, below test/
+	modfile string   // what the module requires, below test/; its go.mod if empty
 	pkg     string   // package to build
 	ldflags string   // besides -s -w
 	local   []string // directories of our own sources, below test/
@@ -34,15 +32,24 @@ type program struct {
 // programs are what the options ask for, in the order of building: the ones everything
 // waits for first.
 func programs(o Options) []program {
+	// upstream is a program of an upstream project that the set of versions pins.
+	upstream := func(project, name, pkg, ldflags string) program {
+		return program{
+			name: name, module: "upstream", modfile: o.versions.modfile(o.Source, project),
+			pkg: pkg, ldflags: ldflags,
+		}
+	}
+	snapshotter := func(name string) program {
+		return upstream("snapshotter", name, path.Join(snapshotterModule, "cmd", name),
+			"-X main.version=v"+o.versions.Of("snapshotter"))
+	}
+	kubernetes := kubernetesFlags(o.versions.Of("kubernetes"))
+	kubeall := upstream("kubernetes", "kubeall", ".", kubernetes)
+	kubeall.local = []string{"upstream"}
 	all := []program{
-		{
-			name: "kubeall", module: "upstream/kubernetes", pkg: ".",
-			ldflags: kubernetesFlags(), local: []string{"upstream/kubernetes"},
-		},
-		{
-			name: "volsync-manager", module: "upstream/volsync", pkg: volsyncModule + "/cmd",
-			ldflags: "-X main.volsyncVersion=" + volsyncVersion,
-		},
+		kubeall,
+		upstream("volsync", "volsync-manager", volsyncModule+"/cmd",
+			"-X main.volsyncVersion=v"+o.versions.Of("volsync")),
 		snapshotter("snapshot-controller"),
 		snapshotter("csi-snapshotter"),
 		{name: "dircsi", module: ".", pkg: "./dircsi", local: []string{"dircsi", "pace"}},
@@ -50,22 +57,24 @@ func programs(o Options) []program {
 	if o.Node {
 		all = append(all,
 			program{name: "nodeinit", module: ".", pkg: "./nodeinit", local: []string{"nodeinit"}},
-			program{
-				name: "kubectl", module: "upstream/kubernetes", pkg: "k8s.io/kubernetes/cmd/kubectl",
-				ldflags: kubernetesFlags(),
-			},
+			upstream("kubernetes", "kubectl", "k8s.io/kubernetes/cmd/kubectl", kubernetes),
 			// VolSync's mover is restic with changes of its own, in no module; its script needs
 			// what 0.18 can do.
-			program{name: "restic", module: "upstream/restic", pkg: "github.com/restic/restic/cmd/restic"},
+			upstream("restic", "restic", resticModule+"/cmd/restic", ""),
 		)
 	}
 	if o.Tekton {
 		for _, name := range tektonPrograms() {
-			all = append(all, program{name: "tekton-" + name, module: "upstream/tekton", pkg: path.Join(tektonModule, "cmd", name)})
+			all = append(all, upstream("tekton", "tekton-"+name, path.Join(tektonModule, "cmd", name), ""))
 		}
 	}
 	if o.Argo {
-		all = append(all, argoPrograms()...)
+		argo := o.versions.argoModule()
+		for _, name := range argoPrograms() {
+			p := upstream("argo-workflows", name, argo+"/cmd/"+name, "-X "+argo+".version=v"+o.versions.Of("argo-workflows"))
+			p.prepare = mendArgo
+			all = append(all, p)
+		}
 	}
 	return all
 }
@@ -75,22 +84,15 @@ func tektonPrograms() []string {
 	return []string{"controller", "webhook", "entrypoint", "nop", "workingdirinit", "sidecarlogresults"}
 }
 
-func snapshotter(name string) program {
-	return program{
-		name: name, module: "upstream/snapshotter", pkg: path.Join(snapshotterModule, "cmd", name),
-		ldflags: "-X main.version=" + snapshotterVersion,
-	}
-}
-
 // kubernetesFlags do what Kubernetes' own build does: without them it calls itself
 // v0.0.0-master, which fails everybody's check of a minimum version.
-func kubernetesFlags() string {
-	major, rest, _ := strings.Cut(kubernetesVersion, ".")
+func kubernetesFlags(version string) string {
+	major, rest, _ := strings.Cut(version, ".")
 	minor, _, _ := strings.Cut(rest, ".")
 	var flags []string
 	for _, pkg := range []string{"k8s.io/component-base/version", "k8s.io/client-go/pkg/version"} {
 		for _, set := range []string{
-			"gitVersion=v" + kubernetesVersion,
+			"gitVersion=v" + version,
 			"gitMajor=" + major,
 			"gitMinor=" + minor,
 			"gitTreeState=clean",
@@ -103,8 +105,22 @@ func kubernetesFlags() string {
 	return strings.Join(flags, " ")
 }
 
-// buildArgs are go's arguments to build p as file.
-func (p program) buildArgs(file string) []string {
-	ldflags := strings.TrimSpace("-s -w " + p.ldflags)
-	return []string{"build", "-trimpath", "-buildvcs=false", "-ldflags", ldflags, "-o", file, p.pkg}
+// buildArgs are go's arguments to build p as file, in the directory of its module and with the
+// requirements in modfile; its go.mod's if that is empty.
+func (p program) buildArgs(file, modfile string) []string {
+	args := []string{"build", "-trimpath", "-buildvcs=false"}
+	if modfile != "" {
+		args = append(args, "-modfile="+modfile)
+	}
+	return append(args, "-ldflags", strings.TrimSpace("-s -w "+p.ldflags), "-o", file, p.pkg)
+}
+
+// requirements are the files that pin what p is built of: go.mod, or what takes its place, and
+// the sums.
+func (p program) requirements(testDir string) (mod, sum string) {
+	mod = filepath.Join(testDir, p.module, "go.mod")
+	if p.modfile != "" {
+		mod = filepath.Join(testDir, p.modfile)
+	}
+	return mod, strings.TrimSuffix(mod, ".mod") + ".sum"
 }

@@ -27,7 +27,7 @@ func (c *command) detach(ctx context.Context) error {
 		return fmt.Errorf("making a pipe: %w", err)
 	}
 	cmd := exec.Command(self, "up", "--background", "--dir", dir, "--cache", c.options.Cache,
-		"--source", c.options.Source, "--keep-logs", c.options.KeepLogs,
+		"--source", c.options.Source, "--versions", c.options.Versions, "--keep-logs", c.options.KeepLogs,
 		fmt.Sprintf("--node=%t", c.options.Node), fmt.Sprintf("--tekton=%t", c.options.Tekton),
 		fmt.Sprintf("--argo=%t", c.options.Argo))
 	cmd.Stdout, cmd.Stderr = to, to

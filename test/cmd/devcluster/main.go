@@ -20,6 +20,7 @@ const usage = `usage: devcluster COMMAND [flags]
   build             build what a cluster is made of; minutes at first, nothing later
   up                build, start a cluster and run it until Ctrl-C
   up --detach       the same in the background
+  run -- COMMAND    start a cluster, run COMMAND with KUBECONFIG set, and stop the cluster
   down              stop the cluster and remove its folder
   status            show its components; fails unless all are ready
   ctl NAME ACTION   kill, stop, start, restart, pause or resume a component
@@ -29,7 +30,8 @@ Flags of all commands:
   --dir DIR         folder of the cluster (default: cluster, in the cache)
   --cache DIR       where built programs are kept (default: $COPYTRIGGER_CACHE, or .cache)
   --source DIR      root of the repository (default: found from here upwards)
-Flags of build and up:
+  --versions SET    versions to take, of test/upstream/versions (default: $VERSIONS, or current)
+Flags of build, up and run:
   --node            with a node, where pods run; needs root and Debian's containerd
   --tekton          with Tekton Pipelines, and so with a node
   --argo            with Argo Workflows, and so with a node
@@ -47,18 +49,21 @@ func realMain(args []string, stdout, stderr io.Writer) int {
 	}
 	c := command{stdout: stdout, stderr: stderr, options: cluster.Options{Progress: stderr}}
 	run, ok := map[string]func(context.Context, []string) error{
-		"build": c.build, "up": c.up, "down": c.down, "status": c.status, "ctl": c.ctl, "pace": c.pace,
+		"build": c.build, "up": c.up, "run": c.run, "down": c.down, "status": c.status, "ctl": c.ctl, "pace": c.pace,
 	}[args[0]]
 	if !ok {
 		fmt.Fprintf(stderr, "devcluster: no command %q\n\n%s", args[0], usage)
 		return 2
 	}
 	err := run(ctx, args[1:])
+	var exit exitCode
 	switch {
 	case err == nil:
 		return 0
 	case errors.Is(err, flag.ErrHelp), errors.Is(err, errUsage):
 		return 2
+	case errors.As(err, &exit):
+		return int(exit)
 	default:
 		fmt.Fprintln(stderr, "devcluster:", err)
 		return 1
@@ -88,6 +93,7 @@ func (c *command) parse(name string, args []string, add func(*flag.FlagSet)) ([]
 	flags.StringVar(&c.options.Dir, "dir", "", "folder of the cluster")
 	flags.StringVar(&c.options.Cache, "cache", "", "where built programs are kept")
 	flags.StringVar(&c.options.Source, "source", "", "root of the repository")
+	flags.StringVar(&c.options.Versions, "versions", "", "set of versions to take")
 	if add != nil {
 		add(flags)
 	}

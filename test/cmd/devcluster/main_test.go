@@ -18,6 +18,8 @@ func TestWithoutACluster(t *testing.T) {
 		{"help", 2, "usage: devcluster"},
 		{"dance", 2, `no command "dance"`},
 		{"up --dance", 2, "-dance"},
+		{"run", 2, "usage: devcluster run"},
+		{"build --versions newest", 1, `no set "newest"`},
 		{"ctl --dir " + none + " volsync", 2, "usage: devcluster ctl"},
 		{"ctl --dir " + none + " volsync kill", 1, "no cluster is running"},
 		{"status --dir " + none, 1, "no cluster is running"},

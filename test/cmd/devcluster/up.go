@@ -48,11 +48,11 @@ func (c *command) up(ctx context.Context, args []string) error {
 			cancel()
 		}()
 	}
-	return c.run(ctx, f)
+	return c.own(ctx, f)
 }
 
-// run has a cluster until it is told to end, or the cluster does.
-func (c *command) run(ctx context.Context, f upFlags) (err error) {
+// own has a cluster until it is told to end, or the cluster does.
+func (c *command) own(ctx context.Context, f upFlags) (err error) {
 	k, err := cluster.Up(ctx, c.options)
 	if err != nil {
 		return err

@@ -3,6 +3,7 @@ package application
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -112,8 +113,8 @@ func (f Freezes) AtMost(t *testing.T, form string, most time.Duration, why strin
 	}
 }
 
-// Report logs the table of the forms, and writes it to the file that
-// COPYTRIGGER_FREEZE_TABLE names.
+// Report logs the table of the forms, and writes it to freeze-SUITE.md in the folder that
+// COPYTRIGGER_FREEZE_TABLES names.
 func (f Freezes) Report(t *testing.T, forms ...string) {
 	t.Helper()
 	var b strings.Builder
@@ -128,7 +129,12 @@ func (f Freezes) Report(t *testing.T, forms ...string) {
 			f.Median(form).Seconds(), all[0].Seconds(), all[len(all)-1].Seconds())
 	}
 	t.Log("\n" + b.String())
-	if file := os.Getenv("COPYTRIGGER_FREEZE_TABLE"); file != "" {
+	if dir := os.Getenv("COPYTRIGGER_FREEZE_TABLES"); dir != "" {
+		suite, err := os.Getwd()
+		if err != nil {
+			t.Fatal(err)
+		}
+		file := filepath.Join(dir, "freeze-"+filepath.Base(suite)+".md")
 		if err := os.WriteFile(file, []byte(b.String()), 0o644); err != nil {
 			t.Fatal(err)
 		}

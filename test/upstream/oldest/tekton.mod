@@ -1,6 +1,6 @@
-module github.com/copytrigger/copytrigger/test/upstream/tekton
+module github.com/copytrigger/copytrigger/test/upstream
 
-go 1.25.0
+go 1.26.0
 
 tool (
 	github.com/tektoncd/pipeline/cmd/controller

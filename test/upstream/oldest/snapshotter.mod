@@ -1,6 +1,20 @@
-module github.com/copytrigger/copytrigger/test/upstream/snapshotter
+module github.com/copytrigger/copytrigger/test/upstream
 
-go 1.25.0
+go 1.26.0
+
+replace k8s.io/api => k8s.io/api v0.31.0
+
+replace k8s.io/apimachinery => k8s.io/apimachinery v0.31.0
+
+replace k8s.io/client-go => k8s.io/client-go v0.31.0
+
+replace k8s.io/code-generator => k8s.io/code-generator v0.31.0
+
+replace k8s.io/component-base => k8s.io/component-base v0.31.0
+
+replace k8s.io/component-helpers => k8s.io/component-helpers v0.31.0
+
+replace github.com/kubernetes-csi/external-snapshotter/client/v8 => github.com/kubernetes-csi/external-snapshotter/client/v8 v8.2.0
 
 tool (
 	github.com/kubernetes-csi/external-snapshotter/v8/cmd/csi-snapshotter
@@ -74,14 +88,4 @@ require (
 	sigs.k8s.io/json v0.0.0-20221116044647-bc3834ca7abd // indirect
 	sigs.k8s.io/structured-merge-diff/v4 v4.4.3 // indirect
 	sigs.k8s.io/yaml v1.4.0 // indirect
-)
-
-replace (
-	github.com/kubernetes-csi/external-snapshotter/client/v8 => github.com/kubernetes-csi/external-snapshotter/client/v8 v8.2.0
-	k8s.io/api => k8s.io/api v0.31.0
-	k8s.io/apimachinery => k8s.io/apimachinery v0.31.0
-	k8s.io/client-go => k8s.io/client-go v0.31.0
-	k8s.io/code-generator => k8s.io/code-generator v0.31.0
-	k8s.io/component-base => k8s.io/component-base v0.31.0
-	k8s.io/component-helpers => k8s.io/component-helpers v0.31.0
 )

@@ -1,6 +1,6 @@
-module github.com/copytrigger/copytrigger/test/upstream/restic
+module github.com/copytrigger/copytrigger/test/upstream
 
-go 1.24.0
+go 1.26.0
 
 tool github.com/restic/restic/cmd/restic
 

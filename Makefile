@@ -95,6 +95,15 @@ node: tools-node ## the throw-away node itself: it runs pods, and leaves nothing
 	cd test && $(DEVCLUSTER) build --tekton
 	cd test && COPYTRIGGER_E2E_TESTS=1 $(PLAIN) $(GO) test -count=1 -timeout 30m -run '^TestNode$$' ./cluster
 
+# Each suite adds its count to the others'; the last one's line is of all. All run, whatever fails.
+.PHONY: test-existing
+test-existing: ## what can run in the cluster of KUBECONFIG, if USE_EXISTING_CLUSTER=true says that it is meant
+	@[ "$$USE_EXISTING_CLUSTER" = true ] || { echo 'this runs tests in the current context of KUBECONFIG; say USE_EXISTING_CLUSTER=true if that is meant (test/README.md)' >&2; exit 2; }
+	@mkdir -p bin; rm -f bin/tally.json
+	@failed=; for suite in integration e2e/jobs e2e/tekton e2e/argo; do \
+		(cd test/$$suite && COPYTRIGGER_TALLY=$(CURDIR)/bin/tally.json $(GO) test -count=1 -timeout 60m) || failed="$$failed $$suite"; \
+	done; [ -z "$$failed" ] || { echo "failed:$$failed" >&2; exit 1; }
+
 .PHONY: tasks-image
 tasks-image: ## build the image as IMAGE=NAME:TAG and name it in tasks/, workflows/ and jobs/, with its digest
 	@set -e; image='$(IMAGE)'; name=$${image%:*}; tag=$${image##*:}; \

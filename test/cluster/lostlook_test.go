@@ -72,7 +72,7 @@ func (s *site) lateNews() *lateNews {
 	s.t.Cleanup(way.Close)
 	s.t.Cleanup(l.release)
 	kubeconfig := filepath.Join(s.t.TempDir(), "kubeconfig")
-	s.must(writeKubeconfig(kubeconfig, way.URL, s.caFile(), "", clientcmdapi.AuthInfo{}))
+	s.must(writeKubeconfig(kubeconfig, clientcmdapi.Cluster{Server: way.URL}, "", clientcmdapi.AuthInfo{}))
 	s.rerun("csi-snapshotter", "--kubeconfig="+kubeconfig, "--v=4", "--retry-interval-start=1ms")
 	return l
 }

@@ -24,6 +24,7 @@ import (
 // script, and its Role, with which the script runs.
 func TestReadme(t *testing.T) {
 	t.Parallel()
+	Need(t, DefaultClasses)
 	text, err := os.ReadFile("../../README.md")
 	if err != nil {
 		t.Fatal(err)

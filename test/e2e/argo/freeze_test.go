@@ -30,7 +30,7 @@ func forms() []form {
 		{"quiesced-copy-run, a hold command", 4, oneHold, oneContainer, oneContainer},
 		{"examples/dag.yaml, several pods", 3, severalPods, [2]string{"quiesce", "main"}, [2]string{"unquiesce", "main"}},
 		{"kubectl in a shell loop, one pod", 2, kubectlOnePod, [2]string{"all", "quiesce"}, [2]string{"all", "main"}},
-		{"kubectl in a shell loop, several pods", 2, kubectlSeveralPods, [2]string{"quiesce", "main"}, [2]string{"unquiesce", "main"}},
+		{"kubectl in a shell loop, several pods", 3, kubectlSeveralPods, [2]string{"quiesce", "main"}, [2]string{"unquiesce", "main"}},
 	}
 }
 

@@ -27,7 +27,7 @@ func forms() []form {
 		{"quiesced-copy-run, a hold command", 6, oneHold, "", ""},
 		{"separate Tasks, several pods", 3, severalPods, "quiesce", "unquiesce"},
 		{"kubectl in a shell loop, one pod", 2, kubectlOnePod, "all", "all"},
-		{"kubectl in a shell loop, several pods", 2, kubectlSeveralPods, "quiesce", "unquiesce"},
+		{"kubectl in a shell loop, several pods", 3, kubectlSeveralPods, "quiesce", "unquiesce"},
 	}
 }
 

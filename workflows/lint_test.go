@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	wfv1 "github.com/argoproj/argo-workflows/v4/pkg/apis/workflow/v1alpha1"
+	"github.com/argoproj/argo-workflows/v4/util/logging"
 	"github.com/argoproj/argo-workflows/v4/workflow/common"
 	"github.com/argoproj/argo-workflows/v4/workflow/validate"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -23,8 +24,10 @@ type (
 	clustered  map[string]*wfv1.ClusterWorkflowTemplate
 )
 
-func (n namespaced) Get(name string) (*wfv1.WorkflowTemplate, error) { return get(n, name) }
-func (c clustered) Get(name string) (*wfv1.ClusterWorkflowTemplate, error) {
+func (n namespaced) Get(_ context.Context, name string) (*wfv1.WorkflowTemplate, error) {
+	return get(n, name)
+}
+func (c clustered) Get(_ context.Context, name string) (*wfv1.ClusterWorkflowTemplate, error) {
 	return get(c, name)
 }
 
@@ -39,6 +42,7 @@ func get[T any](all map[string]*T, name string) (*T, error) {
 // used, for it does not compile with the Kubernetes libraries of the program. What it does
 // with each object is this (v4.0.5, pkg/apiclient/offline-*-service-client.go).
 func lint(ctx context.Context, s *shipped, n namespaced, c clustered) []string {
+	ctx = logging.TestContext(ctx)
 	var problems []string
 	say := func(o any, name string, err error) {
 		if err != nil {
@@ -73,7 +77,7 @@ func TestLint(t *testing.T) {
 				Must(t, err)
 			}
 			None(t, lint(t.Context(), o, s.templates, nil))
-			for _, parsed := range common.ParseObjects(Text(t, name), true) {
+			for _, parsed := range common.ParseObjects(logging.TestContext(t.Context()), Text(t, name), true) {
 				if _, other := parsed.Object.(*metav1.ObjectMeta); !other {
 					Must(t, parsed.Err)
 				}
@@ -107,44 +111,26 @@ func TestBadTemplatesAreSeen(t *testing.T) {
 	}
 }
 
-// What Argo 4.0 has no more.
+// Argo 4.0 has no singular mutex and schedule any more: its types refuse them.
 func TestNothingDeprecated(t *testing.T) {
 	for _, name := range files(t) {
-		None(t, deprecated(read(t, name)))
+		None(t, concurrent(read(t, name)))
 	}
-	s := applied(t)
-	spec := &s.templates["quiesced-copy"].Spec
-	spec.Synchronization.Mutex = spec.Synchronization.Mutexes[0]
-	Some(t, deprecated(s), "mutex")
-	s = read(t, "examples/cronworkflow.yaml")
-	s.crons[0].Spec.Schedule = "0 0 * * *"
-	Some(t, deprecated(s), "schedule")
+	const file = "examples/cronworkflow.yaml"
+	for old, singular := range map[string]string{"schedules:": "schedule:", "mutexes:": "mutex:"} {
+		text := string(Text(t, file)) + "\n---\n" + string(Text(t, "templates/quiesced-copy/manifests.yaml"))
+		if _, err := decode([]byte(strings.ReplaceAll(text, old, singular))); err == nil {
+			t.Errorf("%s is a field", singular)
+		}
+	}
+	s := read(t, file)
+	s.crons[0].Spec.ConcurrencyPolicy = "Replace"
+	Some(t, concurrent(s), "concurrencyPolicy")
 }
 
-func deprecated(s *shipped) []string {
+func concurrent(s *shipped) []string {
 	var problems []string
-	check := func(name string, y *wfv1.Synchronization) {
-		if y != nil && (y.Mutex != nil || y.Semaphore != nil) {
-			problems = append(problems, name+": singular mutex or semaphore")
-		}
-	}
-	spec := func(name string, spec wfv1.WorkflowSpec) {
-		check(name, spec.Synchronization)
-		for _, tmpl := range spec.Templates {
-			check(name+"/"+tmpl.Name, tmpl.Synchronization)
-		}
-	}
-	for name, o := range s.templates {
-		spec(name, o.Spec)
-	}
-	for _, o := range s.workflows {
-		spec(o.GenerateName, o.Spec)
-	}
 	for _, o := range s.crons {
-		spec(o.Name, o.Spec.WorkflowSpec)
-		if o.Spec.Schedule != "" {
-			problems = append(problems, o.Name+": singular schedule")
-		}
 		if o.Spec.ConcurrencyPolicy != "Forbid" {
 			problems = append(problems, o.Name+": concurrencyPolicy is not Forbid")
 		}

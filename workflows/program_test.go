@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	wfv1 "github.com/argoproj/argo-workflows/v4/pkg/apis/workflow/v1alpha1"
+	"github.com/argoproj/argo-workflows/v4/util/logging"
 	"github.com/argoproj/argo-workflows/v4/workflow/common"
 
 	. "github.com/copytrigger/copytrigger/internal/yamltest"
@@ -41,7 +42,7 @@ func filled(t *testing.T, tmpl *wfv1.Template) *wfv1.Template {
 		}
 		args.Parameters = append(args.Parameters, wfv1.Parameter{Name: p.Name, Value: wfv1.AnyStringPtr(values[p.Name])})
 	}
-	got, err := common.ProcessArgs(t.Context(), tmpl, &args, global, common.Parameters{}, false, "shop", nil)
+	got, err := common.ProcessArgs(logging.TestContext(t.Context()), tmpl, &args, global, common.Parameters{}, false, "shop", nil)
 	Must(t, err)
 	return got
 }

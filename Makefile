@@ -4,6 +4,7 @@ GO             ?= go
 GO_TAGS        ?= urfave_cli_no_docs,urfave_cli_no_suggest,nethttpomithttp2
 VERSION        ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 STATICCHECK    ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOTESTSUM      ?= gotest.tools/gotestsum@v1.13.0
 # Each module by itself: what the tests need must not reach the program.
 MODULES        := . test images workflows
 # The versions of what a cluster is made of: a column of test/upstream/versions.
@@ -30,6 +31,10 @@ build: ## build bin/copytrigger
 tools-image tools-test tools-demo tools-recipes tools-node: tools-%:
 	@.ci/install $*
 
+# go test of the suite $(1), told in short, and kept for docs/versions.md.
+gotest = mkdir -p $(CURDIR)/bin/ran/$(VERSIONS) && $(GO) run $(GOTESTSUM) --format=pkgname --format-hide-empty-pkg \
+	--jsonfile=$(CURDIR)/bin/ran/$(VERSIONS)/$(1).json --
+
 # The race detector needs a C compiler; where there is none .ci/install has said so.
 RACE = $$(command -v $${CC:-gcc} >/dev/null && echo -race)
 
@@ -38,13 +43,13 @@ test: unit integration ## every test, on a throw-away cluster
 
 .PHONY: unit
 unit: tools-test ## the tests that need no cluster
-	$(GO) test $(RACE) -shuffle=on ./...
-	cd workflows && $(PLAIN) $(GO) test -shuffle=on ./...
+	$(call gotest,unit) $(RACE) -shuffle=on -timeout 30m ./...
+	cd workflows && export $(PLAIN) && $(call gotest,workflows) -shuffle=on -timeout 30m ./...
 
 .PHONY: integration
 integration: tools-test programs ## the tests on a throw-away cluster with the real VolSync
 	@sync # what building has left to be written would hold up the disk
-	cd test && COPYTRIGGER_CLUSTER_TESTS=1 $(GO) test $(RACE) -shuffle=on -p 1 -timeout 40m ./...
+	cd test && export COPYTRIGGER_CLUSTER_TESTS=1 && $(call gotest,integration) $(RACE) -shuffle=on -p 1 -timeout 40m ./...
 
 RUNS ?= 200
 .PHONY: bench
@@ -55,7 +60,7 @@ bench: programs ## how long the application is frozen beyond VolSync's own time,
 .PHONY: recipes
 recipes: tools-recipes tools-test programs ## the recipes of docs/recipes against the real databases
 	@sync # the databases would wait for what building has left to be written
-	cd test && COPYTRIGGER_RECIPE_TESTS=1 $(GO) test -count=1 $(RACE) -shuffle=on -timeout 40m -v ./recipes
+	cd test && export COPYTRIGGER_RECIPE_TESTS=1 && $(call gotest,recipes) -count=1 $(RACE) -shuffle=on -timeout 40m ./recipes
 
 # The tests of the packages $(2) in test/e2e, in one cluster with the parts $(1). First, with the
 # cluster to themselves, those that measure how long an application is frozen; they leave the
@@ -65,7 +70,7 @@ cd test && $(DEVCLUSTER) build $(1)
 @sync # what building has left to be written would be measured, too
 cd test && COPYTRIGGER_E2E_TESTS=1 COPYTRIGGER_IMAGE=$(abspath $(IMAGE_ARCHIVE)) COPYTRIGGER_FREEZE_TABLES=$(CURDIR)/bin $(PLAIN) \
 	$(GO) run ./cmd/devcluster run $(1) -- sh -ec \
-	'$(GO) test -count=1 -timeout 60m -v -p 1 -run "^TestFreeze$$" $(2) && $(GO) test -count=1 -shuffle=on -timeout 60m -v -p 3 -skip "^TestFreeze$$" $(2)'
+	'$(call gotest,freeze) -count=1 -timeout 60m -p 1 -run "^TestFreeze$$" $(2) && $(call gotest,e2e) -count=1 -shuffle=on -timeout 60m -p 3 -skip "^TestFreeze$$" $(2)'
 @for table in $(patsubst ./e2e/%,bin/freeze-%.md,$(2)); do echo "$$table"; cat "$$table"; done
 endef
 
@@ -96,6 +101,15 @@ e2e-events: tools-node image ## the same for Argo Events, with Argo Workflows an
 node: tools-node ## the throw-away node itself: it runs pods, and leaves nothing behind
 	cd test && $(DEVCLUSTER) build --tekton
 	cd test && COPYTRIGGER_E2E_TESTS=1 $(PLAIN) $(GO) test -count=1 -timeout 30m -run '^TestNode$$' ./cluster
+
+# Each suite adds its count to the others'; the last one's line is of all. All run, whatever fails.
+.PHONY: test-existing
+test-existing: ## what can run in the cluster of KUBECONFIG, if USE_EXISTING_CLUSTER=true says that it is meant
+	@[ "$$USE_EXISTING_CLUSTER" = true ] || { echo 'this runs tests in the current context of KUBECONFIG; say USE_EXISTING_CLUSTER=true if that is meant (test/README.md)' >&2; exit 2; }
+	@mkdir -p bin; rm -f bin/tally.json
+	@failed=; for suite in integration e2e/jobs e2e/tekton e2e/argo; do \
+		(cd test/$$suite && COPYTRIGGER_TALLY=$(CURDIR)/bin/tally.json $(GO) test -count=1 -timeout 60m) || failed="$$failed $$suite"; \
+	done; [ -z "$$failed" ] || { echo "failed:$$failed" >&2; exit 1; }
 
 .PHONY: tasks-image
 tasks-image: ## build the image as IMAGE=NAME:TAG and name it in tasks/, workflows/ and jobs/, with its digest
@@ -132,6 +146,10 @@ check: ## formatting, go vet, staticcheck and tidy modules
 		echo "checking $$module"; \
 		(cd $$module && $(GO) mod tidy -diff && $(PLAIN) $(GO) vet ./... && $(PLAIN) $(GO) run $(STATICCHECK) ./...); \
 	done
+
+.PHONY: versions
+versions: ## make docs/versions.md from the tests that ran last, on each set of versions
+	cd test && $(PLAIN) $(GO) run ./cmd/versions
 
 .PHONY: clean
 clean: cluster-down ## remove what was built

@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -18,9 +19,26 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/sys/unix"
+
+	"github.com/copytrigger/copytrigger/internal/cli"
 )
 
-func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"copytrigger": main}) }
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"copytrigger": main, "signalled-at-the-end": signalledAtTheEnd})
+}
+
+// signalledAtTheEnd is main, with every signal that a step ends by in the last moment.
+func signalledAtTheEnd() {
+	code := cli.Main(os.Args, versionOf(), os.Stdout, os.Stderr)
+	runtime.LockOSThread() // a signal to its own thread has come when the call returns
+	for name, s := range signals {
+		if err := unix.Tgkill(os.Getpid(), unix.Gettid(), s); err != nil {
+			fmt.Fprintf(os.Stderr, "SIG%s was not sent: %v\n", name, err)
+			os.Exit(70)
+		}
+	}
+	os.Exit(code)
+}
 
 // The stories of a user that need no cluster.
 func TestScripts(t *testing.T) {
@@ -55,45 +73,70 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 var signals = map[string]syscall.Signal{"TERM": syscall.SIGTERM, "INT": syscall.SIGINT, "HUP": syscall.SIGHUP}
 
 // stopped SIGNALS CODE PATTERN PROGRAM ARGS... sends signals when a line of stderr matches.
-// They are separated by commas, and a duration among them is a pause.
+// They are separated by commas. Among them, a duration is a pause, /PATTERN/ waits for another
+// line, and a signal with a + is sent again and again until the program has ended: however slow
+// the machine is, one of them comes late enough.
 func stopped(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 4 {
 		ts.Fatalf("usage: stopped SIGNAL CODE PATTERN PROGRAM ARGS...")
 	}
-	pattern := regexp.MustCompile(args[2])
+	todo := append([]string{"/" + args[2] + "/"}, strings.Split(args[0], ",")...)
 	cmd := exec.Command(lookup(ts, args[3]), args[4:]...)
 	cmd.Env, cmd.Dir, cmd.Stdout = ts.Value("vars").([]string), ts.MkAbs("."), ts.Stdout()
 	stderr, err := cmd.StderrPipe()
 	ts.Check(err)
 	ts.Check(cmd.Start())
-	sent := false
+	ended := make(chan struct{})
 	for lines := bufio.NewScanner(stderr); lines.Scan(); {
 		_, err := io.WriteString(ts.Stderr(), lines.Text()+"\n")
 		ts.Check(err)
-		if !sent && pattern.MatchString(lines.Text()) {
-			sent = true
-			ts.Check(send(cmd.Process, args[0]))
+		if pattern, found := waitsFor(todo); found && regexp.MustCompile(pattern).MatchString(lines.Text()) {
+			for todo = todo[1:]; len(todo) > 0; todo = todo[1:] {
+				if _, found := waitsFor(todo); found {
+					break
+				}
+				ts.Check(send(cmd.Process, todo[0], ended))
+			}
 		}
 	}
 	err = cmd.Wait()
-	if !sent {
-		ts.Fatalf("it ended before it said %q", args[2])
+	close(ended)
+	if pattern, found := waitsFor(todo); found {
+		ts.Fatalf("it ended before it said %q", pattern)
 	}
 	wants(ts, args[1], err)
 }
 
-func send(p *os.Process, signs string) error {
-	for sign := range strings.SplitSeq(signs, ",") {
-		number, known := signals[sign]
-		if !known {
-			pause, err := time.ParseDuration(sign)
-			if err != nil {
-				return err
+// waitsFor is the pattern of the line that is waited for before anything else.
+func waitsFor(todo []string) (pattern string, found bool) {
+	if len(todo) == 0 || !strings.HasPrefix(todo[0], "/") {
+		return "", false
+	}
+	return strings.Trim(todo[0], "/"), true
+}
+
+func send(p *os.Process, sign string, ended <-chan struct{}) error {
+	sign, again := strings.CutSuffix(sign, "+")
+	number, known := signals[sign]
+	if !known {
+		pause, err := time.ParseDuration(sign)
+		time.Sleep(pause)
+		return err
+	}
+	if err := p.Signal(number); err != nil {
+		return fmt.Errorf("%s: %w", sign, err)
+	}
+	if again {
+		go func() {
+			for tick := time.Tick(100 * time.Millisecond); ; {
+				select {
+				case <-ended:
+					return
+				case <-tick:
+					_ = p.Signal(number) // it may have ended just now
+				}
 			}
-			time.Sleep(pause)
-		} else if err := p.Signal(number); err != nil {
-			return fmt.Errorf("%s: %w", sign, err)
-		}
+		}()
 	}
 	return nil
 }

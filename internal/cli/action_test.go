@@ -38,7 +38,7 @@ func (f failing) Write([]byte) (int, error) { return 0, f.err }
 
 // acted runs one action as a command.
 func acted(t *testing.T, stdout io.Writer, dir string, act action) error {
-	m := newProgram(stdout, io.Discard)
+	m := newProgram(stdout, io.Discard, withSignals())
 	app := m.app("v1")
 	app.Commands = []*cli.Command{{Name: "act", Flags: common(), Action: m.run(act)}}
 	return app.Run([]string{"copytrigger", "act", "--kubeconfig", kubeconfig(t), "--pvc", "data", "--results-dir", dir})
@@ -173,8 +173,8 @@ func TestGoodEndIsLeftAlone(t *testing.T) {
 func TestFinalErrorHasAttributes(t *testing.T) {
 	noEnv(t)
 	var out, log bytes.Buffer
-	code := Main([]string{"copytrigger", "await-waiting", "--kubeconfig", kubeconfig(t), "--pvc", "data", "--timeout", "0",
-		"--log-format", "json"}, "v1", &out, &log)
+	code := newProgram(&out, &log, withSignals()).main([]string{"copytrigger", "await-waiting", "--kubeconfig", kubeconfig(t), "--pvc", "data",
+		"--timeout", "0", "--log-format", "json"}, "v1")
 	lines := strings.Split(strings.TrimSpace(log.String()), "\n")
 	var last map[string]string
 	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &last); err != nil {

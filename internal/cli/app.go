@@ -24,12 +24,15 @@ import (
 
 // Main runs the command line and returns the exit code. args includes the program's name.
 func Main(args []string, version string, stdout, stderr io.Writer) int {
-	m := newProgram(stdout, stderr)
+	return newProgram(stdout, stderr, processSignals{}).main(args, version)
+}
+
+func (m *program) main(args []string, version string) int {
 	// Signals are not left to the default at the end: the exit code is that of what was done,
 	// not of one that comes a moment before it.
 	alive, end := context.WithCancel(context.Background())
 	defer end()
-	ctx, stop := signals(alive, func() bool { return !m.seesItThrough.Load() })
+	ctx, stop := signals(alive, m.signals, func() bool { return !m.seesItThrough.Load() })
 	m.stopListening = func() (step.Stop, bool) { stop(); return stopOf(ctx) }
 	defer m.stderr.flush(flushLimit)
 	err := m.app(version).RunContext(ctx, args)
@@ -46,13 +49,14 @@ type program struct {
 	rawStderr     io.Writer              // for a command that is run
 	log           *slog.Logger           // as text until the flags say otherwise
 	format        atomic.Pointer[string] // of the log
-	seesItThrough atomic.Bool            // a second signal does not kill
+	signals       signalSource
+	seesItThrough atomic.Bool // a second signal does not kill
 	// stopListening leaves the signals to whoever asks. One that has come until then is told.
 	stopListening func() (step.Stop, bool)
 }
 
-func newProgram(stdout, stderr io.Writer) *program {
-	m := &program{stdout: stdout, rawStderr: stderr, stopListening: func() (step.Stop, bool) { return step.Stop{}, false }}
+func newProgram(stdout, stderr io.Writer, from signalSource) *program {
+	m := &program{stdout: stdout, rawStderr: stderr, signals: from, stopListening: func() (step.Stop, bool) { return step.Stop{}, false }}
 	m.stderr = newLines(stderr, m.lost)
 	m.speak("text")
 	return m

@@ -56,6 +56,18 @@ func TestRooms(t *testing.T) {
 	}
 }
 
+// The tests of this room take no signals of the process, which it has only once: see
+// [testSignals].
+func TestNoTestTakesTheSignalsOfTheProcess(t *testing.T) {
+	got := strings.Fields(list(t, "-f", `{{join .TestImports " "}} {{join .XTestImports " "}}`, "internal/cli")[0])
+	if !slices.Contains(got, "testing") {
+		t.Fatalf("the list does not have what tests import: %q", got)
+	}
+	if slices.Contains(got, "os/signal") {
+		t.Error("a test imports os/signal")
+	}
+}
+
 // Only this room knows the library for command lines.
 func TestOnlyHereImportsUrfave(t *testing.T) {
 	var who []string

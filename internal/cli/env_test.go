@@ -22,7 +22,7 @@ func TestEnvironment(t *testing.T) {
 	// What cannot be given together with the rest.
 	without := map[string][]string{"run": {"hold", "pvc-only"}, "await-waiting": {"pvc-only"}, "await-completed": {"copy", "pvc-only"}, "record": {"exit"}}
 	arguments := map[string][]string{"record": {"file"}, "install": {"dir"}} // there is no variable for these
-	m := newProgram(io.Discard, io.Discard)
+	m := newProgram(io.Discard, io.Discard, withSignals())
 	for _, c := range m.app("v1").Commands {
 		t.Run(c.Name, func(t *testing.T) {
 			args := []string{c.Name}

@@ -28,7 +28,7 @@ func must[T any](v T, err error) T {
 
 // parsed is what a command line comes to, short of doing it.
 func parsed(args ...string) (o options, err error) {
-	m := newProgram(io.Discard, io.Discard)
+	m := newProgram(io.Discard, io.Discard, withSignals())
 	app := m.app("v1")
 	for _, c := range app.Commands {
 		c.Action = func(c *cli.Context) error {

@@ -130,7 +130,7 @@ func TestMainWithBlockedStderr(t *testing.T) {
 		r, w := io.Pipe()
 		var out strings.Builder
 		start := time.Now()
-		if got := Main(append([]string{"copytrigger"}, c.args...), "v1", &out, w); got != c.want {
+		if got := newProgram(&out, w, withSignals()).main(append([]string{"copytrigger"}, c.args...), "v1"); got != c.want {
 			t.Errorf("%q: got code %d, want %d", c.args, got, c.want)
 		}
 		if took := time.Since(start); took > time.Minute {
@@ -149,7 +149,7 @@ func TestLostMessages(t *testing.T) {
 		"text": "copytrigger: warning: 7 messages were dropped: stderr was not read\n",
 		"json": `"level":"WARN","msg":"7 messages were dropped: stderr was not read"}` + "\n",
 	} {
-		m := newProgram(io.Discard, io.Discard)
+		m := newProgram(io.Discard, io.Discard, withSignals())
 		m.speak(format)
 		if got := string(m.lost(7)); !strings.HasSuffix(got, want) || format == "text" && got != want {
 			t.Errorf("%s: got %q, want %q", format, got, want)

@@ -3,7 +3,6 @@ package cli
 import (
 	"fmt"
 	"os"
-	"os/signal"
 	"slices"
 	"strings"
 	"syscall"
@@ -57,13 +56,8 @@ func (m *program) record(c *cli.Context) error {
 
 // runRecorded is the exit code to record.
 func (m *program) runRecorded(o options) int {
-	got := make(chan os.Signal, len(obeyed()))
-	for _, s := range obeyed() {
-		if !signal.Ignored(s) {
-			signal.Notify(got, s)
-		}
-	}
-	catch(syscall.SIGPIPE) // the program ignores it
+	got := listen(m.signals, len(obeyed()))
+	m.catch(syscall.SIGPIPE) // the program ignores it
 	// A second signal must not kill us now: there would be no file.
 	if stop, stopped := m.stopListening(); stopped {
 		m.log.Warn(fmt.Sprintf("%s was not run: %s", o.command[0], stop))
@@ -110,7 +104,7 @@ func environmentWithout(flags ...string) []string {
 
 // catch catches signals that are then no reason to die or to stop. What is caught is not
 // inherited by a command, as what is ignored would be.
-func catch(signals ...os.Signal) { signal.Notify(make(chan os.Signal, 1), signals...) }
+func (m *program) catch(s ...os.Signal) { m.signals.Notify(make(chan os.Signal, 1), s...) }
 
 // installCommand brings the program into containers of other images.
 func (m *program) installCommand() *cli.Command {

@@ -65,7 +65,7 @@ func (m *program) wholeRun(ctx context.Context, s step.Step, o options) (result.
 // broken pipe, and the terminal does not stop it.
 func (m *program) seesThrough() {
 	m.seesItThrough.Store(true)
-	catch(syscall.SIGPIPE, syscall.SIGTSTP, syscall.SIGTTIN, syscall.SIGTTOU)
+	m.catch(syscall.SIGPIPE, syscall.SIGTSTP, syscall.SIGTTIN, syscall.SIGTTOU)
 }
 
 func (m *program) application(o options, s step.Step) step.Application {

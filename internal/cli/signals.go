@@ -24,6 +24,38 @@ func obeyed() []syscall.Signal {
 
 func stopBy(s syscall.Signal) step.Stop { return step.Stop{Name: unix.SignalName(s), Number: int(s)} }
 
+// signalSource is where signals come from: those of the process, or those of a test. Package
+// os/signal says what each method does.
+type signalSource interface {
+	Ignored(s os.Signal) bool
+	Ignore(s ...os.Signal)
+	Notify(c chan<- os.Signal, s ...os.Signal)
+	Stop(c chan<- os.Signal)
+	Reset(s ...os.Signal)
+}
+
+// processSignals are the signals of this process. A process has them only once: who takes
+// them in a test may get one that another test has sent.
+type processSignals struct{}
+
+func (processSignals) Ignored(s os.Signal) bool                  { return signal.Ignored(s) }
+func (processSignals) Ignore(s ...os.Signal)                     { signal.Ignore(s...) }
+func (processSignals) Notify(c chan<- os.Signal, s ...os.Signal) { signal.Notify(c, s...) }
+func (processSignals) Stop(c chan<- os.Signal)                   { signal.Stop(c) }
+func (processSignals) Reset(s ...os.Signal)                      { signal.Reset(s...) }
+
+// listen makes a channel that gets the signals that a step ends by, but for those that were
+// ignored before.
+func listen(from signalSource, room int) chan os.Signal {
+	got := make(chan os.Signal, room)
+	for _, s := range obeyed() {
+		if !from.Ignored(s) {
+			from.Notify(got, s)
+		}
+	}
+	return got
+}
+
 // signals gives a context that the first signal ends, with a [step.Stop] as its cause; a
 // step then still gives its trigger back. Who means it sends another SIGINT or SIGTERM
 // after more than an [echo]: that kills at once. A SIGHUP that is repeated never does,
@@ -33,21 +65,16 @@ func stopBy(s syscall.Signal) step.Stop { return step.Stop{Name: unix.SignalName
 // that nobody reads the log any more is no reason to die in the middle of a freeze.
 //
 // mayKill is asked first: a run with the application quiesced is not left by impatience.
-func signals(parent context.Context, mayKill func() bool) (context.Context, context.CancelFunc) {
-	signal.Ignore(syscall.SIGPIPE)
-	got := make(chan os.Signal, 1)
-	for _, s := range obeyed() {
-		if !signal.Ignored(s) {
-			signal.Notify(got, s)
-		}
-	}
+func signals(parent context.Context, from signalSource, mayKill func() bool) (context.Context, context.CancelFunc) {
+	from.Ignore(syscall.SIGPIPE)
+	got := listen(from, 1)
 	alive, end := context.WithCancel(parent)
 	ctx := obey(alive, got, func() {
 		if mayKill() {
-			signal.Reset(syscall.SIGTERM, syscall.SIGINT)
+			from.Reset(syscall.SIGTERM, syscall.SIGINT)
 		}
 	})
-	return ctx, func() { signal.Stop(got); end() }
+	return ctx, func() { from.Stop(got); end() }
 }
 
 // stopOf is the signal that ended the context of signals, if one did. It waits for its end.

@@ -5,18 +5,89 @@ import (
 	"errors"
 	"io"
 	"os"
-	"os/signal"
-	"runtime"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/copytrigger/copytrigger/internal/step"
 )
+
+// testSignals are the signals of one test, with what os/signal promises about them. No test
+// of this package takes those of the process: os/signal hands on what the process gets some
+// time later, to whoever listens then, and that may be the next test. Tests with real signals
+// are in cmd/copytrigger; each sends them to a process of its own.
+type testSignals struct {
+	mu      sync.Mutex
+	ignored map[os.Signal]bool
+	to      map[os.Signal][]chan<- os.Signal
+}
+
+// withSignals makes signals of which some are ignored from the start.
+func withSignals(ignored ...os.Signal) *testSignals {
+	s := &testSignals{ignored: map[os.Signal]bool{}, to: map[os.Signal][]chan<- os.Signal{}}
+	s.Ignore(ignored...)
+	return s
+}
+
+func (s *testSignals) Ignored(one os.Signal) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ignored[one]
+}
+
+func (s *testSignals) Ignore(all ...os.Signal) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, one := range all {
+		s.ignored[one] = true
+		delete(s.to, one)
+	}
+}
+
+func (s *testSignals) Notify(c chan<- os.Signal, all ...os.Signal) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, one := range all {
+		delete(s.ignored, one)
+		if !slices.Contains(s.to[one], c) {
+			s.to[one] = append(s.to[one], c)
+		}
+	}
+}
+
+func (s *testSignals) Stop(c chan<- os.Signal) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for one := range s.to {
+		s.to[one] = slices.DeleteFunc(s.to[one], func(other chan<- os.Signal) bool { return other == c })
+	}
+}
+
+func (s *testSignals) Reset(all ...os.Signal) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, one := range all {
+		delete(s.ignored, one)
+		delete(s.to, one)
+	}
+}
+
+// send sends a signal, and reports whether it would kill the process.
+func (s *testSignals) send(one os.Signal) (kills bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range s.to[one] {
+		select { // as os/signal sends: it never waits
+		case c <- one:
+		default:
+		}
+	}
+	return len(s.to[one]) == 0 && !s.ignored[one]
+}
 
 func TestSignalsEndTheContext(t *testing.T) {
 	for s, want := range map[syscall.Signal]step.Stop{
@@ -25,13 +96,11 @@ func TestSignalsEndTheContext(t *testing.T) {
 		syscall.SIGHUP:  {Name: "SIGHUP", Number: 1},
 	} {
 		t.Run(want.Name, func(t *testing.T) {
-			if signal.Ignored(s) {
-				t.Skip("ignored by whoever started the tests")
-			}
-			ctx, stop := signals(t.Context(), func() bool { return true })
+			from := withSignals()
+			ctx, stop := signals(t.Context(), from, func() bool { return true })
 			defer stop()
-			if err := syscall.Kill(os.Getpid(), s); err != nil {
-				t.Fatal(err)
+			if from.send(s) {
+				t.Fatal("it kills")
 			}
 			<-ctx.Done()
 			if got := context.Cause(ctx); !errors.Is(got, want) {
@@ -42,7 +111,7 @@ func TestSignalsEndTheContext(t *testing.T) {
 }
 
 func TestNoSignalNoCause(t *testing.T) {
-	ctx, stop := signals(t.Context(), func() bool { return true })
+	ctx, stop := signals(t.Context(), withSignals(), func() bool { return true })
 	stop()
 	<-ctx.Done()
 	if got := (step.Stop{}); errors.As(context.Cause(ctx), &got) {
@@ -52,15 +121,41 @@ func TestNoSignalNoCause(t *testing.T) {
 
 // nohup means what it says.
 func TestIgnoredHangupStaysIgnored(t *testing.T) {
-	signal.Ignore(syscall.SIGHUP)
-	defer signal.Reset(syscall.SIGHUP)
-	ctx, stop := signals(t.Context(), func() bool { return true })
+	from := withSignals(syscall.SIGHUP)
+	ctx, stop := signals(t.Context(), from, func() bool { return true })
 	defer stop()
-	if !signal.Ignored(syscall.SIGHUP) {
+	if !from.Ignored(syscall.SIGHUP) {
 		t.Error("SIGHUP is not ignored any more")
 	}
 	if ctx.Err() != nil {
 		t.Error(ctx.Err())
+	}
+	from.send(syscall.SIGHUP)
+	from.send(syscall.SIGTERM)
+	<-ctx.Done()
+	if want := (step.Stop{Name: "SIGTERM", Number: 15}); !errors.Is(context.Cause(ctx), want) {
+		t.Errorf("got %v, want %v", context.Cause(ctx), want)
+	}
+}
+
+// Who insists kills, but not a run that has an application quiesced. A broken pipe never does.
+func TestWhatKills(t *testing.T) {
+	for name, may := range map[string]bool{"impatience": true, "an application is quiesced": false} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				from := withSignals()
+				_, stop := signals(t.Context(), from, func() bool { return may })
+				defer stop()
+				from.send(syscall.SIGTERM)
+				time.Sleep(echo)
+				synctest.Wait()
+				for s, want := range map[syscall.Signal]bool{syscall.SIGTERM: may, syscall.SIGINT: may, syscall.SIGHUP: false, syscall.SIGPIPE: false} {
+					if got := from.send(s); got != want {
+						t.Errorf("%s kills: got %v, want %v", s, got, want)
+					}
+				}
+			})
+		})
 	}
 }
 
@@ -116,13 +211,14 @@ func TestSignalsOver(t *testing.T) {
 // the process: one that is not caught would kill this one.
 func TestSignalAfterTheEnd(t *testing.T) {
 	noEnv(t)
-	defer signal.Reset(syscall.SIGTERM)
-	if code := Main([]string{"copytrigger", "--version"}, "v1", io.Discard, io.Discard); code != 0 {
+	from := withSignals()
+	m := newProgram(io.Discard, io.Discard, from)
+	if code := m.main([]string{"copytrigger", "--version"}, "v1"); code != 0 {
 		t.Errorf("got code %d", code)
 	}
-	runtime.LockOSThread() // it has come when the call returns
-	defer runtime.UnlockOSThread()
-	if err := unix.Tgkill(os.Getpid(), unix.Gettid(), syscall.SIGTERM); err != nil {
-		t.Fatal(err)
+	for _, s := range obeyed() {
+		if from.send(s) {
+			t.Errorf("%s kills", s)
+		}
 	}
 }

@@ -99,11 +99,12 @@ func TestPassingOfOtherErrors(t *testing.T) {
 	}
 }
 
+// nobody listens there. A port that was let go a moment ago is anybody's.
+const nobody = "http://127.0.0.1:1"
+
 // The errors that the real client gets from real connections.
 func TestPassingOfConnections(t *testing.T) {
 	ok := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "{}") })
-	closed := httptest.NewServer(ok)
-	closed.Close()
 	secure := httptest.NewUnstartedServer(ok)
 	secure.Config.ErrorLog = log.New(io.Discard, "", 0)
 	secure.StartTLS()
@@ -134,7 +135,7 @@ func TestPassingOfConnections(t *testing.T) {
 		insecure bool
 		want     bool
 	}{
-		"refused":               {closed.URL, false, true},
+		"refused":               {nobody, false, true},
 		"hung up":               {hangUp.URL, false, true},
 		"reply cut off, HTTP/1": {one.URL, true, true},
 		"reply cut off, HTTP/2": {two.URL, true, true},
@@ -161,9 +162,7 @@ func TestPassingOfConnections(t *testing.T) {
 }
 
 func TestUndone(t *testing.T) {
-	closed := httptest.NewServer(nil)
-	closed.Close()
-	_, refused := http.Get(closed.URL)
+	_, refused := http.Get(nobody)
 	for name, c := range map[string]struct {
 		err  error
 		want bool

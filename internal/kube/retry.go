@@ -24,7 +24,7 @@ func Retry(ctx context.Context, trouble Trouble, f func(context.Context) error) 
 	err := retry.Do(ctx, backoff(&last), func(ctx context.Context) error {
 		err := f(ctx)
 		switch {
-		case err != nil && last != nil && ctx.Err() != nil && interrupted(err):
+		case err != nil && last != nil && ctx.Err() != nil && interrupted(ctx, err):
 			return last // err only repeats that time is up
 		case err == nil || ctx.Err() != nil || !trouble(err):
 			last = err
@@ -39,9 +39,10 @@ func Retry(ctx context.Context, trouble Trouble, f func(context.Context) error) 
 	return err
 }
 
-// interrupted says that a request only failed because its context ended.
-func interrupted(err error) bool {
-	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+// interrupted says that a request only failed because its context ended. Some say so by the
+// cause, as net/http does.
+func interrupted(ctx context.Context, err error) bool {
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Cause(ctx))
 }
 
 // backoff doubles from firstPause to maxPause, never comes back sooner than the server

@@ -3,6 +3,7 @@ package kube
 import (
 	"context"
 	"errors"
+	"net/url"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -48,22 +49,27 @@ func TestRetryEndsAtOnceForGood(t *testing.T) {
 }
 
 func TestRetryKeepsTheLastReason(t *testing.T) {
-	for name, f := range map[string]func(context.Context) error{
-		"failing at once": func(context.Context) error { return passing },
-		"hanging at the end": func() func(context.Context) error {
-			n := 0
-			return func(ctx context.Context) error {
-				if n++; n < 3 {
-					return passing
-				}
-				<-ctx.Done()
-				return ctx.Err()
+	hanging := func(says func(context.Context) error) func(context.Context) error {
+		n := 0
+		return func(ctx context.Context) error {
+			if n++; n < 3 {
+				return passing
 			}
-		}(),
+			<-ctx.Done()
+			return says(ctx)
+		}
+	}
+	timeUp := errors.New("time is up")
+	for name, f := range map[string]func(context.Context) error{
+		"failing at once":    func(context.Context) error { return passing },
+		"hanging at the end": hanging(func(ctx context.Context) error { return ctx.Err() }),
+		"hanging at the end, with the cause": hanging(func(ctx context.Context) error { // as net/http says it
+			return &url.Error{Op: "Get", URL: "x", Err: context.Cause(ctx)}
+		}),
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+				ctx, cancel := context.WithTimeoutCause(t.Context(), time.Hour, timeUp)
 				defer cancel()
 				start := time.Now()
 				if err := Retry(ctx, quiet, f); !errors.Is(err, passing) {

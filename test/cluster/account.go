@@ -10,7 +10,8 @@ import (
 )
 
 // ServiceAccountKubeconfig writes a kubeconfig that acts as the service account, with
-// its namespace in the context. The token is good for as long as any cluster lives.
+// its namespace in the context. The token is good for as long as any cluster of
+// ours lives; others may cut its time short.
 func (c *Cluster) ServiceAccountKubeconfig(ctx context.Context, namespace, account, path string) error {
 	seconds := int64(365 * 24 * 3600)
 	token, err := c.client.CoreV1().ServiceAccounts(namespace).CreateToken(ctx, account,
@@ -19,5 +20,5 @@ func (c *Cluster) ServiceAccountKubeconfig(ctx context.Context, namespace, accou
 	if err != nil {
 		return fmt.Errorf("asking for a token of %s/%s: %w", namespace, account, err)
 	}
-	return writeKubeconfig(path, c.config.Host, c.caFile(), namespace, clientcmdapi.AuthInfo{Token: token.Status.Token})
+	return writeKubeconfig(path, c.server, namespace, clientcmdapi.AuthInfo{Token: token.Status.Token})
 }

@@ -12,15 +12,18 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 )
 
 // ErrStopped is what Wait says of a cluster that somebody asked to stop.
 var ErrStopped = errors.New("the cluster was stopped")
 
-// Cluster is a running cluster: one of this process's own (Up), or another's (Attach).
+// Cluster is a running cluster: one of this process's own (Up), another's (Attach), or one
+// that is not of this package at all (Existing).
 type Cluster struct {
-	dir     string
+	dir     string // "" if it is not ours
 	config  *rest.Config
+	server  clientcmdapi.Cluster // how its API server is reached
 	client  kubernetes.Interface
 	dynamic dynamic.Interface
 	hand    hand
@@ -41,7 +44,7 @@ type owned struct {
 	over       chan struct{} // closed by Stop
 }
 
-// Kubeconfig is the path of the administrator's kubeconfig.
+// Kubeconfig is the path of the administrator's kubeconfig, in a cluster of ours.
 func (c *Cluster) Kubeconfig() string { return filepath.Join(c.dir, "admin.kubeconfig") }
 
 // RESTConfig is the administrator's access to the API, with no limit to speak of.
@@ -52,6 +55,9 @@ func (c *Cluster) Dir() string { return c.dir }
 
 // Dial connects to an address in the cluster's network: a pod's, for one.
 func (c *Cluster) Dial(ctx context.Context, kind, address string) (net.Conn, error) {
+	if !c.Ours() {
+		return nil, fmt.Errorf("connecting to %s: %w", address, ErrNotOurs)
+	}
 	return c.network.dial(ctx, kind, address)
 }
 
@@ -113,19 +119,45 @@ func (o *owned) stop() error {
 
 // connect makes the clients, once there is a kubeconfig.
 func (c *Cluster) connect() error {
-	config, err := clientcmd.BuildConfigFromFlags("", c.Kubeconfig())
+	rules := &clientcmd.ClientConfigLoadingRules{ExplicitPath: c.Kubeconfig()}
+	err := c.connectBy(clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{}))
+	if err != nil {
+		return err
+	}
+	c.config.QPS, c.config.Burst = 500, 1000
+	return c.clients()
+}
+
+// connectBy finds out who is asked, and how.
+func (c *Cluster) connectBy(access clientcmd.ClientConfig) error {
+	config, err := access.ClientConfig()
 	if err != nil {
 		return fmt.Errorf("reading the cluster's kubeconfig: %w", err)
 	}
-	config.QPS, config.Burst = 500, 1000
+	raw, err := access.RawConfig()
+	if err != nil {
+		return fmt.Errorf("reading the cluster's kubeconfig: %w", err)
+	}
+	if err := clientcmdapi.MinifyConfig(&raw); err != nil {
+		return fmt.Errorf("reading the cluster's kubeconfig: %w", err)
+	}
+	if err := clientcmdapi.FlattenConfig(&raw); err != nil {
+		return fmt.Errorf("reading the cluster's kubeconfig: %w", err)
+	}
+	for _, server := range raw.Clusters {
+		c.server = *server
+	}
 	c.config = config
-	if c.client, err = kubernetes.NewForConfig(config); err != nil {
+	return nil
+}
+
+func (c *Cluster) clients() error {
+	var err error
+	if c.client, err = kubernetes.NewForConfig(c.config); err != nil {
 		return fmt.Errorf("making a client: %w", err)
 	}
-	if c.dynamic, err = dynamic.NewForConfig(config); err != nil {
+	if c.dynamic, err = dynamic.NewForConfig(c.config); err != nil {
 		return fmt.Errorf("making a client: %w", err)
 	}
 	return nil
 }
-
-func (c *Cluster) caFile() string { return filepath.Join(c.dir, "pki", "ca.crt") }

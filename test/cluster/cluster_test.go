@@ -34,6 +34,7 @@ func TestCluster(t *testing.T) {
 		"held cut":      testHeldCut,
 		"held clone":    testHeldClone,
 		"late":          testLateReadiness,
+		"lost look":     testLostLook,
 		"killed":        testKilledVolsync,
 		"paused":        testPausedVolsync,
 		"killed driver": testKilledDriver,

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"fmt"
+	"path/filepath"
 	"strings"
 )
 
@@ -12,7 +13,8 @@ type plan struct {
 	pki      *pki
 	probe    *prober
 	ports    ports
-	node     *node // nil without one
+	node     *node  // nil without one
+	assets   string // folder of etcd and the API server, where they are not in kubeall
 }
 
 // ports on 127.0.0.1: outside is the API server's for everybody on this machine, api the
@@ -37,12 +39,18 @@ func pickPorts(node bool) (ports, error) {
 
 func (p *plan) server() string { return "https://" + local(p.ports.api) }
 
-// kubernetes is a component out of kubeall.
+// kubernetes is a component out of kubeall, or of the assets.
 func (p *plan) kubernetes(name string, port int, path string, args ...string) spec {
+	program := p.programs["kubeall"]
+	if p.assets != "" && (name == "etcd" || name == "kube-apiserver") {
+		program = filepath.Join(p.assets, name)
+	} else {
+		args = append([]string{name}, args...)
+	}
 	return spec{
 		name:    name,
-		program: p.programs["kubeall"],
-		args:    append([]string{name}, args...),
+		program: program,
+		args:    args,
 		address: local(port),
 		ready:   p.probe.get("https://" + local(port) + path),
 	}

@@ -10,14 +10,10 @@ import (
 
 // writeKubeconfig writes a kubeconfig that stands alone: certificates are in it, so it
 // may be copied elsewhere.
-func writeKubeconfig(file, server, caFile, namespace string, user clientcmdapi.AuthInfo) error {
-	ca, err := os.ReadFile(caFile)
-	if err != nil {
-		return fmt.Errorf("writing %s: %w", file, err)
-	}
+func writeKubeconfig(file string, server clientcmdapi.Cluster, namespace string, user clientcmdapi.AuthInfo) error {
 	const name = "copytrigger-test"
 	config := clientcmdapi.NewConfig()
-	config.Clusters[name] = &clientcmdapi.Cluster{Server: server, CertificateAuthorityData: ca}
+	config.Clusters[name] = &server
 	config.AuthInfos[name] = &user
 	config.Contexts[name] = &clientcmdapi.Context{Cluster: name, AuthInfo: name, Namespace: namespace}
 	config.CurrentContext = name
@@ -59,5 +55,9 @@ func (p *plan) certificateKubeconfig(user, file, server string) error {
 		}
 		*data = text
 	}
-	return writeKubeconfig(p.state.path(file), server, p.pki.path("ca.crt"), "", auth)
+	ca, err := os.ReadFile(p.pki.path("ca.crt"))
+	if err != nil {
+		return fmt.Errorf("writing a kubeconfig for %s: %w", user, err)
+	}
+	return writeKubeconfig(p.state.path(file), clientcmdapi.Cluster{Server: server, CertificateAuthorityData: ca}, "", auth)
 }

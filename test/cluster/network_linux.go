@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"runtime"
 	"sync"
 	"time"
 
@@ -28,14 +27,13 @@ func enterNetwork(pid int) (*network, error) {
 	}
 	n := &network{work: make(chan func())}
 	entered := make(chan error)
-	go func() {
-		runtime.LockOSThread() // never unlocked: the thread ends with this goroutine
+	onOwnThread(func() {
 		entered <- unix.Setns(int(file.Fd()), unix.CLONE_NEWNET)
 		file.Close()
 		for f := range n.work {
 			f()
 		}
-	}()
+	})
 	if err := <-entered; err != nil {
 		close(n.work)
 		return nil, fmt.Errorf("entering the cluster's network: %w", err)

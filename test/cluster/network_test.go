@@ -22,21 +22,21 @@ func TestForward(t *testing.T) {
 		all, _ := io.ReadAll(conn) // until the other side has sent everything
 		conn.Write(append([]byte("got "), all...))
 	}()
-	ports, err := freePorts(1)
-	if err != nil {
-		t.Fatal(err)
-	}
 	n := &network{}
-	here, err := n.forward(ports[0], there.Addr().String())
-	if err != nil {
-		t.Fatal(err)
+	through := func(address string) net.Conn {
+		here, err := n.forward(0, address) // a port that is free now
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { here.Close() })
+		conn, err := n.dial(t.Context(), "tcp4", here.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { conn.Close() })
+		return conn
 	}
-	defer here.Close()
-	conn, err := n.dial(t.Context(), "tcp4", local(ports[0]))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
+	conn := through(there.Addr().String())
 	if _, err := conn.Write([]byte("this")); err != nil {
 		t.Fatal(err)
 	}
@@ -46,13 +46,7 @@ func TestForward(t *testing.T) {
 	if got, err := io.ReadAll(conn); string(got) != "got this" || err != nil {
 		t.Errorf("got %q, %v", got, err)
 	}
-	there.Close()
-	conn, err = n.dial(t.Context(), "tcp4", local(ports[0]))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	if got, err := io.ReadAll(conn); len(got) > 0 || err != nil {
+	if got, err := io.ReadAll(through(local(1))); len(got) > 0 || err != nil {
 		t.Errorf("with nobody there: got %q, %v", got, err)
 	}
 }

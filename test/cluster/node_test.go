@@ -3,8 +3,6 @@ package cluster
 import (
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -24,6 +22,7 @@ func requireNode(t *testing.T) {
 // and after its owner was killed.
 func TestNode(t *testing.T) {
 	requireNode(t)
+	adopt(t)
 	before := tracesOf(t)
 	dir, err := os.MkdirTemp("", "node-") // t.TempDir is too long for the kubelet's sockets
 	if err != nil {
@@ -42,9 +41,9 @@ func TestNode(t *testing.T) {
 		groups = append(groups, s.Pid)
 	}
 
-	// One listener, for the API server; and the cgroup.
-	during := tracesOf(t)
-	if got := during.beyond(before); len(got.listeners) != 1 || len(got.mounts) != 0 || len(got.interfaces) != 0 || len(got.cgroups) == 0 {
+	// One listener, for the API server; the processes and the cgroup.
+	own := belongingsOf(t, c, components)
+	if got := tracesOf(t).beyond(before).of(own); len(got.processes) == 0 || len(got.listeners) != 1 || len(got.mounts) != 0 || len(got.interfaces) != 0 || len(got.cgroups) == 0 {
 		t.Errorf("the running node shows as %+v", got)
 	}
 	if err := owner.Process.Kill(); err != nil {
@@ -55,7 +54,7 @@ func TestNode(t *testing.T) {
 	if err := Down(t.Context(), Options{Dir: dir}); err != ErrDown {
 		t.Errorf("down: got %v, want %v", err, ErrDown)
 	}
-	if got := tracesOf(t).beyond(before); len(got.listeners)+len(got.mounts)+len(got.interfaces)+len(got.cgroups) > 0 {
+	if got := tracesOf(t).beyond(before).of(own); !got.none() {
 		t.Errorf("left behind: %+v", got)
 	}
 	if _, err := os.Stat(dir); err == nil {
@@ -113,45 +112,4 @@ func runPod(t *testing.T, c *Cluster) {
 	if got, err := os.ReadFile(filepath.Join(volume, "file")); string(got) != "written\n" {
 		t.Errorf("the volume has %q, %v", got, err)
 	}
-}
-
-// traces are what a node could leave on the machine.
-type traces struct{ listeners, mounts, interfaces, cgroups []string }
-
-func tracesOf(t *testing.T) traces {
-	t.Helper()
-	var all traces
-	for _, table := range []string{"tcp", "tcp6", "udp", "udp6"} {
-		for _, s := range waiting(t, table) {
-			all.listeners = append(all.listeners, table+" "+s.host+" "+s.inode)
-		}
-	}
-	mounts, err := os.ReadFile("/proc/self/mounts")
-	if err != nil {
-		t.Fatal(err)
-	}
-	all.mounts = strings.Split(string(mounts), "\n")
-	interfaces, err := os.ReadDir("/sys/class/net")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, i := range interfaces {
-		all.interfaces = append(all.interfaces, i.Name())
-	}
-	for _, root := range cgroupRoots() {
-		groups, err := filepath.Glob(filepath.Join(root, "copytrigger-*"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		all.cgroups = append(all.cgroups, groups...)
-	}
-	return all
-}
-
-// beyond is what is there that was not there.
-func (now traces) beyond(was traces) traces {
-	more := func(now, was []string) []string {
-		return slices.DeleteFunc(slices.Clone(now), func(s string) bool { return slices.Contains(was, s) })
-	}
-	return traces{more(now.listeners, was.listeners), more(now.mounts, was.mounts), more(now.interfaces, was.interfaces), more(now.cgroups, was.cgroups)}
 }

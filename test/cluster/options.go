@@ -35,6 +35,7 @@ type Options struct {
 	Progress io.Writer
 
 	versions Versions // those of the set
+	assets   string   // folder of an etcd and an API server that are there; empty if they are built
 }
 
 // filled is o with what was left empty found out.
@@ -67,8 +68,11 @@ func (o Options) filled() (Options, error) {
 	if o.Versions == "" {
 		o.Versions = cmp.Or(os.Getenv("VERSIONS"), DefaultVersions)
 	}
-	o.versions, err = ReadVersions(o.Source, o.Versions)
-	return o, err
+	if o.versions, err = ReadVersions(o.Source, o.Versions); err != nil {
+		return o, err
+	}
+	o.assets = assets(o)
+	return o, nil
 }
 
 // FindSource is the repository's root, looked for from the working directory upwards.

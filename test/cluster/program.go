@@ -25,6 +25,7 @@ type program struct {
 	modfile string   // what the module requires, below test/; its go.mod if empty
 	pkg     string   // package to build
 	ldflags string   // besides -s -w
+	tags    string   // build tags; none if empty
 	local   []string // directories of our own sources, below test/
 	// prepare makes what cannot be built as it is fit to be, and gives the -modfile to
 	// build with; nil for nothing.
@@ -48,6 +49,9 @@ func programs(o Options) []program {
 	kubernetes := kubernetesFlags(o.versions.Of("kubernetes"))
 	kubeall := upstream("kubernetes", "kubeall", ".", kubernetes)
 	kubeall.local = []string{"upstream"}
+	if o.assets != "" {
+		kubeall.tags = "assets"
+	}
 	all := []program{
 		kubeall,
 		upstream("volsync", "volsync-manager", volsyncModule+"/cmd",
@@ -119,6 +123,9 @@ func (p program) buildArgs(file, modfile string) []string {
 	args := []string{"build", "-trimpath", "-buildvcs=false"}
 	if modfile != "" {
 		args = append(args, "-modfile="+modfile)
+	}
+	if p.tags != "" {
+		args = append(args, "-tags="+p.tags)
 	}
 	return append(args, "-ldflags", strings.TrimSpace("-s -w "+p.ldflags), "-o", file, p.pkg)
 }

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"os"
 	"os/exec"
 	"runtime"
 	"syscall"
@@ -20,18 +21,17 @@ type spawner struct {
 func newSpawner(isolated bool) (*spawner, error) {
 	s := &spawner{work: make(chan func()), isolated: isolated}
 	entered := make(chan error)
-	go func() {
-		// Never unlocked: the thread ends with this goroutine.
-		runtime.LockOSThread()
+	onOwnThread(func() {
 		var err error
 		if isolated {
+			tryProcesses()
 			err = isolate()
 		}
 		entered <- err
 		for f := range s.work {
 			f()
 		}
-	}()
+	})
 	if err := <-entered; err != nil {
 		s.end()
 		return nil, err
@@ -61,3 +61,29 @@ func (s *spawner) start(cmd *exec.Cmd) error {
 
 // end lets go of the thread; what is still running from it is killed.
 func (s *spawner) end() { close(s.work) }
+
+// tryProcesses lets package os find out what the kernel can do for processes. Where nothing has
+// been started yet, it starts one that ends at once. The first process of a PID namespace must
+// not be that one: nothing could be started after it.
+func tryProcesses() {
+	if p, err := os.FindProcess(os.Getpid()); err == nil {
+		_ = p.Release()
+	}
+}
+
+// onOwnThread runs f on a thread that does nothing else, and ends with it. This is never the
+// process's first thread, which does not end before the process does: it would keep the
+// namespaces that f enters, and what /proc says of the process would be said of those.
+func onOwnThread(f func()) {
+	go func() {
+		runtime.LockOSThread()
+		if syscall.Gettid() != os.Getpid() {
+			f()
+			return // locked still, so that the thread ends with this goroutine
+		}
+		begun := make(chan struct{})
+		onOwnThread(func() { close(begun); f() })
+		<-begun // the other one has a thread, and it is not this one
+		runtime.UnlockOSThread()
+	}()
+}

@@ -21,7 +21,7 @@ func Up(ctx context.Context, options Options) (*Cluster, error) {
 	if err := programs.check(o); err != nil {
 		return nil, err
 	}
-	p := &plan{programs: programs}
+	p := &plan{programs: programs, assets: o.assets}
 	if o.Node {
 		if err := checkNode(o.Dir); err != nil {
 			return nil, fmt.Errorf("starting a cluster: %w", err)

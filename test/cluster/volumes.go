@@ -17,6 +17,9 @@ import (
 
 // VolumeDir is the directory on disk that is a bound claim's volume.
 func (c *Cluster) VolumeDir(ctx context.Context, namespace, claim string) (string, error) {
+	if !c.Ours() {
+		return "", fmt.Errorf("finding the volume of claim %s/%s: %w", namespace, claim, ErrNotOurs)
+	}
 	pvc, err := c.client.CoreV1().PersistentVolumeClaims(namespace).Get(ctx, claim, metav1.GetOptions{})
 	if err != nil {
 		return "", fmt.Errorf("reading claim %s/%s: %w", namespace, claim, err)
@@ -37,6 +40,9 @@ func (c *Cluster) VolumeDir(ctx context.Context, namespace, claim string) (strin
 // SnapshotDir is the directory on disk that is a VolumeSnapshot's contents. There is
 // none before the snapshot is cut.
 func (c *Cluster) SnapshotDir(ctx context.Context, namespace, name string) (string, error) {
+	if !c.Ours() {
+		return "", fmt.Errorf("finding the contents of snapshot %s/%s: %w", namespace, name, ErrNotOurs)
+	}
 	group := schema.GroupVersion{Group: "snapshot.storage.k8s.io", Version: "v1"}
 	snapshot, err := c.dynamic.Resource(group.WithResource("volumesnapshots")).Namespace(namespace).Get(ctx, name, metav1.GetOptions{})
 	if err != nil {
@@ -78,5 +84,8 @@ func (c *Cluster) SnapshotCut(ctx context.Context, namespace, name string) (bega
 // SetPace says how slowly snapshots and clones are made from now on, and how slowly
 // those go on that are being made. A class's own parameters go before it.
 func (c *Cluster) SetPace(p pace.Pace) error {
+	if !c.Ours() {
+		return fmt.Errorf("setting the pace of copies: %w", ErrNotOurs)
+	}
 	return p.Save(filepath.Join(c.dir, "csi", "pace.json"))
 }

@@ -29,14 +29,21 @@ func newCopies(life context.Context) *copies {
 
 // do waits for the copy to be made, starting it if nobody has. It answers shortly
 // before the caller would give up by itself: ABORTED is CSI's word for "still at it".
-func (c *copies) do(ctx context.Context, to string, work func(context.Context) error) error {
+//
+// made says whether the copy is there. It is asked while no copy can begin or end: what the
+// caller has seen before may be older than the end of the copy, which then would be made once
+// more, and take the place of one that is in use.
+func (c *copies) do(ctx context.Context, to string, made func() bool, work func(context.Context) error) error {
 	const margin = 500 * time.Millisecond
 	if end, ok := ctx.Deadline(); ok {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithDeadline(ctx, end.Add(-margin))
 		defer cancel()
 	}
-	r := c.start(to, work)
+	r := c.start(to, made, work)
+	if r == nil {
+		return nil
+	}
 	select {
 	case <-r.done:
 		if r.err != nil {
@@ -48,11 +55,15 @@ func (c *copies) do(ctx context.Context, to string, work func(context.Context) e
 	}
 }
 
-func (c *copies) start(to string, work func(context.Context) error) *running {
+// start gives the copy that is being made; nil if it is made.
+func (c *copies) start(to string, made func() bool, work func(context.Context) error) *running {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if r, ok := c.running[to]; ok {
 		return r
+	}
+	if made() {
+		return nil
 	}
 	ctx, cancel := context.WithCancel(c.life)
 	r := &running{cancel: cancel, done: make(chan struct{})}

@@ -19,7 +19,6 @@ import (
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
-	"sigs.k8s.io/sig-storage-lib-external-provisioner/v13/controller"
 )
 
 type options struct {
@@ -81,11 +80,8 @@ func run(ctx context.Context, o options) error {
 			return err
 		}
 	}
-	go controller.NewProvisionController(ctx, client, driverName, &provisioner{driver: d, kube: client, dyn: dyn},
-		controller.LeaderElection(false),
-		controller.Threadiness(16),
-		controller.RateLimiter(provisionRetries()),
-	).Run(ctx)
+	p := &provisioner{driver: d, kube: client, dyn: dyn}
+	go p.loop(ctx).Run(ctx)
 	select {
 	case err := <-failed:
 		return err

@@ -23,6 +23,19 @@ type provisioner struct {
 	dyn    dynamic.Interface
 }
 
+// loop asks p for what claims want, and takes away what nobody wants any more. It goes on
+// until it has that, as external-provisioner does: by default the library gives a claim up
+// after 15 answers that are none, and a clone that is held for half a minute has as many.
+func (p *provisioner) loop(ctx context.Context) *controller.ProvisionController {
+	return controller.NewProvisionController(ctx, p.kube, driverName, p,
+		controller.LeaderElection(false),
+		controller.Threadiness(16),
+		controller.RateLimiter(provisionRetries()),
+		controller.FailedProvisionThreshold(0),
+		controller.FailedDeleteThreshold(0),
+	)
+}
+
 // provisionRetries is short: the usual ones, made for storage far away, begin at
 // fifteen seconds.
 func provisionRetries() workqueue.TypedRateLimiter[string] {

@@ -42,7 +42,8 @@ func (d *driver) CreateSnapshot(ctx context.Context, q *csi.CreateSnapshotReques
 		if !exists(work.from) {
 			return nil, status.Errorf(codes.NotFound, "no volume %s", q.SourceVolumeId)
 		}
-		err = d.copies.do(ctx, work.to, func(ctx context.Context) error {
+		made := func() bool { return exists(cutFile(work.to)) }
+		err = d.copies.do(ctx, work.to, made, func(ctx context.Context) error {
 			c, err := work.copy(ctx)
 			if err != nil {
 				return err

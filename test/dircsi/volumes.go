@@ -52,7 +52,7 @@ func (d *driver) CreateVolume(ctx context.Context, q *csi.CreateVolumeRequest) (
 	if !exists(work.from) {
 		return nil, status.Errorf(codes.NotFound, "no source %s", work.from)
 	}
-	return r, d.copies.do(ctx, to, func(ctx context.Context) error {
+	return r, d.copies.do(ctx, to, func() bool { return exists(to) }, func(ctx context.Context) error {
 		if _, err := work.copy(ctx); err != nil {
 			return err
 		}

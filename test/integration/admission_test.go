@@ -94,6 +94,7 @@ func patcherRole() []rbacv1.PolicyRule {
 // account named copytrigger; here it is for one that is named like the namespace.
 func restrictedSite(t *testing.T) (*Site, string) {
 	t.Helper()
+	Need(t, ClusterWide)
 	s := New(t)
 	class := ""
 	_, err := s.Kube().CoreV1().PersistentVolumeClaims(s.Namespace).Create(s.Ctx, &corev1.PersistentVolumeClaim{

@@ -70,8 +70,9 @@ func TestAwaitCompletedComesLate(t *testing.T) {
 // With a schedule, the next sync comes by itself.
 func TestScheduledAgain(t *testing.T) {
 	t.Parallel()
+	Need(t)
 	if testing.Short() {
-		t.Skip("waits for the next minute")
+		Skip(t, "waits for the next minute")
 	}
 	s := New(t)
 	s.Replicate(Source{Cron: "*/1 * * * *"})

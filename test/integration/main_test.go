@@ -17,5 +17,5 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	os.Exit(harness.Main(m, harness.Config{Wanted: "COPYTRIGGER_CLUSTER_TESTS", Parallel: 8}))
+	os.Exit(harness.Main(m, harness.Config{Wanted: "COPYTRIGGER_CLUSTER_TESTS", Parallel: 8, Anywhere: true}))
 }

@@ -24,9 +24,13 @@ import (
 // script, and its Role, with which the script runs.
 func TestReadme(t *testing.T) {
 	t.Parallel()
+	Need(t, DefaultClasses)
 	text, err := os.ReadFile("../../README.md")
 	if err != nil {
 		t.Fatal(err)
+	}
+	if _, err := exec.LookPath("jq"); err != nil {
+		t.Skipf("the README's script needs jq: %v", err)
 	}
 	claim, source, role := readmeObjects(t, string(text))
 	scripts := blocks(string(text), "bash")

@@ -288,7 +288,7 @@ func zombie(pid int) bool {
 func TestRunOnATerminal(t *testing.T) {
 	t.Parallel()
 	if _, err := exec.LookPath("script"); err != nil {
-		t.Skip("no script(1), which makes a terminal")
+		Skip(t, "needs script(1), which makes a terminal")
 	}
 	s := New(t)
 	app, storage := s.StartLockedApp(), s.Hold()

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -12,6 +13,7 @@ import (
 
 // teller is what the commands of one story share.
 type teller struct {
+	t      testscript.T
 	site   *harness.Site
 	proxy  *harness.Proxy
 	held   harness.Hold
@@ -33,7 +35,7 @@ func tell(e *testscript.Env) error {
 	e.Defer(func() { os.RemoveAll(scratch) })
 	direct := harness.NewFor(&setup{e, scratch})
 	through, proxy := direct.Proxied()
-	told := &teller{site: direct, proxy: proxy, ran: map[string]*running{}}
+	told := &teller{t: e.T(), site: direct, proxy: proxy, ran: map[string]*running{}}
 	if usesAPI(e) {
 		told.site = through
 	}
@@ -65,18 +67,21 @@ func (s *setup) Helper()                           {}
 func (s *setup) Fatalf(format string, args ...any) { s.T().Fatal(fmt.Sprintf(format, args...)) }
 func (s *setup) Logf(format string, args ...any)   { s.T().Log(fmt.Sprintf(format, args...)) }
 func (s *setup) Cleanup(f func())                  { s.Defer(f) }
-func (s *setup) Name() string                      { return filepath.Base(s.WorkDir) }
+func (s *setup) Skipf(format string, args ...any)  { s.T().Skip(fmt.Sprintf(format, args...)) }
+func (s *setup) Name() string                      { return strings.TrimPrefix(filepath.Base(s.WorkDir), "script-") }
 func (s *setup) TempDir() string                   { return tempDir(s, s.scratch) }
 
 // telling is a harness.T for a story's commands.
 type telling struct {
 	*testscript.TestScript
+	t       testscript.T
 	scratch string
 }
 
-func (t *telling) Helper()          {}
-func (t *telling) Cleanup(f func()) { t.Defer(f) }
-func (t *telling) TempDir() string  { return tempDir(t, t.scratch) }
+func (t *telling) Helper()                          {}
+func (t *telling) Cleanup(f func())                 { t.Defer(f) }
+func (t *telling) Skipf(format string, args ...any) { t.t.Skip(fmt.Sprintf(format, args...)) }
+func (t *telling) TempDir() string                  { return tempDir(t, t.scratch) }
 
 func tempDir(t harness.T, in string) string {
 	dir, err := os.MkdirTemp(in, "")
@@ -90,7 +95,7 @@ func tempDir(t harness.T, in string) string {
 func of(ts *testscript.TestScript) *teller {
 	told := ts.Value(tellerKey{}).(*teller)
 	site := *told.site
-	site.T = &telling{ts, ts.Getenv("WORK")}
+	site.T = &telling{ts, told.t, ts.Getenv("WORK")}
 	told.site = &site
 	return told
 }

@@ -1,4 +1,4 @@
-// Command kubeall is Kubernetes' control plane and etcd in one file: the upstream
+// Command kubeall is Kubernetes' control plane, kubelet and etcd in one file: the upstream
 // programs, unchanged, chosen by the first argument. One binary because they share
 // nearly all their code, and because the module system offers no binaries to download.
 package main
@@ -9,12 +9,10 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
-	"go.etcd.io/etcd/server/v3/etcdmain"
 	"k8s.io/component-base/cli"
 	_ "k8s.io/component-base/logs/json/register"
 	_ "k8s.io/component-base/metrics/prometheus/clientgo"
 	_ "k8s.io/component-base/metrics/prometheus/version"
-	apiserver "k8s.io/kubernetes/cmd/kube-apiserver/app"
 	controllermanager "k8s.io/kubernetes/cmd/kube-controller-manager/app"
 	scheduler "k8s.io/kubernetes/cmd/kube-scheduler/app"
 	kubelet "k8s.io/kubernetes/cmd/kubelet/app"
@@ -25,15 +23,14 @@ func main() {
 		fmt.Fprintln(os.Stderr, "usage: kubeall etcd|kube-apiserver|kube-controller-manager|kube-scheduler|kubelet [flags]")
 		os.Exit(2)
 	}
-	name := os.Args[1]
-	os.Args = append([]string{name}, os.Args[2:]...)
+	os.Args = os.Args[1:]
 	var cmd *cobra.Command
-	switch name {
+	switch name := os.Args[0]; name {
 	case "etcd":
-		etcdmain.Main(os.Args)
+		runEtcd()
 		return
 	case "kube-apiserver":
-		cmd = apiserver.NewAPIServerCommand()
+		cmd = newAPIServer()
 	case "kube-controller-manager":
 		cmd = controllermanager.NewControllerManagerCommand()
 	case "kube-scheduler":

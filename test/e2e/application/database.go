@@ -4,14 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-
-	"github.com/copytrigger/copytrigger/test/cluster"
 )
 
 // Name is the database that the application writes to.
@@ -21,7 +19,7 @@ const Name = "app"
 // Nobody pulls a plug, and a copy reads what was written whether or not it is on the disk yet:
 // fsync would change nothing but how long a busy disk lets everybody wait.
 const start = `
-PATH=/usr/lib/postgresql/15/bin:$PATH
+PATH=$(echo /usr/lib/postgresql/*/bin):$PATH
 if [ ! -e /data/pgdata/PG_VERSION ]; then
 	initdb --pgdata=/data/pgdata --username=postgres --auth=trust --no-sync >/dev/null
 	echo "host all all all trust" >>/data/pgdata/pg_hba.conf
@@ -35,6 +33,7 @@ exec postgres -D /data/pgdata -c listen_addresses='*' -c unix_socket_directories
 type Database struct {
 	site *Site
 	host string
+	dial dialer
 }
 
 // Database starts a PostgreSQL on a claim, and returns when it answers.
@@ -46,7 +45,7 @@ func (s *Site) Database(name, claim string) *Database {
 			"securityContext":               podSecurity(),
 			"terminationGracePeriodSeconds": int64(1),
 			"containers": []any{map[string]any{
-				"name": "postgresql", "image": cluster.DebianImage, "command": []any{"bash", "-ec", start},
+				"name": "postgresql", "image": image(), "command": []any{"bash", "-ec", start},
 				"securityContext": map[string]any{
 					"allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true,
 					"capabilities": map[string]any{"drop": []any{"ALL"}},
@@ -65,7 +64,7 @@ func (s *Site) Database(name, claim string) *Database {
 	pod := s.Await(Kinds["Pod"], name, "running", func(o *unstructured.Unstructured) bool {
 		return Text(o, "status", "phase") == "Running" && Text(o, "status", "podIP") != ""
 	})
-	d := &Database{site: s, host: Text(pod, "status", "podIP")}
+	d := &Database{site: s, host: Text(pod, "status", "podIP"), dial: s.dialer(name)}
 	d.await()
 	return d
 }
@@ -79,9 +78,7 @@ func (d *Database) connect(ctx context.Context, name string) (*pgx.Conn, error) 
 	if err != nil {
 		return nil, err
 	}
-	config.DialFunc = func(ctx context.Context, kind, address string) (net.Conn, error) {
-		return d.site.Cluster().Dial(ctx, kind, address)
-	}
+	config.DialFunc = pgconn.DialFunc(d.dial)
 	return pgx.ConnectConfig(ctx, config)
 }
 

@@ -166,6 +166,7 @@ func (s *Site) Apply(all ...*unstructured.Unstructured) {
 			}
 			o.Object["subjects"] = subjects
 		}
+		s.replaceImages(o)
 		_, err := s.Client(o.GetKind()).Apply(s.Ctx, o.GetName(), o, metav1.ApplyOptions{FieldManager: "kubectl", Force: true})
 		s.Must(err)
 	}
@@ -188,6 +189,7 @@ func (s *Site) Create(o *unstructured.Unstructured) *unstructured.Unstructured {
 	s.Helper()
 	o = o.DeepCopy()
 	o.SetNamespace(s.Namespace)
+	s.replaceImages(o)
 	made, err := s.Client(o.GetKind()).Create(s.Ctx, o, metav1.CreateOptions{FieldValidation: metav1.FieldValidationStrict})
 	s.Must(err)
 	return made

@@ -31,7 +31,8 @@ const patience = 5 * time.Minute
 func Main(m *testing.M, dir string, parallel int, has cluster.Options) int {
 	return harness.Main(m, harness.Config{
 		Wanted: "COPYTRIGGER_E2E_TESTS", Parallel: parallel, Cluster: has,
-		Prepare: func(ctx context.Context, c *cluster.Cluster) error { return loadImages(ctx, c, dir) },
+		Anywhere: true,
+		Prepare:  func(ctx context.Context, c *cluster.Cluster) error { return loadImages(ctx, c, dir) },
 	})
 }
 
@@ -41,13 +42,18 @@ type Site struct {
 	*harness.Site
 	DB     *Database
 	Ledger *Ledger
+	images map[string]string // what is in place of images in a cluster that is not ours
 }
 
 // New is a site with a PostgreSQL under load on the claim. dir is the engine's folder of
 // the repository.
 func New(t *testing.T, dir string) *Site {
 	t.Helper()
-	s := Bare(t, dir)
+	return Bare(t, dir).withDatabase()
+}
+
+func (s *Site) withDatabase() *Site {
+	s.Helper()
 	s.DB = s.Database("postgresql", harness.Claim)
 	s.Ledger = s.DB.StartLedger()
 	s.Apply(s.File("tasks/examples/postgresql.yaml")...)
@@ -58,6 +64,7 @@ func New(t *testing.T, dir string) *Site {
 // Bare is a site without a database.
 func Bare(t *testing.T, dir string) *Site {
 	t.Helper()
+	harness.Need(t, harness.Engine)
 	s := &Site{Site: harness.New(t)}
 	patch := []byte(`{"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "restricted"}}}`)
 	_, err := s.Kube().CoreV1().Namespaces().Patch(s.Ctx, s.Namespace, types.MergePatchType, patch, metav1.PatchOptions{})
@@ -112,6 +119,7 @@ func (s *Site) Replicate(snapshotClass string) {
 		"repository": "repository", "copyMethod": "Snapshot",
 		"moverSecurityContext": podSecurity(), "moverVolumes": repositoryVolume(),
 	}
+	restic = elsewhere(restic)
 	if snapshotClass != "" {
 		restic["volumeSnapshotClassName"] = snapshotClass
 	}
@@ -158,19 +166,19 @@ func (s *Site) claim(name string) {
 	s.Helper()
 	s.Apply(&unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": map[string]any{"name": name},
-		"spec": map[string]any{
+		"spec": classed(map[string]any{
 			"accessModes": []any{"ReadWriteOnce"},
 			"resources":   map[string]any{"requests": map[string]any{"storage": "1Gi"}},
-		},
+		}),
 	}})
 }
 
 // podSecurity of the pods that use a volume: what "restricted" asks for.
 func podSecurity() map[string]any {
-	return map[string]any{
+	return grouped(map[string]any{
 		"runAsNonRoot": true, "runAsUser": int64(cluster.PostgresUser), "runAsGroup": int64(cluster.PostgresUser),
 		"seccompProfile": map[string]any{"type": "RuntimeDefault"},
-	}
+	})
 }
 
 // Pods are those of the namespace with the labels.

@@ -153,7 +153,7 @@ func (s *site) inline(templates ...any) *run {
 // cluster to themselves. The runs of the others are measured side by side, for theirs is a
 // long wait for the controller's looks, every ten seconds.
 func TestFreeze(t *testing.T) {
-	harness.Need(t)
+	harness.Need(t, harness.Engine)
 	overhead := application.Freezes{}
 	var mu sync.Mutex
 	var names []string

@@ -22,6 +22,8 @@ type night struct {
 	end    string // of the Job; "" if it is gone
 	copied bool   // VolSync recorded our trigger
 	frozen bool   // the application is left frozen: then rescue says how it is freed
+
+	anywhere bool // also in a cluster that is not ours
 }
 
 // sql is a command for the shell that runs SQL, and something after it.
@@ -40,7 +42,7 @@ func killed(when string) func(spec map[string]any) {
 
 func nights() []night {
 	return []night{
-		{name: "a good night", end: "Complete", copied: true},
+		{name: "a good night", anywhere: true, end: "Complete", copied: true},
 		{
 			// The second attempt lets go what the first has left, the third copies.
 			name: "the process is killed once", change: killed("mkdir /tmp/once"),
@@ -82,7 +84,11 @@ func TestNights(t *testing.T) {
 	for _, n := range nights() {
 		t.Run(n.name, func(t *testing.T) {
 			t.Parallel()
-			n.pass(t, newSite(t))
+			if n.anywhere {
+				n.pass(t, siteFor(t, application.Anywhere))
+			} else {
+				n.pass(t, newSite(t))
+			}
 		})
 	}
 }

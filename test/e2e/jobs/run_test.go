@@ -18,9 +18,11 @@ type site struct {
 	jobs []*job
 }
 
-func newSite(t *testing.T) *site {
+func newSite(t *testing.T) *site { t.Helper(); return siteFor(t, application.New) }
+
+func siteFor(t *testing.T, made func(*testing.T, string) *application.Site) *site {
 	t.Helper()
-	s := &site{Site: application.New(t, "jobs")}
+	s := &site{Site: made(t, "jobs")}
 	t.Cleanup(func() {
 		for _, j := range s.jobs {
 			if t.Failed() {

@@ -28,11 +28,13 @@ type night struct {
 	frozen  bool     // the application is left frozen: then rescue says how it is freed
 	ending  bool     // its pod unquiesces and unlocks after the run has ended
 	never   bool     // nothing was ever frozen
+
+	anywhere bool // also in a cluster that is not ours
 }
 
 func nights() []night {
 	return []night{
-		{name: "a good night", reason: "Completed", outcome: []string{"ok"}, copied: true},
+		{name: "a good night", anywhere: true, reason: "Completed", outcome: []string{"ok"}, copied: true},
 		{
 			name:   "quiesce fails half-way",
 			params: map[string]any{"quiesce-command": application.Script("quiesce.sql", "exit 7")},
@@ -139,10 +141,17 @@ func TestNights(t *testing.T) {
 		n.of = manySteps
 		t.Run(n.name, func(t *testing.T) {
 			t.Parallel()
-			s := newSite(t)
-			n.pass(t, s)
+			n.pass(t, n.site(t))
 		})
 	}
+}
+
+func (n night) site(t *testing.T) *site {
+	t.Helper()
+	if n.anywhere {
+		return &site{application.Anywhere(t, "tasks")}
+	}
+	return newSite(t)
 }
 
 func (n night) pass(t *testing.T, s *site) {

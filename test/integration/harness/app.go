@@ -110,6 +110,7 @@ func (a *App) Unquiesce() {
 // VolumeDir is the directory that is the claim's volume.
 func (s *Site) VolumeDir() string {
 	s.Helper()
+	s.Need(VolumeFiles)
 	dir, err := shared.cluster.VolumeDir(s.Ctx, s.Namespace, Claim)
 	s.Must(err)
 	return dir
@@ -144,6 +145,7 @@ func (s *Site) Tree(dir string) string {
 // CopyTree is what is in VolSync's copy of the claim.
 func (s *Site) CopyTree(method string) string {
 	s.Helper()
+	s.Need(VolumeFiles)
 	var dir string
 	var err error
 	if method == "Clone" {

@@ -18,6 +18,8 @@ type Component struct {
 
 // Component is the one of that name.
 func (s *Site) Component(name string) *Component {
+	s.Helper()
+	s.Need(Components)
 	c := &Component{s, shared.cluster.Component(name), name}
 	s.Cleanup(c.repair)
 	return c
@@ -52,6 +54,7 @@ func (c *Component) repair() {
 // parallel.
 func (s *Site) SetPace(p pace.Pace) {
 	s.Helper()
+	s.Need(SlowStorage)
 	s.Must(shared.cluster.SetPace(p))
 	s.Cleanup(func() { s.Must(shared.cluster.SetPace(pace.Pace{})) })
 }
@@ -59,6 +62,7 @@ func (s *Site) SetPace(p pace.Pace) {
 // CopyIsWhole says whether the copy has the same number in all of the application's files.
 func (s *Site) CopyIsWhole() bool {
 	s.Helper()
+	s.Need(VolumeFiles)
 	dir, err := shared.cluster.SnapshotDir(s.Ctx, s.Namespace, CopyName)
 	s.Must(err)
 	same, all, err := oneNumber(dir)

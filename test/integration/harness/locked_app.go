@@ -18,12 +18,16 @@ type LockedApp struct {
 	writes atomic.Int64
 }
 
-// StartLockedApp starts it.
+// StartLockedApp starts it. Where nobody reaches the volume it writes beside it: whether it
+// stands still is to be seen there too, what is in the copy is not.
 func (s *Site) StartLockedApp() *LockedApp {
 	s.Helper()
 	beside := s.TempDir()
 	a := &LockedApp{site: s, lock: filepath.Join(beside, "lock"), file: filepath.Join(beside, "quiesced")}
-	dir := s.VolumeDir()
+	dir := filepath.Join(beside, "files")
+	if Ours() {
+		dir = s.VolumeDir()
+	}
 	s.Must(os.MkdirAll(filepath.Join(dir, "tables"), 0o755))
 	lock, err := os.OpenFile(a.lock, os.O_CREATE|os.O_RDWR, 0o600)
 	s.Must(err)

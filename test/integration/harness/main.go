@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -24,7 +25,7 @@ const (
 	attachEnv = "COPYTRIGGER_CLUSTER_DIR"  // folder of a running cluster to use
 	logsEnv   = "COPYTRIGGER_CLUSTER_LOGS" // directory to save the cluster's logs in
 	skipped   = "needs a cluster: run with %s=1 (starts one; the first time it builds it, which takes minutes), and " +
-		attachEnv + "=DIR to use a running one (devcluster up --dir DIR)"
+		attachEnv + "=DIR to use a running one (devcluster up --dir DIR); or with " + existingEnv + "=true in that of " + kubeconfigEnv
 )
 
 // Config is what the tests of a package ask of their cluster.
@@ -32,10 +33,12 @@ type Config struct {
 	Wanted   string          // environment variable without which they are skipped
 	Parallel int             // how many run at once: they wait more than they compute
 	Cluster  cluster.Options // what it has
+	// Anywhere tells that some of them can run in a cluster that somebody else runs.
+	Anywhere bool
 	// Open lets every user of the machine pass through the cluster's folder: a database on
 	// a volume in it runs as a user of its own. What is secret in it is still root's.
 	Open bool
-	// Prepare makes the cluster ready for the tests; nil for nothing.
+	// Prepare makes a cluster of ours ready for the tests; nil for nothing.
 	Prepare func(context.Context, *cluster.Cluster) error
 }
 
@@ -51,6 +54,8 @@ type world struct {
 	client  kubernetes.Interface
 	dynamic dynamic.Interface
 	binary  string
+	guest   *guest // nil in a cluster of ours
+	tally   tally
 }
 
 // Main is TestMain's body: it brings up the cluster, builds the program, runs the tests
@@ -62,12 +67,18 @@ type world struct {
 func Main(m *testing.M, c Config) int {
 	flag.Parse()
 	wanted = c.Wanted
-	if os.Getenv(c.Wanted) == "" {
+	existing, err := wantsExisting()
+	if err != nil && c.Anywhere {
+		fmt.Fprintf(os.Stderr, "%s: %v\n", suite(), err)
+		return 1
+	}
+	existing = existing && c.Anywhere
+	if os.Getenv(c.Wanted) == "" && !existing {
 		return m.Run()
 	}
 	if !given("test.parallel") {
 		if err := flag.Set("test.parallel", strconv.Itoa(c.Parallel)); err != nil {
-			fmt.Fprintln(os.Stderr, "integration:", err)
+			fmt.Fprintf(os.Stderr, "%s: %v\n", suite(), err)
 			return 1
 		}
 	}
@@ -76,13 +87,16 @@ func Main(m *testing.M, c Config) int {
 		signal.Notify(hangups, syscall.SIGHUP)
 		defer signal.Stop(hangups)
 	}
-	code, err := run(m, c)
+	code, err := run(m, c, existing)
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "integration:", err)
+		fmt.Fprintf(os.Stderr, "%s: %v\n", suite(), err)
 		return 1
 	}
 	return code
 }
+
+// suite is the name of the test binary.
+func suite() string { return strings.TrimSuffix(filepath.Base(os.Args[0]), ".test") }
 
 func given(name string) bool {
 	found := false
@@ -90,7 +104,7 @@ func given(name string) bool {
 	return found
 }
 
-func run(m *testing.M, c Config) (code int, err error) {
+func run(m *testing.M, c Config, existing bool) (code int, err error) {
 	dir, err := os.MkdirTemp("", "copytrigger-")
 	if err != nil {
 		return 1, err
@@ -104,12 +118,19 @@ func run(m *testing.M, c Config) (code int, err error) {
 		}
 	}
 	w := &world{binary: filepath.Join(dir, "copytrigger")}
+	if existing {
+		if w.cluster, w.guest, err = visit(ctx); err != nil {
+			return 1, err
+		}
+	}
 	if err := build(ctx, w.binary); err != nil {
 		return 1, err
 	}
-	c.Cluster.Dir = filepath.Join(dir, "c")
-	if w.cluster, err = clusterFor(ctx, c.Cluster); err != nil {
-		return 1, err
+	if !existing {
+		c.Cluster.Dir = filepath.Join(dir, "c")
+		if w.cluster, err = clusterFor(ctx, c.Cluster); err != nil {
+			return 1, err
+		}
 	}
 	defer func() { err = errors.Join(err, w.cluster.Stop()) }()
 	if w.client, err = kubernetes.NewForConfig(w.cluster.RESTConfig()); err != nil {
@@ -118,22 +139,16 @@ func run(m *testing.M, c Config) (code int, err error) {
 	if w.dynamic, err = dynamic.NewForConfig(w.cluster.RESTConfig()); err != nil {
 		return 1, err
 	}
-	if c.Prepare != nil {
+	if c.Prepare != nil && !existing {
 		if err := c.Prepare(ctx, w.cluster); err != nil {
 			return 1, err
 		}
 	}
 	shared = w
-	return m.Run(), nil
-}
-
-// Need skips the test without a cluster.
-func Need(t *testing.T) {
-	t.Helper()
-	// Asked again here, where go test notes what a cached result depends on.
-	if shared == nil || os.Getenv(wanted) == "" {
-		t.Skipf(skipped, wanted)
+	if existing {
+		return w.guest.stay(m, &w.tally)
 	}
+	return m.Run(), nil
 }
 
 // clusterFor is the cluster that the environment names, or a new one.

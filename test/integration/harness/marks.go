@@ -54,7 +54,7 @@ func (s *Site) Leaves(trigger, latest, status string) {
 	if got := s.Marks(); got.Trigger != want.Trigger {
 		s.Fatalf("the claim has copy-trigger %q, want %q", got.Trigger, want.Trigger)
 	}
-	ctx, cancel := context.WithTimeout(s.Ctx, 3*time.Minute)
+	ctx, cancel := context.WithTimeout(s.Ctx, 10*time.Minute) // of a storage that uploads what it copies
 	defer cancel()
 	last, err := follow(ctx, shared.dynamic, claims, s.Namespace, Claim, func(o *object) bool { return o.is(want) })
 	if err != nil {

@@ -3,7 +3,8 @@ package harness
 import (
 	"context"
 	"fmt"
-	"path/filepath"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,7 +14,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/copytrigger/copytrigger/test/cluster"
 )
@@ -35,6 +35,7 @@ const patience = 25 * time.Minute
 type T interface {
 	Helper()
 	Fatalf(format string, args ...any)
+	Skipf(format string, args ...any)
 	Logf(format string, args ...any)
 	Cleanup(func())
 	Name() string
@@ -47,7 +48,8 @@ type Site struct {
 	T
 	Ctx        context.Context
 	Namespace  string
-	Kubeconfig string // the program's
+	Kubeconfig string   // the program's
+	env        []string // more of its environment
 	copies     *copies
 	history    *history
 }
@@ -76,14 +78,14 @@ func NewFor(t T) *Site {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	t.Cleanup(cancel)
 	s := &Site{T: t, Ctx: ctx, history: &history{}}
-	ns, err := shared.client.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
-		GenerateName: "it-", Annotations: map[string]string{"copytrigger.test/name": t.Name()},
-	}}, metav1.CreateOptions{})
+	shared.tally.ran(t.Name())
+	var err error
+	s.Namespace, err = shared.namespace(ctx, t.Name())
 	s.Must(err)
-	s.Namespace = ns.Name
 	t.Cleanup(s.remove)
 	s.copies = s.recordCopies()
 	s.CreateClaim(map[string]string{Use: ""})
+	s.bind()
 	s.until(claims, Claim, "bound", func(o object) bool { return o.text("status", "phase") == "Bound" })
 	s.Kubeconfig = s.Account("copytrigger", LeastRole())
 	return s
@@ -95,7 +97,16 @@ func (s *Site) Binary() string { return shared.binary }
 // Cluster is the cluster that all sites are in.
 func (s *Site) Cluster() *cluster.Cluster { return shared.cluster }
 
+// Kubeconfig is the administrator's, as the variable has it.
+func Kubeconfig() string {
+	if Ours() {
+		return shared.cluster.Kubeconfig()
+	}
+	return os.Getenv(kubeconfigEnv)
+}
+
 // Kube and Dynamic are the administrator's clients.
+func Kube() kubernetes.Interface           { return shared.client }
 func (s *Site) Kube() kubernetes.Interface { return shared.client }
 func (s *Site) Dynamic() dynamic.Interface { return shared.dynamic }
 
@@ -106,15 +117,18 @@ func (s *Site) With(kubeconfig string) *Site {
 	return &other
 }
 
-// AsAdmin is the same site, with the program run by the administrator.
+// AsAdmin is the same site, with the program run by the administrator: whose kubeconfig may
+// name a command that gets a token, and needs the administrator's own environment.
 func (s *Site) AsAdmin() *Site {
 	s.Helper()
-	config, err := clientcmd.LoadFromFile(shared.cluster.Kubeconfig())
-	s.Must(err)
-	config.Contexts[config.CurrentContext].Namespace = s.Namespace
-	path := filepath.Join(s.TempDir(), "admin.kubeconfig")
-	s.Must(clientcmd.WriteToFile(*config, path))
-	return s.With(path)
+	admin := s.With(Kubeconfig())
+	if !Ours() {
+		admin.env = slices.DeleteFunc(os.Environ(), func(v string) bool {
+			return strings.HasPrefix(v, "COPYTRIGGER_") // flags of the program's, some of them
+		})
+	}
+	admin.env = append(admin.env, "COPYTRIGGER_NAMESPACE="+s.Namespace)
+	return admin
 }
 
 // Must fails the test if there is an error.
@@ -131,7 +145,8 @@ func (s *Site) CreateClaim(annotations map[string]string) {
 	_, err := shared.client.CoreV1().PersistentVolumeClaims(s.Namespace).Create(s.Ctx, &corev1.PersistentVolumeClaim{
 		ObjectMeta: metav1.ObjectMeta{Name: Claim, Annotations: annotations},
 		Spec: corev1.PersistentVolumeClaimSpec{
-			AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
+			StorageClassName: StorageClass(),
+			AccessModes:      []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
 			Resources: corev1.VolumeResourceRequirements{Requests: corev1.ResourceList{
 				corev1.ResourceStorage: resource.MustParse("1Gi"),
 			}},

@@ -37,10 +37,16 @@ func (s *Site) Replicate(of Source) {
 	if mover == nil {
 		s.Fatalf("no mover %q", of.Mover)
 	}
+	if of.Mover != "external" && of.Mover != "rsync" { // they have no such field
+		mover["moverAffinity"] = nowhere()
+	}
 	if of.Mover != "syncthing" && of.Mover != "external" {
 		mover["copyMethod"] = of.Method
 	}
-	if of.SnapshotClass != "" {
+	if class := StorageClass(); class != nil && of.Mover == "restic" {
+		mover["cacheStorageClassName"] = *class
+	}
+	if of.SnapshotClass = or(of.SnapshotClass, SnapshotClass()); of.SnapshotClass != "" {
 		mover["volumeSnapshotClassName"] = of.SnapshotClass
 	}
 	if of.StorageClass != "" {

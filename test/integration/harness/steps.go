@@ -24,7 +24,7 @@ func (s *Site) Fire(trigger string, args ...string) *Result {
 // AwaitCompleted runs await-completed, which must succeed.
 func (s *Site) AwaitCompleted(trigger string, args ...string) *Result {
 	s.Helper()
-	return s.Run("await-completed", append([]string{"--trigger", trigger, "--timeout", "2m"}, args...)...).Ends(OK)
+	return s.Run("await-completed", append([]string{"--trigger", trigger, "--timeout", "10m"}, args...)...).Ends(OK)
 }
 
 // FireHeld gets as far as VolSync's InProgress, with a copy that stays held.

@@ -17,7 +17,7 @@ func (s *Site) BeginDeletingSource() { s.Helper(); s.beginDeleting(sources, Nigh
 
 func (s *Site) beginDeleting(r schema.GroupVersionResource, name string) {
 	s.Helper()
-	s.finalizers(r, name, `["copytrigger.test/hold"]`)
+	s.finalizers(r, name, `["`+finalizer+`"]`)
 	// Before the namespace is asked to go: cleanups run last in, first out.
 	s.Cleanup(func() { s.finalizers(r, name, `null`) })
 	s.Must(shared.dynamic.Resource(r).Namespace(s.Namespace).Delete(s.Ctx, name, metav1.DeleteOptions{}))

@@ -95,7 +95,8 @@ e2e-jobs: tools-node image ## the same for the CronJob, which needs no engine
 e2e-events: tools-node image ## the same for Argo Events, with Argo Workflows and Tekton
 	cd test && $(DEVCLUSTER) build --events --tekton
 	cd test && COPYTRIGGER_E2E_TESTS=1 COPYTRIGGER_IMAGE=$(abspath $(IMAGE_ARCHIVE)) $(PLAIN) \
-		$(GO) run ./cmd/devcluster run --events --tekton -- $(GO) test -count=1 -timeout 60m -v ./e2e/events
+		$(GO) run ./cmd/devcluster run --events --tekton -- sh -ec \
+		'$(call gotest,events) -count=1 -timeout 60m ./e2e/events'
 
 .PHONY: node
 node: tools-node ## the throw-away node itself: it runs pods, and leaves nothing behind

@@ -80,7 +80,7 @@ func TestRunComesAgainAfterVolSync(t *testing.T) {
 			mend: back,
 		},
 		{
-			// The claim still says that VolSync waits, and of the new ReplicationSource nobody knows.
+			// The claim still says that VolSync waits, and VolSync does not know the new ReplicationSource.
 			outcome: "timed-out",
 			spoil: func(s *site, all []*unstructured.Unstructured) {
 				argument(all, "wait-timeout", "5s")

@@ -70,9 +70,7 @@ func copyAppend(from, to, end string) error {
 // bringArgo applies upstream's manifests, with the images of the node, and waits for the
 // controller. There is no argo-server: nothing here needs one.
 func (c *Cluster) bringArgo(up starter, p *plan) error {
-	if err := apply(up.ctx, c.dynamic, []*unstructured.Unstructured{{Object: map[string]any{
-		"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": argoNamespace},
-	}}}); err != nil {
+	if err := apply(up.ctx, c.dynamic, []*unstructured.Unstructured{namespaceObject(argoNamespace)}); err != nil {
 		return err
 	}
 	if err := c.applyUpstream(up.ctx, p.programs["workflow-controller"], argoObject); err != nil {
@@ -80,6 +78,12 @@ func (c *Cluster) bringArgo(up starter, p *plan) error {
 	}
 	up.say.done("Argo definitions and rights")
 	return c.deployed(up, argoNamespace, "workflow-controller")
+}
+
+func namespaceObject(name string) *unstructured.Unstructured {
+	return &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": name},
+	}}
 }
 
 // argoExecutor makes the containers that Argo adds to pods fit for namespaces with Pod

@@ -23,6 +23,9 @@ const (
 	PostgresUser = 999
 )
 
+// NATSImage is an image of a NATS server, for the event bus of Argo Events.
+const NATSImage = "copytrigger.test/nats:1"
+
 const (
 	debianSuite    = "bookworm"
 	debianPackages = "ca-certificates,coreutils,postgresql,procps"
@@ -56,6 +59,12 @@ func (b built) archives(o Options) []archive {
 		all = append(all, b.archive(o, "argo", []image{
 			{name: "workflow-controller", run: "workflow-controller", user: "8737", files: map[string]string{b["workflow-controller"]: "/bin/workflow-controller"}},
 			{name: "argoexec", run: "argoexec", files: map[string]string{b["argoexec"]: "/bin/argoexec"}},
+		}))
+	}
+	if o.Events {
+		all = append(all, b.archive(o, "events", []image{
+			{name: "argo-events", run: "/bin/argo-events", files: map[string]string{b["argo-events"]: "/bin/argo-events"}},
+			{name: "nats", run: "/nats-server", user: "9731", files: map[string]string{b["nats-server"]: "/nats-server"}},
 		}))
 	}
 	return all

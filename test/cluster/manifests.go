@@ -42,6 +42,13 @@ func (p program) manifests() []manifest {
 			{argo, "manifests/base/workflow-controller/*.yaml"},
 			{argo, "manifests/cluster-install-no-crds/workflow-controller-rbac/*.yaml"},
 		}
+	case "argo-events":
+		return []manifest{
+			{eventsModule, "manifests/base/crds/*.yaml"},
+			{eventsModule, "manifests/base/controller-manager/*.yaml"},
+			{eventsModule, "manifests/base/argo-events-sa.yaml"},
+			{eventsModule, "manifests/cluster-install/rbac/argo-events-*.yaml"},
+		}
 	case "tekton-controller":
 		return []manifest{
 			{tektonModule, "config/100-namespace/*.yaml"},

@@ -28,6 +28,9 @@ type Options struct {
 	Tekton bool
 	// Argo is a cluster with Argo Workflows, and so with a node.
 	Argo bool
+	// Events is a cluster with Argo Events, and so with Argo Workflows. Its node has the image
+	// of an event bus, NATSImage.
+	Events bool
 	// Progress is told what happens, a line at a time; nobody if nil.
 	Progress io.Writer
 
@@ -38,6 +41,7 @@ type Options struct {
 // filled is o with what was left empty found out.
 func (o Options) filled() (Options, error) {
 	var err error
+	o.Argo = o.Argo || o.Events
 	o.Node = o.Node || o.Tekton || o.Argo
 	if o.Source == "" {
 		if o.Source, err = FindSource(); err != nil {

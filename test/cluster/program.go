@@ -14,6 +14,8 @@ const (
 	snapshotClient    = "github.com/kubernetes-csi/external-snapshotter/client/v8"
 	tektonModule      = "github.com/tektoncd/pipeline"
 	resticModule      = "github.com/restic/restic"
+	eventsModule      = "github.com/argoproj/argo-events"
+	natsModule        = "github.com/nats-io/nats-server/v2"
 )
 
 // program is one binary and what it is made of.
@@ -79,6 +81,12 @@ func programs(o Options) []program {
 			p.prepare = mendArgo
 			all = append(all, p)
 		}
+	}
+	if o.Events {
+		all = append(all,
+			upstream("argo-events", "argo-events", eventsModule+"/cmd", "-X "+eventsModule+".version=v"+o.versions.Of("argo-events")),
+			upstream("nats-server", "nats-server", natsModule, ""),
+		)
 	}
 	return all
 }

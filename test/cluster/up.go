@@ -110,6 +110,9 @@ func (c *Cluster) stages(ctx context.Context, p *plan, say *stages) error {
 	if c.own.options.Argo {
 		work = append(work, func(up starter) error { return c.bringArgo(up, p) })
 	}
+	if c.own.options.Events {
+		work = append(work, func(up starter) error { return c.bringEvents(up, p) })
+	}
 	if err := up.together(work...); err != nil {
 		return err
 	}

@@ -25,7 +25,9 @@ func (v Versions) Of(project string) string { return v.pins[project] }
 
 // projects are those that a cluster is made of, and a set must pin.
 func projects() []string {
-	return []string{"kubernetes", "volsync", "snapshotter", "tekton", "argo-workflows", "restic"}
+	return []string{
+		"kubernetes", "volsync", "snapshotter", "tekton", "argo-workflows", "argo-events", "nats-server", "restic",
+	}
 }
 
 // ReadVersions reads a set from the table in the repository whose root is source.

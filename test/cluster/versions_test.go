@@ -15,6 +15,8 @@ volsync         2        1
 snapshotter     2        1
 tekton          2        1
 argo-workflows  4.0.5    3.7.9
+argo-events     2        1
+nats-server     2        1
 restic          2        1
 `
 
@@ -60,6 +62,7 @@ func TestModulesRequireTheVersionsOfTheTable(t *testing.T) {
 		for project, module := range map[string]string{
 			"kubernetes": "k8s.io/kubernetes", "volsync": volsyncModule, "snapshotter": snapshotterModule,
 			"tekton": tektonModule, "argo-workflows": v.argoModule(), "restic": resticModule,
+			"argo-events": eventsModule, "nats-server": natsModule,
 		} {
 			file := v.modfile(source, project)
 			text, err := os.ReadFile(filepath.Join(source, "test", file))

@@ -35,6 +35,7 @@ Flags of build, up and run:
   --node            with a node, where pods run; needs root and Debian's containerd
   --tekton          with Tekton Pipelines, and so with a node
   --argo            with Argo Workflows, and so with a node
+  --events          with Argo Events, and so with Argo Workflows
 See "devcluster COMMAND --help" for those of one.
 `
 
@@ -84,6 +85,7 @@ func (c *command) parts(flags *flag.FlagSet) {
 	flags.BoolVar(&c.options.Node, "node", false, "with a node, where pods run")
 	flags.BoolVar(&c.options.Tekton, "tekton", false, "with Tekton Pipelines, and so with a node")
 	flags.BoolVar(&c.options.Argo, "argo", false, "with Argo Workflows, and so with a node")
+	flags.BoolVar(&c.options.Events, "events", false, "with Argo Events, and so with Argo Workflows")
 }
 
 // parse reads the flags all have and those the command adds.

@@ -42,6 +42,10 @@ var Kinds = map[string]schema.GroupVersionResource{
 	"WorkflowTemplate": {Group: "argoproj.io", Version: "v1alpha1", Resource: "workflowtemplates"},
 	"CronWorkflow":     {Group: "argoproj.io", Version: "v1alpha1", Resource: "cronworkflows"},
 
+	"EventBus":    {Group: "argoproj.io", Version: "v1alpha1", Resource: "eventbus"},
+	"EventSource": {Group: "argoproj.io", Version: "v1alpha1", Resource: "eventsources"},
+	"Sensor":      {Group: "argoproj.io", Version: "v1alpha1", Resource: "sensors"},
+
 	"ReplicationSource":      {Group: "volsync.backube", Version: "v1alpha1", Resource: "replicationsources"},
 	"ReplicationDestination": {Group: "volsync.backube", Version: "v1alpha1", Resource: "replicationdestinations"},
 	"PersistentVolumeClaim":  {Version: "v1", Resource: "persistentvolumeclaims"},

@@ -119,7 +119,8 @@ func broken(err error) bool {
 	var (
 		network net.Error // also *url.Error, which is every request without a reply
 		stream  http2.StreamError
-		away    http2.GoAwayError
+		//lint:ignore SA1019 the transport returns it all the same, and there is no other type
+		away http2.GoAwayError
 	)
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, errEnded) ||
 		errors.As(err, &network) || errors.As(err, &stream) || errors.As(err, &away) || utilnet.IsHTTP2ConnectionLost(err)

@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
+	"time"
 )
 
 // newCgroup makes the group that all pods of a cluster are in, in every hierarchy; the
@@ -71,9 +73,24 @@ func cgroupRoots() []string {
 	return roots
 }
 
-// removeCgroup removes the groups, if there are any, the innermost first. All processes
-// have ended.
+// dying is how long processes that were killed may take to be gone: a busy machine takes its
+// time, and their groups are busy as long.
+const dying = time.Minute
+
+// removeCgroup removes the groups, if there are any. All processes in them have ended, or are
+// about to.
 func removeCgroup(name string) error {
+	for end := time.Now().Add(dying); ; {
+		err := tryRemoveCgroup(name)
+		if !errors.Is(err, syscall.EBUSY) || time.Now().After(end) {
+			return err
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// tryRemoveCgroup removes the groups, the innermost first.
+func tryRemoveCgroup(name string) error {
 	var failed error
 	for _, root := range cgroupRoots() {
 		var groups []string

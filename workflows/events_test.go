@@ -44,7 +44,7 @@ func (a annotated) claim(name string) any {
 	return map[string]any{"metadata": map[string]any{"name": name, "annotations": map[string]string(a)}}
 }
 
-// passes says whether Argo Events' own filter lets a change of a claim pass.
+// passes reports whether Argo Events' own filter lets a change of a claim pass.
 func passes(t *testing.T, filter *events.EventDependencyFilter, name string, was, is annotated) bool {
 	t.Helper()
 	data, err := json.Marshal(map[string]any{"type": "UPDATE", "oldBody": was.claim(name), "body": is.claim(name)})

@@ -211,7 +211,7 @@ func readFiles(c *cli.Context, o *options) error {
 		o.files[name] = file
 	}
 	switch {
-	case step.Twofold(o.files):
+	case step.Overlap(o.files):
 		return usageError{errors.New("--step fire-and-await is given, and fire-trigger or await-completed as well"), "fire-and-await is both of them, by await-completed --fire"}
 	case step.Incomplete(o.files):
 		return usageError{errors.New("--step await-completed is missing"), "without it nobody knows whether there is a copy: give each step of the run as --step NAME=FILE"}

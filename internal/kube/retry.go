@@ -39,8 +39,8 @@ func Retry(ctx context.Context, trouble Trouble, f func(context.Context) error) 
 	return err
 }
 
-// interrupted says that a request only failed because its context ended. Some say so by the
-// cause, as net/http does.
+// interrupted reports whether a request only failed because its context ended. Some clients
+// return the context's cause then, as net/http does.
 func interrupted(ctx context.Context, err error) bool {
 	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Cause(ctx))
 }

@@ -31,9 +31,8 @@ func (s Step) FireAndAwait(ctx context.Context, t handshake.Trigger, timeout, ac
 	return out, err
 }
 
-// fireOnce fires, and refuses a trigger that is set already. Who fires and waits in one
-// process has not set it, unless by a write whose reply was lost: in whose freeze, nobody
-// knows. It is given back.
+// fireOnce fires, and gives back a trigger that is set already. This process has not set that
+// one, unless by a write whose reply was lost: nobody knows in whose freeze it was set.
 func (s Step) fireOnce(ctx context.Context, t handshake.Trigger) (result.Values, error) {
 	out, err := s.FireTrigger(ctx, t, fireLimit)
 	if err != nil || out.Get("fired-at") != "" {

@@ -74,8 +74,8 @@ func Incomplete[V any](steps map[string]V) bool {
 	return !given(nameAwaitCompleted) && !given(nameFireAndAwait) && (given(nameAwaitWaiting) || given(nameQuiesce) || given(nameFireTrigger))
 }
 
-// Twofold says that a step is given by itself, and within fire-and-await, too.
-func Twofold[V any](steps map[string]V) bool {
+// Overlap reports whether a step is given by itself, and within fire-and-await, too.
+func Overlap[V any](steps map[string]V) bool {
 	given := func(name string) bool { _, ok := steps[name]; return ok }
 	return given(nameFireAndAwait) && (given(nameFireTrigger) || given(nameAwaitCompleted))
 }

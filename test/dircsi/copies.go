@@ -30,7 +30,7 @@ func newCopies(life context.Context) *copies {
 // do waits for the copy to be made, starting it if nobody has. It answers shortly
 // before the caller would give up by itself: ABORTED is CSI's word for "still at it".
 //
-// made says whether the copy is there. It is asked while no copy can begin or end: what the
+// made reports whether the copy is there. It is asked while no copy can begin or end: what the
 // caller has seen before may be older than the end of the copy, which then would be made once
 // more, and take the place of one that is in use.
 func (c *copies) do(ctx context.Context, to string, made func() bool, work func(context.Context) error) error {

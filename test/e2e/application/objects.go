@@ -200,3 +200,15 @@ func Text(o *unstructured.Unstructured, path ...string) string {
 	found, _, _ := unstructured.NestedString(o.Object, path...)
 	return found
 }
+
+// SetParam sets a parameter in a list of them, field of an object, or adds it.
+func SetParam(object map[string]any, field, name string, value any) {
+	list := object[field].([]any)
+	for _, p := range list {
+		if p := p.(map[string]any); p["name"] == name {
+			p["value"] = value
+			return
+		}
+	}
+	object[field] = append(list, map[string]any{"name": name, "value": value})
+}

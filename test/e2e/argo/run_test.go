@@ -80,15 +80,7 @@ func (s *site) submit(o *unstructured.Unstructured) *run {
 var unknownTemplate = regexp.MustCompile(`workflowtemplates\.argoproj\.io "[^"]+" not found|template reference \S+ not found`)
 
 func setParam(spec map[string]any, name, value string) {
-	arguments := spec["arguments"].(map[string]any)
-	list := arguments["parameters"].([]any)
-	for _, p := range list {
-		if p := p.(map[string]any); p["name"] == name {
-			p["value"] = value
-			return
-		}
-	}
-	arguments["parameters"] = append(list, map[string]any{"name": name, "value": value})
+	application.SetParam(spec["arguments"].(map[string]any), "parameters", name, value)
 }
 
 // command is a command as a parameter.

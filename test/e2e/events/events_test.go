@@ -148,15 +148,7 @@ func (s *site) volsync(replicas int32) {
 // argument sets an argument of the runs that the Sensor starts.
 func argument(all []*unstructured.Unstructured, name, value string) {
 	resource := trigger(all)["source"].(map[string]any)["resource"].(map[string]any)
-	arguments := resource["spec"].(map[string]any)["arguments"].(map[string]any)
-	list := arguments["parameters"].([]any)
-	for _, p := range list {
-		if p := p.(map[string]any); p["name"] == name {
-			p["value"] = value
-			return
-		}
-	}
-	arguments["parameters"] = append(list, map[string]any{"name": name, "value": value})
+	application.SetParam(resource["spec"].(map[string]any)["arguments"].(map[string]any), "parameters", name, value)
 }
 
 // quiesceSQL is that of the example.

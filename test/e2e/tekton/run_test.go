@@ -59,14 +59,7 @@ func (s *site) startExample(name string, params map[string]any, change func(spec
 }
 
 func setParam(spec map[string]any, name string, value any) {
-	list := spec["params"].([]any)
-	for _, p := range list {
-		if p := p.(map[string]any); p["name"] == name {
-			p["value"] = value
-			return
-		}
-	}
-	spec["params"] = append(list, map[string]any{"name": name, "value": value})
+	application.SetParam(spec, "params", name, value)
 }
 
 // ended waits for the run's end, and gives the reason that Tekton has for it.

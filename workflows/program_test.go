@@ -17,7 +17,7 @@ import (
 
 const (
 	uid   = "1b4e28ba-2fa1-11d2-883f-0016d3cca427"
-	usage = 2 // the program's exit code for a command line that is wrong
+	usage = 64 // the program's exit code for a command line that is wrong
 )
 
 // values are what a run might give for parameters.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/copytrigger/copytrigger/internal/outcome"
 	"github.com/copytrigger/copytrigger/internal/result"
 	"github.com/copytrigger/copytrigger/internal/step"
 )
@@ -44,7 +45,7 @@ func (m *program) leave(v result.Values, dir string, err error, undo func(why er
 
 // conclude says in the results how the action ended, if it did not end well.
 func conclude(v *result.Values, err error) {
-	var ending *step.Ending
+	var ending *outcome.Ending
 	switch {
 	case err == nil:
 		return
@@ -52,7 +53,7 @@ func conclude(v *result.Values, err error) {
 		v.Set("outcome", string(ending.Outcome))
 		v.Set("reason", ending.Why)
 	default:
-		v.Set("outcome", string(step.Failed))
+		v.Set("outcome", string(outcome.Failed))
 		v.Set("reason", err.Error())
 	}
 }

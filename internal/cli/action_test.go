@@ -13,7 +13,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/copytrigger/copytrigger/internal/handshake"
+	"github.com/copytrigger/copytrigger/internal/outcome"
 	"github.com/copytrigger/copytrigger/internal/result"
 	"github.com/copytrigger/copytrigger/internal/step"
 )
@@ -65,7 +65,7 @@ func read(t *testing.T, dir, name string) string {
 func TestUndo(t *testing.T) {
 	noEnv(t)
 	broken := errors.New("broken pipe")
-	withdrawn := &step.Ending{Outcome: handshake.Withdrawn, Why: "it was given back"}
+	withdrawn := &outcome.Ending{Outcome: outcome.Withdrawn, Why: "it was given back"}
 	done := func(err error) func(context.Context, step.Step, options) (result.Values, error) {
 		return func(context.Context, step.Step, options) (result.Values, error) { return ok(), err }
 	}
@@ -76,11 +76,11 @@ func TestUndo(t *testing.T) {
 		undone   bool
 		messages []string
 	}{
-		"given back":          {action{do: done(nil)}, exitWithdrawn, "withdrawn", true, []string{"it was given back", "broken pipe"}},
-		"recorded after all":  {action{do: done(nil)}, exitFailed, "failed", true, []string{"broken pipe"}},
-		"nothing to undo":     {action{do: done(nil)}, exitFailed, "failed", false, []string{"broken pipe"}},
-		"was a bad end":       {action{do: done(&step.Ending{Outcome: step.TimedOut, Why: "late"})}, exitTimedOut, "timed-out", false, []string{"late", "broken pipe"}},
-		"failed without name": {action{do: done(errors.New("odd"))}, exitFailed, "failed", false, []string{"odd", "broken pipe"}},
+		"given back":          {action{do: done(nil)}, 4, "withdrawn", true, []string{"it was given back", "broken pipe"}},
+		"recorded after all":  {action{do: done(nil)}, 1, "failed", true, []string{"broken pipe"}},
+		"nothing to undo":     {action{do: done(nil)}, 1, "failed", false, []string{"broken pipe"}},
+		"was a bad end":       {action{do: done(&outcome.Ending{Outcome: outcome.TimedOut, Why: "late"})}, 124, "timed-out", false, []string{"late", "broken pipe"}},
+		"failed without name": {action{do: done(errors.New("odd"))}, 1, "failed", false, []string{"odd", "broken pipe"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir, undone := t.TempDir(), false
@@ -124,10 +124,10 @@ func TestUndoSaysItOnce(t *testing.T) {
 	err := acted(t, failing{broken}, t.TempDir(), action{
 		do: func(context.Context, step.Step, options) (result.Values, error) { return ok(), nil },
 		undo: func(_ context.Context, _ step.Step, _ options, why error) error {
-			return &step.Ending{Outcome: handshake.Tainted, Why: why.Error() + "; it was too late", Err: why}
+			return &outcome.Ending{Outcome: outcome.Tainted, Why: why.Error() + "; it was too late", Err: why}
 		},
 	})
-	if exitCode(err) != exitTainted || err.Error() != "writing the results: broken pipe; it was too late" {
+	if exitCode(err) != 5 || err.Error() != "writing the results: broken pipe; it was too late" {
 		t.Errorf("got %v", err)
 	}
 }
@@ -142,10 +142,10 @@ func TestFileFails(t *testing.T) {
 	err := acted(t, &out, dir, action{
 		do: func(context.Context, step.Step, options) (result.Values, error) { return ok(), nil },
 		undo: func(context.Context, step.Step, options, error) error {
-			return &step.Ending{Outcome: handshake.Withdrawn, Why: "it was given back"}
+			return &outcome.Ending{Outcome: outcome.Withdrawn, Why: "it was given back"}
 		},
 	})
-	if exitCode(err) != exitWithdrawn {
+	if exitCode(err) != 4 {
 		t.Errorf("got %v", err)
 	}
 	if want := `{"outcome":"withdrawn","reason":"it was given back","trigger":"` + mine + `"}` + "\n"; out.String() != want {
@@ -180,7 +180,7 @@ func TestFinalErrorHasAttributes(t *testing.T) {
 	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &last); err != nil {
 		t.Fatal(err)
 	}
-	if code != exitFailed || last["level"] != "ERROR" || last["command"] != "await-waiting" || last["namespace"] != "app" || last["pvc"] != "data" {
+	if code != 1 || last["level"] != "ERROR" || last["command"] != "await-waiting" || last["namespace"] != "app" || last["pvc"] != "data" {
 		t.Errorf("got code %d, %v", code, last)
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/copytrigger/copytrigger/internal/kube"
+	"github.com/copytrigger/copytrigger/internal/outcome"
 	"github.com/copytrigger/copytrigger/internal/pods"
 	"github.com/copytrigger/copytrigger/internal/pvc"
 	"github.com/copytrigger/copytrigger/internal/result"
@@ -33,7 +34,7 @@ func (m *program) main(args []string, version string) int {
 	alive, end := context.WithCancel(context.Background())
 	defer end()
 	ctx, stop := signals(alive, m.signals, func() bool { return !m.seesItThrough.Load() })
-	m.stopListening = func() (step.Stop, bool) { stop(); return stopOf(ctx) }
+	m.stopListening = func() (outcome.Stop, bool) { stop(); return stopOf(ctx) }
 	defer m.stderr.flush(flushLimit)
 	err := m.app(version).RunContext(ctx, args)
 	if said := (commandExit(0)); err != nil && !errors.As(err, &said) {
@@ -52,11 +53,11 @@ type program struct {
 	signals       signalSource
 	seesItThrough atomic.Bool // a second signal does not kill
 	// stopListening leaves the signals to whoever asks. One that has come until then is told.
-	stopListening func() (step.Stop, bool)
+	stopListening func() (outcome.Stop, bool)
 }
 
 func newProgram(stdout, stderr io.Writer, from signalSource) *program {
-	m := &program{stdout: stdout, rawStderr: stderr, signals: from, stopListening: func() (step.Stop, bool) { return step.Stop{}, false }}
+	m := &program{stdout: stdout, rawStderr: stderr, signals: from, stopListening: func() (outcome.Stop, bool) { return outcome.Stop{}, false }}
 	m.stderr = newLines(stderr, m.lost)
 	m.speak("text")
 	return m
@@ -85,7 +86,8 @@ func (m *program) app(version string) *cli.App {
 			"unquiesce. Where later steps run although one has failed: verdict, and record where\n" +
 			"they would not. In a clean-up after a run that was cancelled: await-pods-ended,\n" +
 			"disarm, unquiesce.\n" +
-			"stdout has the results as one JSON object, stderr the progress.",
+			"stdout has the results as one JSON object, stderr the progress.\n" +
+			"copytrigger help exit-codes says what the exit codes mean.",
 		Commands:       m.commands(),
 		Writer:         m.stdout,
 		ErrWriter:      m.stderr,

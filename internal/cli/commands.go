@@ -118,6 +118,7 @@ func (m *program) commands() []*cli.Command {
 		m.verdictCommand(),
 		m.recordCommand(),
 		m.installCommand(),
+		m.exitCodesTopic(),
 		{
 			Name:  "await-pods-ended",
 			Usage: "wait until no pod with some labels can run anything any more",

@@ -91,7 +91,7 @@ func TestEnvironmentOfOthers(t *testing.T) {
 func TestArgumentsAddToEnvironment(t *testing.T) {
 	noEnv(t)
 	t.Setenv("COPYTRIGGER_PVC", "data")
-	if _, err := parsed("disarm", "--run-id", "r", "--", "other"); exitCode(err) != exitUsage || !strings.Contains(err.Error(), "data, other") {
+	if _, err := parsed("disarm", "--run-id", "r", "--", "other"); exitCode(err) != 64 || !strings.Contains(err.Error(), "data, other") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -111,7 +111,7 @@ func TestEmptyEnvironment(t *testing.T) {
 			if says == "" && (err != nil || got.timeout != 20*time.Second) {
 				t.Errorf("got %+v, %v, want the default", got, err)
 			}
-			if says != "" && (exitCode(err) != exitUsage || !strings.Contains(err.Error(), says)) {
+			if says != "" && (exitCode(err) != 64 || !strings.Contains(err.Error(), says)) {
 				t.Errorf("got %v, want %q", err, says)
 			}
 		})
@@ -125,7 +125,7 @@ func TestEmptyEnvironment(t *testing.T) {
 			t.Errorf("got %+v, %v", got, err)
 		}
 		t.Setenv("COPYTRIGGER_UNQUIESCE", "")
-		if _, err := parsed("run"); exitCode(err) != exitUsage || !strings.Contains(err.Error(), "--unquiesce is missing") {
+		if _, err := parsed("run"); exitCode(err) != 64 || !strings.Contains(err.Error(), "--unquiesce is missing") {
 			t.Errorf("got %v, want a usage error", err)
 		}
 		t.Setenv("COPYTRIGGER_QUIESCE", "")
@@ -140,12 +140,12 @@ func TestEmptyEnvironment(t *testing.T) {
 	})
 	t.Run("COPYTRIGGER_AFTER", func(t *testing.T) {
 		t.Setenv("COPYTRIGGER_AFTER", "")
-		if _, err := parsed("fire-trigger", "--pvc", "data", "--trigger", mine); exitCode(err) != exitUsage || !strings.Contains(err.Error(), "--after is empty") {
+		if _, err := parsed("fire-trigger", "--pvc", "data", "--trigger", mine); exitCode(err) != 64 || !strings.Contains(err.Error(), "--after is empty") {
 			t.Errorf("got %v, want a usage error", err)
 		}
 	})
 	t.Setenv("COPYTRIGGER_TIMEOUT", "soon")
-	if _, err := parsed("disarm"); exitCode(err) != exitUsage {
+	if _, err := parsed("disarm"); exitCode(err) != 64 {
 		t.Errorf("got %v, want a usage error", err)
 	}
 }

@@ -283,7 +283,7 @@ func TestParseRefuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := parsed(c.args...)
-			if exitCode(err) != exitUsage {
+			if exitCode(err) != 64 {
 				t.Fatalf("got %v, want a usage error", err)
 			}
 			if !strings.Contains(err.Error(), c.says) || !strings.Contains(hintOf(err), c.hint) {

@@ -124,8 +124,8 @@ func TestMainWithBlockedStderr(t *testing.T) {
 		want int
 		out  string
 	}{
-		{[]string{"fire"}, exitUsage, ""},
-		{[]string{"await-waiting", "--kubeconfig", config, "--pvc", "data", "--run-id", "r", "--timeout", "200ms"}, exitTimedOut, `"outcome":"timed-out"`},
+		{[]string{"fire"}, 64, ""},
+		{[]string{"await-waiting", "--kubeconfig", config, "--pvc", "data", "--run-id", "r", "--timeout", "200ms"}, 124, `"outcome":"timed-out"`},
 	} {
 		r, w := io.Pipe()
 		var out strings.Builder

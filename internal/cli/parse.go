@@ -18,6 +18,7 @@ import (
 	"github.com/copytrigger/copytrigger/internal/quiesce"
 	"github.com/copytrigger/copytrigger/internal/result"
 	"github.com/copytrigger/copytrigger/internal/step"
+	"github.com/copytrigger/copytrigger/internal/verdict"
 )
 
 // parse turns flags into options. Every error is a usageError.
@@ -168,7 +169,7 @@ func readTrigger(c *cli.Context, o *options) (err error) {
 	}
 	given := c.String("trigger")
 	if file, is := strings.CutPrefix(given, "@"); is {
-		if given, err = quiesce.ReadText(file); err != nil {
+		if given, err = result.Read(file); err != nil {
 			return usageError{fmt.Errorf("--trigger: %w", err), "await-waiting --results-dir DIR writes it to DIR/trigger, if it ends well"}
 		}
 	}
@@ -195,13 +196,13 @@ func readFiles(c *cli.Context, o *options) error {
 		return nil
 	}
 	o.files = map[string]string{}
-	known := strings.Join(step.RunSteps(), ", ")
+	known := strings.Join(verdict.Steps(), ", ")
 	for _, s := range c.StringSlice("step") {
 		name, file, found := strings.Cut(s, "=")
 		switch _, twice := o.files[name]; {
 		case !found:
 			return usageError{fmt.Errorf("--step %q has no \"=\"", s), "give each step as --step NAME=FILE"}
-		case !slices.Contains(step.RunSteps(), name):
+		case !slices.Contains(verdict.Steps(), name):
 			return usageError{fmt.Errorf("--step %q: there is no step %q", s, name), "the steps are " + known}
 		case file == "":
 			return usageError{fmt.Errorf("--step %q names no file", s), "was a parameter of the pipeline not given? Tekton's file is $(steps.step-NAME.exitCode.path)"}
@@ -211,9 +212,9 @@ func readFiles(c *cli.Context, o *options) error {
 		o.files[name] = file
 	}
 	switch {
-	case step.Overlap(o.files):
+	case verdict.Overlap(o.files):
 		return usageError{errors.New("--step fire-and-await is given, and fire-trigger or await-completed as well"), "fire-and-await is both of them, by await-completed --fire"}
-	case step.Incomplete(o.files):
+	case verdict.Incomplete(o.files):
 		return usageError{errors.New("--step await-completed is missing"), "without it nobody knows whether there is a copy: give each step of the run as --step NAME=FILE"}
 	case len(o.files) == 0:
 		return usageError{errors.New("--step is missing"), "give each step of the run as --step NAME=FILE; the steps are " + known}

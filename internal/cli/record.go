@@ -9,8 +9,9 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/copytrigger/copytrigger/internal/exitfile"
+	"github.com/copytrigger/copytrigger/internal/outcome"
 	"github.com/copytrigger/copytrigger/internal/quiesce"
-	"github.com/copytrigger/copytrigger/internal/step"
 )
 
 // recordCommand is for engines that stop a pod as soon as one container fails. It needs no
@@ -26,7 +27,7 @@ func (m *program) recordCommand() *cli.Command {
 			"--after kept it from running.\n" +
 			"There is no FILE if this command is killed itself. SIGTERM, SIGINT and SIGHUP go to\n" +
 			"the process group of the command. It exits with 1, and has run nothing, if FILE cannot\n" +
-			"be written; with 2 if the command line is wrong.\n\n" +
+			"be written; with 64 if the command line is wrong.\n\n" +
 			"Where it is only a command that cannot be started which stops what comes after it (a\n" +
 			"Tekton step with onError: continue): --exit, with no FILE. It exits with the code that it\n" +
 			"would keep.\n\n" +
@@ -42,31 +43,31 @@ func (m *program) record(c *cli.Context) error {
 		return err
 	}
 	if o.exit {
-		if code := m.runRecorded(o); code != exitOK {
+		if code := m.runRecorded(o); code != 0 {
 			return commandExit(code)
 		}
 		return nil
 	}
-	recording, err := quiesce.Record(o.file)
+	recording, err := exitfile.Record(o.file)
 	if err != nil {
-		return &step.Ending{Outcome: step.Failed, Err: err, Why: "nothing was run: " + err.Error(), Hint: "give a file in an existing, writable directory"}
+		return &outcome.Ending{Outcome: outcome.Failed, Err: err, Why: "nothing was run: " + err.Error(), Hint: "give a file in an existing, writable directory"}
 	}
 	return recording.Ended(m.runRecorded(o))
 }
 
 // runRecorded is the exit code to record.
 func (m *program) runRecorded(o options) int {
-	got := listen(m.signals, len(obeyed()))
+	got := listen(m.signals, len(outcome.Stops()))
 	m.catch(syscall.SIGPIPE) // the program ignores it
 	// A second signal must not kill us now: there would be no file.
 	if stop, stopped := m.stopListening(); stopped {
 		m.log.Warn(fmt.Sprintf("%s was not run: %s", o.command[0], stop))
-		return exitSignal + stop.Number
+		return outcome.Signalled.Code(stop)
 	}
 	if o.after != "" {
-		if exit := quiesce.ReadExit(o.after); !exit.OK() {
+		if exit := exitfile.Read(o.after); !exit.OK() {
 			m.log.Warn(fmt.Sprintf("%s was not run: what it comes after %s", o.command[0], exit), "after", o.after)
-			return exitRefused
+			return outcome.Refused.Code(outcome.Stop{})
 		}
 	}
 	if o.unreadable != nil {
@@ -105,26 +106,3 @@ func environmentWithout(flags ...string) []string {
 // catch catches signals that are then no reason to die or to stop. What is caught is not
 // inherited by a command, as what is ignored would be.
 func (m *program) catch(s ...os.Signal) { m.signals.Notify(make(chan os.Signal, 1), s...) }
-
-// installCommand brings the program into containers of other images.
-func (m *program) installCommand() *cli.Command {
-	return &cli.Command{
-		Name:        "install",
-		Usage:       "copy this program to a directory, for containers of other images",
-		ArgsUsage:   "DIR",
-		Description: "The copy is DIR/copytrigger. To repeat it does no harm.\n\nExample:\n   copytrigger install /opt/copytrigger",
-		Flags:       []cli.Flag{logFlag()},
-		Action: func(c *cli.Context) error {
-			o, err := m.begin(c)
-			if err != nil {
-				return err
-			}
-			file, err := quiesce.Install(o.dir)
-			if err != nil {
-				return &step.Ending{Outcome: step.Failed, Err: err, Why: "nothing was installed: " + err.Error(), Hint: "give an existing, writable directory with room for this program"}
-			}
-			m.log.Info("installed as " + file)
-			return nil
-		},
-	}
-}

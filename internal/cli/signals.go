@@ -8,21 +8,22 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
-
-	"github.com/copytrigger/copytrigger/internal/step"
+	"github.com/copytrigger/copytrigger/internal/outcome"
 )
 
 // echo is how long after the first signal no other one counts. One hangup or one Ctrl-C
 // may arrive twice: from the terminal, and again from the shell or whatever started us.
 const echo = time.Second
 
-// obeyed are the signals that a step ends by, with a code of its own.
-func obeyed() []syscall.Signal {
-	return []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP}
+// stopBy is the stop by a signal of [listen]'s.
+func stopBy(s os.Signal) outcome.Stop {
+	for _, stop := range outcome.Stops() {
+		if syscall.Signal(stop.Number) == s {
+			return stop
+		}
+	}
+	return outcome.Stop{Name: s.String()}
 }
-
-func stopBy(s syscall.Signal) step.Stop { return step.Stop{Name: unix.SignalName(s), Number: int(s)} }
 
 // signalSource is where signals come from: those of the process, or those of a test. Package
 // os/signal says what each method does.
@@ -48,7 +49,8 @@ func (processSignals) Reset(s ...os.Signal)                      { signal.Reset(
 // ignored before.
 func listen(from signalSource, room int) chan os.Signal {
 	got := make(chan os.Signal, room)
-	for _, s := range obeyed() {
+	for _, stop := range outcome.Stops() {
+		s := syscall.Signal(stop.Number)
 		if !from.Ignored(s) {
 			from.Notify(got, s)
 		}
@@ -56,7 +58,7 @@ func listen(from signalSource, room int) chan os.Signal {
 	return got
 }
 
-// signals gives a context that the first signal ends, with a [step.Stop] as its cause; a
+// signals gives a context that the first signal ends, with a [outcome.Stop] as its cause; a
 // step then still gives its trigger back. Who means it sends another SIGINT or SIGTERM
 // after more than an [echo]: that kills at once. A SIGHUP that is repeated never does,
 // since nobody sends it by hand. What was ignored before (nohup) stays so.
@@ -78,9 +80,9 @@ func signals(parent context.Context, from signalSource, mayKill func() bool) (co
 }
 
 // stopOf is the signal that ended the context of signals, if one did. It waits for its end.
-func stopOf(ctx context.Context) (step.Stop, bool) {
+func stopOf(ctx context.Context) (outcome.Stop, bool) {
 	<-ctx.Done()
-	var stop step.Stop
+	var stop outcome.Stop
 	return stop, errors.As(context.Cause(ctx), &stop)
 }
 
@@ -90,8 +92,7 @@ func stopOf(ctx context.Context) (step.Stop, bool) {
 func obey(alive context.Context, got <-chan os.Signal, letKill func()) context.Context {
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(alive))
 	stopped := func(s os.Signal) {
-		number, _ := s.(syscall.Signal)
-		cancel(stopBy(number))
+		cancel(stopBy(s))
 	}
 	go func() {
 		select {

@@ -13,7 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/copytrigger/copytrigger/internal/step"
+	"github.com/copytrigger/copytrigger/internal/outcome"
 )
 
 // testSignals are the signals of one test, with what os/signal promises about them. No test
@@ -90,7 +90,7 @@ func (s *testSignals) send(one os.Signal) (kills bool) {
 }
 
 func TestSignalsEndTheContext(t *testing.T) {
-	for s, want := range map[syscall.Signal]step.Stop{
+	for s, want := range map[syscall.Signal]outcome.Stop{
 		syscall.SIGTERM: {Name: "SIGTERM", Number: 15},
 		syscall.SIGINT:  {Name: "SIGINT", Number: 2},
 		syscall.SIGHUP:  {Name: "SIGHUP", Number: 1},
@@ -114,7 +114,7 @@ func TestNoSignalNoCause(t *testing.T) {
 	ctx, stop := signals(t.Context(), withSignals(), func() bool { return true })
 	stop()
 	<-ctx.Done()
-	if got := (step.Stop{}); errors.As(context.Cause(ctx), &got) {
+	if got := (outcome.Stop{}); errors.As(context.Cause(ctx), &got) {
 		t.Errorf("got %v without a signal", got)
 	}
 }
@@ -133,7 +133,7 @@ func TestIgnoredHangupStaysIgnored(t *testing.T) {
 	from.send(syscall.SIGHUP)
 	from.send(syscall.SIGTERM)
 	<-ctx.Done()
-	if want := (step.Stop{Name: "SIGTERM", Number: 15}); !errors.Is(context.Cause(ctx), want) {
+	if want := (outcome.Stop{Name: "SIGTERM", Number: 15}); !errors.Is(context.Cause(ctx), want) {
 		t.Errorf("got %v, want %v", context.Cause(ctx), want)
 	}
 }
@@ -177,7 +177,7 @@ func TestRepeatedSignals(t *testing.T) {
 			}
 			synctest.Wait()
 		}
-		if want := (step.Stop{Name: "SIGHUP", Number: 1}); !errors.Is(context.Cause(ctx), want) {
+		if want := (outcome.Stop{Name: "SIGHUP", Number: 1}); !errors.Is(context.Cause(ctx), want) {
 			t.Errorf("got %v, want %v", context.Cause(ctx), want)
 		}
 		time.Sleep(echo - 1)
@@ -216,8 +216,8 @@ func TestSignalAfterTheEnd(t *testing.T) {
 	if code := m.main([]string{"copytrigger", "--version"}, "v1"); code != 0 {
 		t.Errorf("got code %d", code)
 	}
-	for _, s := range obeyed() {
-		if from.send(s) {
+	for _, stop := range outcome.Stops() {
+		if s := syscall.Signal(stop.Number); from.send(s) {
 			t.Errorf("%s kills", s)
 		}
 	}

@@ -1,11 +1,14 @@
 package cli
 
 import (
+	"strings"
+	"time"
+
 	"github.com/urfave/cli/v2"
 
-	"github.com/copytrigger/copytrigger/internal/quiesce"
+	"github.com/copytrigger/copytrigger/internal/outcome"
 	"github.com/copytrigger/copytrigger/internal/result"
-	"github.com/copytrigger/copytrigger/internal/step"
+	"github.com/copytrigger/copytrigger/internal/verdict"
 )
 
 // verdictCommand is the last step of a run. It needs no cluster.
@@ -14,10 +17,10 @@ func (m *program) verdictCommand() *cli.Command {
 		Name:  "verdict",
 		Usage: "turn the exit codes of a run's steps into its outcome, where all run whatever fails",
 		Description: "Results: outcome, reason, freeze-seconds (from the end of await-waiting to the end of\n" +
-			"unquiesce). The steps are await-waiting, quiesce, fire-trigger, await-completed (for these\n" +
-			"two, in one process by await-completed --fire: fire-and-await), disarm and unquiesce; a step\n" +
-			"whose file is missing did not run to its end. The exit code is 0\n" +
-			"only if every one that is given ended with 0. It asks no cluster.\n\n" +
+			"unquiesce). The steps are " + strings.Join(verdict.Steps(), ", ") + ";\n" +
+			"fire-and-await is await-completed --fire, and takes the place of the two. A step whose file\n" +
+			"is missing did not run to its end. The exit code is 0 only if every one that is given ended\n" +
+			"with 0. It asks no cluster.\n\n" +
 			"Example:\n   copytrigger verdict --step quiesce=/tekton/steps/step-quiesce/exitCode --step ...",
 		Flags:  append(outputFlags(), stepFlag()),
 		Action: m.runLocally(m.verdict),
@@ -25,9 +28,21 @@ func (m *program) verdictCommand() *cli.Command {
 }
 
 func (m *program) verdict(o options) (result.Values, error) {
-	exits := map[string]quiesce.Exit{}
-	for name, file := range o.files {
-		exits[name] = quiesce.ReadExit(file)
+	run := verdict.Read(o.files)
+	var out result.Values
+	out.Set("outcome", string(outcome.OK))
+	out.Set("reason", "")
+	out.Set("freeze-seconds", "")
+	if freeze, known := run.Freeze(); known {
+		out.Set("freeze-seconds", freeze.Round(time.Millisecond).Seconds())
 	}
-	return step.Verdict(step.NewReports(exits, meaning), m.log)
+	err := run.Outcome()
+	switch {
+	case err != nil:
+	case run.Cleanup():
+		m.log.Info("the cleanup ended well")
+	default:
+		m.log.Info("the run ended well: VolSync recorded the trigger, and every step ended with 0")
+	}
+	return out, err
 }

@@ -1,5 +1,7 @@
 package handshake
 
+import "github.com/copytrigger/copytrigger/internal/outcome"
+
 // The run of the search: await-waiting, quiesce, fire-trigger, await-completed, unquiesce,
 // and after any failure disarm, then unquiesce. Each command is a process that can be
 // killed and started again. What a command decides, this package decides; how it applies
@@ -86,8 +88,11 @@ const (
 	isUnverified
 )
 
-func endOf(o Outcome) end {
-	return map[Outcome]end{OK: isOK, Refused: isRefused, Withdrawn: isWithdrawn, Tainted: isTainted, Unverified: isUnverified}[o]
+func endOf(o outcome.Outcome) end {
+	return map[outcome.Outcome]end{
+		outcome.OK: isOK, outcome.Refused: isRefused, outcome.Withdrawn: isWithdrawn,
+		outcome.Tainted: isTainted, outcome.Unverified: isUnverified,
+	}[o]
 }
 
 // at is the run at another place, with nothing in its memory.
@@ -394,7 +399,7 @@ func (m *model) cut(s state, do emit) {
 	t.run.seen = d.seen
 	switch {
 	case d.do == End && d.end == isOK && s.run.read.latest == s.run.tok:
-		do("run: await-completed ends OK before it saw the cut", s.report(isOK).at(unquiesce))
+		do("run: await-completed ends outcome.OK before it saw the cut", s.report(isOK).at(unquiesce))
 	case d.do == End && d.end == isOK:
 		t.run.at, t.run.copy = cutAgain, s.copy.uid
 		do("run: reads that the copy is cut", t)

@@ -1,6 +1,10 @@
 package handshake
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/copytrigger/copytrigger/internal/outcome"
+)
 
 // Cut decides for await-completed --until=cut: may the application run again, although
 // VolSync has not recorded the trigger yet?
@@ -33,7 +37,7 @@ func Cut(w World, t Trigger, seen Seen) Decision {
 	case c.Cut == "" || !c.Bound:
 		return *notYet(fmt.Sprintf("VolSync is copying; %s is not cut yet", c.Name))
 	}
-	return Decision{Do: End, Outcome: OK, Why: fmt.Sprintf("%s was cut at %s", w.Copy.Name, w.Copy.Cut)}
+	return Decision{Do: End, Outcome: outcome.OK, Why: fmt.Sprintf("%s was cut at %s", w.Copy.Name, w.Copy.Cut)}
 }
 
 // NoCut refuses what is to end at the cut, where nobody sees one: of a clone CSI tells
@@ -44,7 +48,7 @@ func NoCut(w World) Decision {
 		return *refuse(fmt.Sprintf("ReplicationSource %s has copyMethod %q, of which nobody sees the cut", w.Sources[0].Name, w.Sources[0].Method),
 			"set copyMethod to Snapshot, or leave --until=cut out")
 	}
-	return Decision{Do: End, Outcome: OK}
+	return Decision{Do: End, Outcome: outcome.OK}
 }
 
 // Verified decides whether VolSync records the trigger for the copy that was cut in the
@@ -56,11 +60,11 @@ func Verified(w World, t Trigger, seen Seen, uid string) Decision {
 	same := w.Copy != nil && w.Copy.UID == uid
 	switch {
 	case d.Do == Look && (!same || w.Copy.Deleting):
-		return Decision{Do: End, Outcome: Unverified, Why: "the copy that was cut in the freeze is gone, and VolSync has not recorded it: " + describeCopy(w.Copy),
+		return Decision{Do: End, Outcome: outcome.Unverified, Why: "the copy that was cut in the freeze is gone, and VolSync has not recorded it: " + describeCopy(w.Copy),
 			Hint: "do not use this sync's copy: VolSync makes another one of the application that runs"}
-	case d.Do == End && d.Outcome == OK && !same:
+	case d.Do == End && d.Outcome == outcome.OK && !same:
 		// VolSync deletes its copy only when the data has been moved; then nobody can tell any more.
-		return Decision{Do: End, Outcome: Unverified, Why: "VolSync recorded the trigger, and it cannot be told for which copy: " + describeCopy(w.Copy),
+		return Decision{Do: End, Outcome: outcome.Unverified, Why: "VolSync recorded the trigger, and it cannot be told for which copy: " + describeCopy(w.Copy),
 			Hint: "do not rely on this sync's copy"}
 	}
 	return d

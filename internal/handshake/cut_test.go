@@ -3,6 +3,8 @@ package handshake
 import (
 	"strings"
 	"testing"
+
+	"github.com/copytrigger/copytrigger/internal/outcome"
 )
 
 // cutWorld is a world in which VolSync copies for ours, and its snapshot has been cut.
@@ -21,12 +23,12 @@ func TestCut(t *testing.T) {
 	for name, c := range map[string]struct {
 		change  func(*World)
 		do      Do
-		outcome Outcome
+		outcome outcome.Outcome
 		why     string
 	}{
-		"cut":                      {func(*World) {}, End, OK, "volsync-rs-src was cut at " + theWait},
-		"a problem since":          {func(w *World) { w.Copy.Problem = "slow" }, End, OK, "was cut"},
-		"recorded":                 {func(w *World) { w.Claim.Latest, w.Claim.Status, w.Copy = w.Claim.Trigger, StatusCompleted, nil }, End, OK, "recorded"},
+		"cut":                      {func(*World) {}, End, outcome.OK, "volsync-rs-src was cut at " + theWait},
+		"a problem since":          {func(w *World) { w.Copy.Problem = "slow" }, End, outcome.OK, "was cut"},
+		"recorded":                 {func(w *World) { w.Claim.Latest, w.Claim.Status, w.Copy = w.Claim.Trigger, StatusCompleted, nil }, End, outcome.OK, "recorded"},
 		"no copy":                  {func(w *World) { w.Copy = nil }, Look, "", "no VolumeSnapshot yet"},
 		"not cut":                  {func(w *World) { w.Copy.Cut = "" }, Look, "", "not cut yet"},
 		"not cut, with a problem":  {func(w *World) { w.Copy.Cut, w.Copy.Problem = "", "no space" }, Look, "", "reports for volsync-rs-src: no space"},
@@ -36,11 +38,11 @@ func TestCut(t *testing.T) {
 		"another source's":         {func(w *World) { w.Copy.Owner = "other" }, Look, "", "not VolSync's copy"},
 		"of another claim":         {func(w *World) { w.Copy.Of = "other" }, Look, "", "not VolSync's copy"},
 		"VolSync has not taken it": {func(w *World) { w.Claim.Status = StatusWaiting }, Look, "", "has not taken the trigger"},
-		"another trigger":          {func(w *World) { w.Claim.Trigger = "other" }, End, Tainted, "replaced"},
-		"taken back":               {func(w *World) { w.Claim.Trigger = "old" }, End, Tainted, "took the trigger back"},
-		"another claim":            {func(w *World) { w.Claim.UID = "other" }, End, Unverified, "created again"},
+		"another trigger":          {func(w *World) { w.Claim.Trigger = "other" }, End, outcome.Tainted, "replaced"},
+		"taken back":               {func(w *World) { w.Claim.Trigger = "old" }, End, outcome.Tainted, "took the trigger back"},
+		"another claim":            {func(w *World) { w.Claim.UID = "other" }, End, outcome.Unverified, "created again"},
 		"two sources":              {func(w *World) { w.Sources = append(w.Sources, w.Sources[0]) }, Look, "", "is copying"},
-		"a clone":                  {func(w *World) { w.Sources[0].Method = "Clone" }, End, Refused, "nobody sees the cut"},
+		"a clone":                  {func(w *World) { w.Sources[0].Method = "Clone" }, End, outcome.Refused, "nobody sees the cut"},
 	} {
 		w, trigger := cutWorld()
 		c.change(&w)
@@ -57,19 +59,19 @@ func TestVerified(t *testing.T) {
 	for name, c := range map[string]struct {
 		change  func(*World)
 		do      Do
-		outcome Outcome
+		outcome outcome.Outcome
 		why     string
 	}{
 		"not recorded yet":             {func(*World) {}, Look, "", "copying"},
-		"recorded":                     {recorded, End, OK, "recorded"},
-		"recorded, and being deleted":  {func(w *World) { recorded(w); w.Copy.Deleting = true }, End, OK, "recorded"},
-		"recorded, of another copy":    {func(w *World) { recorded(w); w.Copy.UID = "copy-2" }, End, Unverified, "another one (uid copy-2)"},
-		"recorded, and no copy":        {func(w *World) { recorded(w); w.Copy = nil }, End, Unverified, "cannot be told for which copy"},
-		"not recorded, another copy":   {func(w *World) { w.Copy.UID = "copy-2" }, End, Unverified, "is gone"},
-		"not recorded, no copy":        {func(w *World) { w.Copy = nil }, End, Unverified, "there is none"},
-		"not recorded, being deleted":  {func(w *World) { w.Copy.Deleting = true }, End, Unverified, "being deleted"},
-		"somebody's trigger":           {func(w *World) { w.Claim.Trigger = "other" }, End, Tainted, "replaced"},
-		"somebody's trigger, recorded": {func(w *World) { w.Claim.Trigger, w.Claim.Latest, w.Claim.Status = "other", "other", StatusCompleted }, End, Unverified, "other"},
+		"recorded":                     {recorded, End, outcome.OK, "recorded"},
+		"recorded, and being deleted":  {func(w *World) { recorded(w); w.Copy.Deleting = true }, End, outcome.OK, "recorded"},
+		"recorded, of another copy":    {func(w *World) { recorded(w); w.Copy.UID = "copy-2" }, End, outcome.Unverified, "another one (uid copy-2)"},
+		"recorded, and no copy":        {func(w *World) { recorded(w); w.Copy = nil }, End, outcome.Unverified, "cannot be told for which copy"},
+		"not recorded, another copy":   {func(w *World) { w.Copy.UID = "copy-2" }, End, outcome.Unverified, "is gone"},
+		"not recorded, no copy":        {func(w *World) { w.Copy = nil }, End, outcome.Unverified, "there is none"},
+		"not recorded, being deleted":  {func(w *World) { w.Copy.Deleting = true }, End, outcome.Unverified, "being deleted"},
+		"somebody's trigger":           {func(w *World) { w.Claim.Trigger = "other" }, End, outcome.Tainted, "replaced"},
+		"somebody's trigger, recorded": {func(w *World) { w.Claim.Trigger, w.Claim.Latest, w.Claim.Status = "other", "other", StatusCompleted }, End, outcome.Unverified, "other"},
 	} {
 		w, trigger := cutWorld()
 		c.change(&w)
@@ -82,14 +84,14 @@ func TestVerified(t *testing.T) {
 
 func TestNoCut(t *testing.T) {
 	w, _ := cutWorld()
-	if d := NoCut(w); d.Outcome != OK {
+	if d := NoCut(w); d.Outcome != outcome.OK {
 		t.Errorf("got %+v", d)
 	}
 	w.Sources[0].Method = "Clone"
-	if d := NoCut(w); d.Outcome != Refused || !strings.Contains(d.Hint, "--until=cut") {
+	if d := NoCut(w); d.Outcome != outcome.Refused || !strings.Contains(d.Hint, "--until=cut") {
 		t.Errorf("got %+v", d)
 	}
-	if d := NoCut(World{ClaimOnly: true}); d.Outcome != OK {
+	if d := NoCut(World{ClaimOnly: true}); d.Outcome != outcome.OK {
 		t.Errorf("got %+v", d)
 	}
 }

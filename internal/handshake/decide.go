@@ -1,24 +1,17 @@
 package handshake
 
-import "fmt"
+import (
+	"fmt"
 
-// Outcome is how a run, or a step of it, ended. The words are part of the interface.
-type Outcome string
-
-const (
-	OK         Outcome = "ok"         // done; for the last step: our trigger was recorded
-	Refused    Outcome = "refused"    // not safe to go on, and nothing was fired
-	Withdrawn  Outcome = "withdrawn"  // fired, then disarmed before VolSync took it: no copy was made
-	Tainted    Outcome = "tainted"    // gave up while VolSync was copying: a copy may be cut after the application runs again
-	Unverified Outcome = "unverified" // a copy was recorded, but it cannot be tied to the freeze
+	"github.com/copytrigger/copytrigger/internal/outcome"
 )
 
 // Decision is what to do next, and always why.
 type Decision struct {
 	Do      Do
-	Outcome Outcome // with End, and with Write: what it will be once the write is done
-	Value   string  // with Write: copy-trigger's new value; "" removes the annotation
-	Wait    Wait    // with End of Await: the wait that was found
+	Outcome outcome.Outcome // with End, and with Write: what it will be once the write is done
+	Value   string          // with Write: copy-trigger's new value; "" removes the annotation
+	Wait    Wait            // with End of Await: the wait that was found
 	Why     string
 	Hint    string // the user's next move
 }
@@ -33,7 +26,7 @@ const (
 )
 
 func refuse(why, hint string) *Decision {
-	return &Decision{Do: End, Outcome: Refused, Why: why, Hint: hint}
+	return &Decision{Do: End, Outcome: outcome.Refused, Why: why, Hint: hint}
 }
 func notYet(why string) *Decision { return &Decision{Do: Look, Why: why} }
 
@@ -53,7 +46,7 @@ func Await(w World, run string) Decision {
 		}
 		return *no
 	}
-	return Decision{Do: End, Outcome: OK, Wait: wait, Why: "VolSync waits since " + c.Since}
+	return Decision{Do: End, Outcome: outcome.OK, Wait: wait, Why: "VolSync waits since " + c.Since}
 }
 
 // Fire decides for fire-trigger: it may write only into the wait that the trigger was
@@ -64,9 +57,9 @@ func Fire(w World, t Trigger) Decision {
 	c := w.Claim
 	switch v := t.String(); {
 	case c.Trigger == v && c.Latest != v:
-		return Decision{Do: End, Outcome: OK, Why: "the trigger is set already"}
+		return Decision{Do: End, Outcome: outcome.OK, Why: "the trigger is set already"}
 	case c.Latest == v && c.Status == StatusCompleted:
-		return Decision{Do: End, Outcome: OK, Why: "VolSync has recorded the trigger already"}
+		return Decision{Do: End, Outcome: outcome.OK, Why: "VolSync has recorded the trigger already"}
 	case c.Latest == v:
 		// A new wait: success here would pass the copy of the last freeze off as one of this.
 		return *refuse(fmt.Sprintf("trigger %q is used up: VolSync recorded it for an earlier copy", v), "run await-waiting again for a new trigger")
@@ -81,7 +74,7 @@ func Fire(w World, t Trigger) Decision {
 		return *refuse(fmt.Sprintf("trigger %q was made for another wait than the present one (since %s)", t, c.Since),
 			"run await-waiting again, then quiesce and fire; use --pvc-only for both or for neither")
 	}
-	return Decision{Do: Write, Value: t.String(), Outcome: OK, Why: "VolSync waits"}
+	return Decision{Do: Write, Value: t.String(), Outcome: outcome.OK, Why: "VolSync waits"}
 }
 
 // Seen is what await-completed has seen since it started.
@@ -116,38 +109,38 @@ func Completed(c Claim, t Trigger, seen Seen) Decision {
 	switch {
 	case seen.ClaimUID != "" && seen.ClaimUID != c.UID:
 		// Its annotations may come from a manifest or a backup, and then prove nothing.
-		return Decision{Do: End, Outcome: Unverified, Why: "it was deleted and created again during the copy",
+		return Decision{Do: End, Outcome: outcome.Unverified, Why: "it was deleted and created again during the copy",
 			Hint: "do not rely on this sync's copy"}
 	case c.Latest == v:
-		return Decision{Do: End, Outcome: OK, Why: "VolSync recorded the trigger"}
+		return Decision{Do: End, Outcome: outcome.OK, Why: "VolSync recorded the trigger"}
 	case c.Trigger == v && !c.Enabled:
 		// VolSync copies at once and records nothing (volumehandler.go:518, 588).
-		return Decision{Do: End, Outcome: Tainted, Why: "somebody removed " + UseAnnotation + ": VolSync copies without waiting, and records nothing",
+		return Decision{Do: End, Outcome: outcome.Tainted, Why: "somebody removed " + UseAnnotation + ": VolSync copies without waiting, and records nothing",
 			Hint: "put the annotation back; do not use this sync's copy"}
 	case c.Trigger == v:
 		return *notYet(c.progress())
 	case c.Armed():
-		return Decision{Do: End, Outcome: Tainted,
+		return Decision{Do: End, Outcome: outcome.Tainted,
 			Why:  fmt.Sprintf("somebody replaced the trigger by %q, for which VolSync copies: %s", c.Trigger, c.describe()),
 			Hint: "let one run at a time coordinate a claim; do not use this sync's copy"}
 	case c.Status == StatusInProgress:
-		return Decision{Do: End, Outcome: Tainted,
+		return Decision{Do: End, Outcome: outcome.Tainted,
 			Why:  "somebody took the trigger back while VolSync was copying",
 			Hint: "do not use this sync's copy"}
 	case !seen.Fired && c.Status == StatusCompleted:
 		// Never fired, or fired, replaced and recorded before we looked: nothing tells.
-		return Decision{Do: End, Outcome: Unverified, Why: "the trigger is neither set nor recorded, and VolSync has made a copy",
+		return Decision{Do: End, Outcome: outcome.Unverified, Why: "the trigger is neither set nor recorded, and VolSync has made a copy",
 			Hint: "if fire-trigger was run, do not rely on this sync's copy: somebody took its trigger back, or replaced it"}
 	case !seen.Fired:
 		return *refuse("the trigger is neither set nor recorded", "run fire-trigger first; if it was run, its trigger has been taken back or replaced since")
 	case c.Status == StatusWaiting && !seen.Taken && seen.Since != "" && seen.Since == c.Since:
-		return Decision{Do: End, Outcome: Withdrawn, Why: "somebody took the trigger back before VolSync took it: no copy was made",
+		return Decision{Do: End, Outcome: outcome.Withdrawn, Why: "somebody took the trigger back before VolSync took it: no copy was made",
 			Hint: "run await-waiting again, then quiesce and fire"}
 	case c.Status == StatusWaiting:
-		return Decision{Do: End, Outcome: Unverified, Why: "somebody took the trigger back, and VolSync waits again: it may have copied in between",
+		return Decision{Do: End, Outcome: outcome.Unverified, Why: "somebody took the trigger back, and VolSync waits again: it may have copied in between",
 			Hint: "do not rely on this sync's copy"}
 	}
-	return Decision{Do: End, Outcome: Unverified,
+	return Decision{Do: End, Outcome: outcome.Unverified,
 		Why:  fmt.Sprintf("VolSync recorded a copy for %q instead of this trigger", c.Latest),
 		Hint: "let one run at a time coordinate a claim; do not rely on this sync's copy"}
 }
@@ -179,18 +172,18 @@ func (c Claim) progress() string {
 func Disarm(c Claim, run string) Decision {
 	switch found := c.Armed() && of(run, c.Trigger); {
 	case !found && c.Status == StatusInProgress:
-		return Decision{Do: End, Outcome: Tainted,
+		return Decision{Do: End, Outcome: outcome.Tainted,
 			Why:  "no trigger of run " + run + " is armed, but VolSync is copying: if for this run, the copy may be cut after the application ran again",
 			Hint: "if this run has fired, do not use this sync's copy"}
 	case !found:
-		return Decision{Do: End, Outcome: OK, Why: "no trigger of run " + run + " is armed"}
+		return Decision{Do: End, Outcome: outcome.OK, Why: "no trigger of run " + run + " is armed"}
 	case c.Status == StatusInProgress || !c.Enabled:
 		// Without use-copy-trigger VolSync copies and leaves the status as it was.
-		return Decision{Do: Write, Value: c.Latest, Outcome: Tainted,
+		return Decision{Do: Write, Value: c.Latest, Outcome: outcome.Tainted,
 			Why:  fmt.Sprintf("VolSync may have copied already when trigger %q was taken back", c.Trigger),
 			Hint: "do not use this sync's copy: it may have been cut after the application ran again"}
 	}
-	return Decision{Do: Write, Value: c.Latest, Outcome: Withdrawn,
+	return Decision{Do: Write, Value: c.Latest, Outcome: outcome.Withdrawn,
 		Why: fmt.Sprintf("trigger %q was taken back before VolSync took it: no copy was made", c.Trigger)}
 }
 

@@ -1,6 +1,10 @@
 package handshake
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/copytrigger/copytrigger/internal/outcome"
+)
 
 // Between the search's small numbers and the package's own words: every decision of the
 // run is taken by the functions that the steps call.
@@ -68,8 +72,8 @@ func (m *model) decide(q question) answer {
 			d = l
 		}
 	case beforeStep:
-		if d = (Decision{Do: End, Outcome: OK}); Lost(w.Claim, runID) {
-			d.Outcome = Tainted
+		if d = (Decision{Do: End, Outcome: outcome.OK}); Lost(w.Claim, runID) {
+			d.Outcome = outcome.Tainted
 		}
 	case lockStep:
 		d = Lock(w.Claim, runID)
@@ -100,7 +104,7 @@ func (m *model) decide(q question) answer {
 		d = Disarm(w.Claim, runID)
 	}
 	a.do, a.end, a.value = d.Do, endOf(d.Outcome), m.intern(d.Value)
-	if q.step == awaitStep && d.Do == End && d.Outcome == OK {
+	if q.step == awaitStep && d.Do == End && d.Outcome == outcome.OK {
 		a.value = m.intern(NewTrigger(runID, d.Wait).String())
 	}
 	m.known[q] = a

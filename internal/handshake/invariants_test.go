@@ -3,6 +3,8 @@ package handshake
 import (
 	"strings"
 	"testing"
+
+	"github.com/copytrigger/copytrigger/internal/outcome"
 )
 
 // TestInvariants holds every decision over all claims and surroundings to what must be
@@ -50,7 +52,7 @@ type check func(name string, ok bool, d Decision)
 // explained: a user is always told why, and what to do if there is something to do.
 func explained(check check, name string, d Decision) {
 	check(name+" says why", d.Why != "" && !strings.Contains(d.Why, "%!"), d)
-	bad := d.Outcome == Refused || d.Outcome == Tainted || d.Outcome == Unverified
+	bad := d.Outcome == outcome.Refused || d.Outcome == outcome.Tainted || d.Outcome == outcome.Unverified
 	check(name+" gives a hint if it ends badly", !bad || d.Hint != "", d)
 	check(name+" waits without an outcome, and ends and writes with one", (d.Do == Look) == (d.Outcome == ""), d)
 	check(name+" has a value only to write", d.Do == Write || d.Value == "", d)
@@ -68,14 +70,14 @@ func mayBeQuiesced(r row, s surroundings, c Claim) bool {
 
 func await(check check, r row, s surroundings, w World, d Decision) {
 	c := w.Claim
-	check("await ends ok only, and always, if VolSync waits", (d.Do == End && d.Outcome == OK) == mayBeQuiesced(r, s, c), d)
+	check("await ends ok only, and always, if VolSync waits", (d.Do == End && d.Outcome == outcome.OK) == mayBeQuiesced(r, s, c), d)
 	check("await tells at once of an armed claim", !isArmed(c, c.Trigger) || d.Do != Look, d)
 	mine := isArmed(c, c.Trigger) && (r.trigger == "ours" || r.trigger == "earlier")
 	check("await takes back what its run has armed", (d.Do == Write) == mine, d)
 	if d.Do == Write {
 		check("what it writes does not arm", !isArmed(c, d.Value), d)
 	}
-	if d.Outcome == OK {
+	if d.Outcome == outcome.OK {
 		want := Wait{ClaimUID: c.UID, Since: c.Since, Latest: c.Latest}
 		if !w.ClaimOnly {
 			want.SourceUID, want.SyncStart = w.Sources[0].UID, w.Sources[0].SyncStart
@@ -87,7 +89,7 @@ func await(check check, r row, s surroundings, w World, d Decision) {
 func fire(check check, r row, s surroundings, w World, trigger Trigger, d Decision) {
 	c, v := w.Claim, trigger.String()
 	check("fire does not wait", d.Do != Look, d)
-	check("fire either works or refuses", d.Outcome == OK || d.Outcome == Refused, d)
+	check("fire either works or refuses", d.Outcome == outcome.OK || d.Outcome == outcome.Refused, d)
 	if d.Do == Write {
 		check("fire writes the trigger", d.Value == v, d)
 		check("fire writes only into a wait", mayBeQuiesced(r, s, c), d)
@@ -96,12 +98,12 @@ func fire(check check, r row, s surroundings, w World, trigger Trigger, d Decisi
 		c.Trigger = v
 		w.Claim = c
 		again := Fire(w, trigger)
-		check("to fire twice is success", again.Do == End && again.Outcome == OK, again)
+		check("to fire twice is success", again.Do == End && again.Outcome == outcome.OK, again)
 	}
 	if mayBeQuiesced(r, s, c) && s.good && c.Latest != v && c.Trigger != v {
 		check("fire writes into its own wait", d.Do == Write, d)
 	}
-	if d.Do == End && d.Outcome == OK {
+	if d.Do == End && d.Outcome == outcome.OK {
 		check("fire ends ok only with its trigger there", c.Trigger == v && c.Latest != v || c.Latest == v && c.Status == StatusCompleted, d)
 	}
 }
@@ -110,18 +112,18 @@ func completion(check check, c Claim, trigger Trigger, seen Seen, d Decision) {
 	v := trigger.String()
 	recreated := seen.ClaimUID != "" && seen.ClaimUID != c.UID
 	check("completed does not write", d.Do != Write, d)
-	check("completed is ok exactly with the echo on the same claim", (d.Outcome == OK) == (c.Latest == v && !recreated), d)
+	check("completed is ok exactly with the echo on the same claim", (d.Outcome == outcome.OK) == (c.Latest == v && !recreated), d)
 	if recreated {
-		check("a claim made again is no proof", d.Outcome == Unverified, d)
+		check("a claim made again is no proof", d.Outcome == outcome.Unverified, d)
 	}
 	if d.Do == Look {
 		check("completed waits only for its own trigger", c.Trigger == v && c.Latest != v && c.Enabled, d)
 	}
-	if d.Outcome == Withdrawn {
+	if d.Outcome == outcome.Withdrawn {
 		check("withdrawn only from a wait that saw the trigger", seen.Fired && !seen.Taken && c.Status == StatusWaiting && !isArmed(c, c.Trigger), d)
 		check("withdrawn only from the same wait", seen.Since != "" && seen.Since == c.Since, d)
 	}
-	if d.Outcome == Refused {
+	if d.Outcome == outcome.Refused {
 		check("refused only if nothing was seen, and nothing is armed or copied", !seen.Fired && !isArmed(c, c.Trigger) && c.Status != StatusInProgress, d)
 	}
 }
@@ -130,11 +132,11 @@ func disarming(check check, c Claim, run string, d Decision) {
 	mine := run == runID && strings.HasPrefix(c.Trigger, runID+".") && isArmed(c, c.Trigger)
 	check("disarm writes exactly over an armed trigger of the run", (d.Do == Write) == mine, d)
 	check("disarm never waits", d.Do != Look, d)
-	check("disarm does not vouch for a copy in progress", c.Status != StatusInProgress || d.Outcome == Tainted, d)
+	check("disarm does not vouch for a copy in progress", c.Status != StatusInProgress || d.Outcome == outcome.Tainted, d)
 	if d.Do != Write {
 		return
 	}
-	check("disarm says withdrawn only before VolSync took it", d.Outcome != Withdrawn || c.Enabled && c.Status != StatusInProgress, d)
+	check("disarm says withdrawn only before VolSync took it", d.Outcome != outcome.Withdrawn || c.Enabled && c.Status != StatusInProgress, d)
 	// To remove the trigger would not arm either, but be recorded over the latest one, if there is a copy.
 	check("disarm gives back what was recorded last", d.Value == c.Latest, d)
 	c.Trigger = d.Value

@@ -3,6 +3,8 @@ package handshake
 import (
 	"fmt"
 	"strings"
+
+	"github.com/copytrigger/copytrigger/internal/outcome"
 )
 
 // LockAnnotation is this program's own: the id of the run that has, or may have, quiesced
@@ -19,9 +21,9 @@ const LockAnnotation = "copytrigger/locked-by"
 func Lock(c Claim, run string) Decision {
 	switch other := RunOf(c.LockedBy); {
 	case c.LockedBy == "":
-		return Decision{Do: Write, Outcome: OK, Why: "the claim is not locked"}
+		return Decision{Do: Write, Outcome: outcome.OK, Why: "the claim is not locked"}
 	case other == run:
-		return Decision{Do: End, Outcome: Tainted,
+		return Decision{Do: End, Outcome: outcome.Tainted,
 			Why:  "an earlier attempt of this run has locked the claim and was lost: the application may be quiesced, and a copy be cut after it runs again",
 			Hint: "disarm, unquiesce and unlock with this run's id (a clean-up task does it); do not use this sync's copy; then start another run"}
 	case c.LockedBy == cleanUpLock(other):
@@ -36,7 +38,7 @@ func Lock(c Claim, run string) Decision {
 // without its lock somebody may have let the application run. It leaves alone what does not
 // end well by itself.
 func Locked(d Decision, c Claim, run string) Decision {
-	if c.LockedBy == run || d.Do == Look || d.Do == End && d.Outcome != OK {
+	if c.LockedBy == run || d.Do == Look || d.Do == End && d.Outcome != outcome.OK {
 		return d
 	}
 	why := "the run's lock on the claim is gone: somebody may have let the application run"
@@ -49,18 +51,18 @@ func Locked(d Decision, c Claim, run string) Decision {
 	if d.Do == Write {
 		return *refuse(why, "run await-waiting again, then quiesce and fire")
 	}
-	return Decision{Do: End, Outcome: Unverified, Why: why, Hint: "do not rely on this sync's copy"}
+	return Decision{Do: End, Outcome: outcome.Unverified, Why: why, Hint: "do not rely on this sync's copy"}
 }
 
 // Unlock decides for the end of a run: its own lock is taken away, another's is left.
 func Unlock(c Claim, run string) Decision {
 	switch {
 	case c.LockedBy == "":
-		return Decision{Do: End, Outcome: OK, Why: "the claim is not locked"}
+		return Decision{Do: End, Outcome: outcome.OK, Why: "the claim is not locked"}
 	case Mine(c, run):
-		return Decision{Do: Write, Outcome: OK, Why: "the claim is unlocked"}
+		return Decision{Do: Write, Outcome: outcome.OK, Why: "the claim is unlocked"}
 	}
-	return Decision{Do: End, Outcome: OK, Why: fmt.Sprintf("the claim is locked by run %s, and stays so", RunOf(c.LockedBy))}
+	return Decision{Do: End, Outcome: outcome.OK, Why: fmt.Sprintf("the claim is locked by run %s, and stays so", RunOf(c.LockedBy))}
 }
 
 // lostLock is the lock of a run whose attempt was lost, while its application is let go. It

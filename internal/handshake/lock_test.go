@@ -3,6 +3,8 @@ package handshake
 import (
 	"strings"
 	"testing"
+
+	"github.com/copytrigger/copytrigger/internal/outcome"
 )
 
 const (
@@ -14,8 +16,8 @@ const (
 func TestLock(t *testing.T) {
 	for by, want := range map[string]struct {
 		do      Do
-		outcome Outcome
-	}{"": {Write, OK}, otherRun + "/clean-up": {Look, ""}, ourRun + "/clean-up": {End, Tainted}, ourRun: {End, Tainted}, ourRun + "/lost": {End, Tainted}, otherRun: {End, Refused}, otherRun + "/lost": {End, Refused}} {
+		outcome outcome.Outcome
+	}{"": {Write, outcome.OK}, otherRun + "/clean-up": {Look, ""}, ourRun + "/clean-up": {End, outcome.Tainted}, ourRun: {End, outcome.Tainted}, ourRun + "/lost": {End, outcome.Tainted}, otherRun: {End, outcome.Refused}, otherRun + "/lost": {End, outcome.Refused}} {
 		d := Lock(Claim{LockedBy: by}, ourRun)
 		if d.Do != want.do || d.Outcome != want.outcome || d.Why == "" || d.Do == End && d.Hint == "" {
 			t.Errorf("locked by %q: got %+v", by, d)
@@ -30,22 +32,22 @@ func TestLock(t *testing.T) {
 // stays as it is.
 func TestLocked(t *testing.T) {
 	for _, do := range []Do{Look, Write, End} {
-		for _, outcome := range []Outcome{OK, Refused, Withdrawn, Tainted, Unverified} {
+		for _, end := range []outcome.Outcome{outcome.OK, outcome.Refused, outcome.Withdrawn, outcome.Tainted, outcome.Unverified} {
 			for _, by := range []string{"", ourRun, ourRun + "/lost", otherRun} {
-				was := Decision{Do: do, Outcome: outcome, Value: "x", Why: "why"}
+				was := Decision{Do: do, Outcome: end, Value: "x", Why: "why"}
 				got := Locked(was, Claim{LockedBy: by}, ourRun)
-				want := Unverified
+				want := outcome.Unverified
 				switch {
-				case by == ourRun || do == Look || do == End && outcome != OK:
+				case by == ourRun || do == Look || do == End && end != outcome.OK:
 					if got != was {
-						t.Errorf("%v %s, locked by %q: got %+v", do, outcome, by, got)
+						t.Errorf("%v %s, locked by %q: got %+v", do, end, by, got)
 					}
 					continue
 				case do == Write:
-					want = Refused
+					want = outcome.Refused
 				}
 				if got.Do != End || got.Outcome != want || got.Hint == "" {
-					t.Errorf("%v %s, locked by %q: got %+v, want %s", do, outcome, by, got, want)
+					t.Errorf("%v %s, locked by %q: got %+v, want %s", do, end, by, got, want)
 				}
 			}
 		}
@@ -54,7 +56,7 @@ func TestLocked(t *testing.T) {
 
 func TestUnlock(t *testing.T) {
 	for by, want := range map[string]Do{"": End, ourRun: Write, otherRun: End} {
-		if d := Unlock(Claim{LockedBy: by}, ourRun); d.Do != want || d.Outcome != OK || d.Value != "" || d.Why == "" {
+		if d := Unlock(Claim{LockedBy: by}, ourRun); d.Do != want || d.Outcome != outcome.OK || d.Value != "" || d.Why == "" {
 			t.Errorf("locked by %q: got %+v", by, d)
 		}
 	}

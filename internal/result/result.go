@@ -8,9 +8,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
+	"strings"
 	"unicode/utf8"
+
+	"github.com/copytrigger/copytrigger/internal/file"
 )
 
 // Values are results in the order in which they are written. A value is a string or a
@@ -61,15 +63,16 @@ func (v Values) MarshalJSON() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// CheckDir says whether results can be written to dir. It is asked before anything is
+// CheckDir returns an error if results cannot be written to dir. It is asked before anything is
 // done to a claim, so that no step succeeds whose results nobody can read.
 func CheckDir(dir string) error {
 	if dir == "" {
 		return nil
 	}
-	name, err := writeTemp(dir, make([]byte, spaceNeeded))
+	f, err := file.Create(filepath.Join(dir, "results"), mode)
 	if err == nil {
-		err = os.Remove(name)
+		_, err = f.Write(make([]byte, spaceNeeded))
+		f.Discard()
 	}
 	if err != nil {
 		return fmt.Errorf("results directory: %w", err)
@@ -95,7 +98,8 @@ func (v Values) Write(stdout io.Writer, dir string) error {
 			if f.name == "reason" {
 				text = short(text)
 			}
-			if err := writeFile(dir, f.name, text); err != nil {
+			// Without a newline at the end: Tekton and Argo take the file as it is.
+			if err := file.Write(filepath.Join(dir, f.name), []byte(text), mode); err != nil {
 				return fmt.Errorf("writing result %s: %w", f.name, err)
 			}
 		}
@@ -105,6 +109,9 @@ func (v Values) Write(stdout io.Writer, dir string) error {
 	}
 	return nil
 }
+
+// mode lets everybody read a result: who collects the results is often another user.
+const mode = 0o644
 
 // reasonLimit is how long a reason may be in a file, in bytes. Tekton carries the results
 // of a step, and its own notes, in a message of 4096 bytes; a longer one fails the TaskRun.
@@ -123,37 +130,8 @@ func short(text string) string {
 	return text[:end] + mark
 }
 
-// writeFile has no newline at the end: Tekton and Argo take the file as it is.
-func writeFile(dir, name, text string) error {
-	tmp, err := writeTemp(dir, []byte(text))
-	if err != nil {
-		return err
-	}
-	if err := os.Rename(tmp, filepath.Join(dir, name)); err != nil {
-		_ = os.Remove(tmp)
-		return err
-	}
-	return nil
-}
-
-// writeTemp writes a new file that everybody may read: who collects the results is often
-// another user. It leaves nothing behind when it fails. The name is its own, for two steps
-// may share the directory.
-func writeTemp(dir string, b []byte) (name string, err error) {
-	f, err := os.CreateTemp(dir, ".copytrigger-*")
-	if err != nil {
-		return "", err
-	}
-	_, err = f.Write(b)
-	if err == nil {
-		err = f.Chmod(0o644)
-	}
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if err != nil {
-		_ = os.Remove(f.Name())
-		return "", err
-	}
-	return f.Name(), nil
+// Read returns a result that another step has written, without white space around it.
+func Read(name string) (string, error) {
+	text, _, err := file.Read(name, 4<<10)
+	return strings.TrimSpace(text), err
 }

@@ -197,3 +197,19 @@ func TestCheckDir(t *testing.T) {
 		t.Errorf("left %q", got)
 	}
 }
+
+func TestRead(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "trigger")
+	if err := os.WriteFile(file, []byte(" a b\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := Read(file); got != "a b" || err != nil {
+		t.Errorf("got %q, %v", got, err)
+	}
+	for _, none := range []string{dir, filepath.Join(dir, "none"), ""} {
+		if got, err := Read(none); got != "" || err == nil {
+			t.Errorf("%q: got %q, %v", none, got, err)
+		}
+	}
+}

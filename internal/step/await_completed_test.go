@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/copytrigger/copytrigger/internal/handshake"
+	"github.com/copytrigger/copytrigger/internal/outcome"
 	"github.com/copytrigger/copytrigger/internal/result"
 )
 
@@ -55,7 +56,7 @@ func TestAwaitCompleted(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := complete(t, freeze, c.prepare, c.events)
-			p.wants(t, want{outcome: handshake.OK, trigger: mine})
+			p.wants(t, want{outcome: outcome.OK, trigger: mine})
 			if p.took < c.took || p.took > c.took+maxRetry {
 				t.Errorf("took %s, want %s", p.took, c.took)
 			}
@@ -81,7 +82,7 @@ func TestAwaitCompletedGivesTheCut(t *testing.T) {
 		after(time.Second)
 		p.completes()
 	})
-	p.wants(t, want{outcome: handshake.OK, trigger: waitingTrigger(t)})
+	p.wants(t, want{outcome: outcome.OK, trigger: waitingTrigger(t)})
 	if got := p.values.Get("cut-time"); got != cut {
 		t.Errorf("got cut-time %v, want %s", got, cut)
 	}
@@ -93,6 +94,6 @@ func TestAwaitCompletedGivesTheCut(t *testing.T) {
 }
 
 func TestAwaitCompletedLooksOnce(t *testing.T) {
-	complete(t, 0, nil, nil).wants(t, want{handshake.Withdrawn, []string{"not at the first look", "taken back"}, "", "before"})
-	complete(t, 0, func(p *play) { p.takes(); p.completes() }, nil).wants(t, want{outcome: handshake.OK, trigger: waitingTrigger(t)})
+	complete(t, 0, nil, nil).wants(t, want{outcome.Withdrawn, []string{"not at the first look", "taken back"}, "", "before"})
+	complete(t, 0, func(p *play) { p.takes(); p.completes() }, nil).wants(t, want{outcome: outcome.OK, trigger: waitingTrigger(t)})
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/copytrigger/copytrigger/internal/handshake"
 	"github.com/copytrigger/copytrigger/internal/kube"
+	"github.com/copytrigger/copytrigger/internal/outcome"
 	"github.com/copytrigger/copytrigger/internal/result"
 )
 
@@ -82,19 +83,19 @@ func (s Step) AwaitVerified(ctx context.Context, t handshake.Trigger, uid string
 	f := s.followCopy(ctx, t, timeout == 0, 0, handshake.Seen{Fired: true, Taken: true}, s.look, func(w handshake.World, seen handshake.Seen) handshake.Decision {
 		return handshake.Verified(w, t, seen, uid)
 	})
-	var broken *Ending
+	var broken *outcome.Ending
 	switch {
 	case f.err == nil:
 		s.Times.note(turnCompleted)
 		f.out.Set("cut-time", f.last.world.Copy.Cut)
 		s.Log.Info(s.subject() + ": VolSync recorded the trigger " + t.String() + " for the copy that was cut in the freeze")
 		return f.out, nil
-	case errors.As(f.err, &broken) && broken.Outcome == handshake.Unverified:
+	case errors.As(f.err, &broken) && broken.Outcome == outcome.Unverified:
 		return f.out, s.disown(ctx, t, broken)
 	}
 	err := s.surrender(ctx, t, f.seen, false, f.err)
 	if err == nil { // recorded in the last moment: nobody looked for which copy
-		err = &Ending{Outcome: handshake.Unverified, Err: f.err, Why: fmt.Sprintf("%s: %v; VolSync recorded the trigger then, and nobody saw for which copy", s.subject(), f.err),
+		err = &outcome.Ending{Outcome: outcome.Unverified, Err: f.err, Why: fmt.Sprintf("%s: %v; VolSync recorded the trigger then, and nobody saw for which copy", s.subject(), f.err),
 			Hint: "do not rely on this sync's copy"}
 	}
 	return f.out, err
@@ -102,7 +103,7 @@ func (s Step) AwaitVerified(ctx context.Context, t handshake.Trigger, uid string
 
 // disown gives back the trigger of a copy that is not the right one: nothing is to be
 // recorded for it, and nothing to stay armed.
-func (s Step) disown(ctx context.Context, t handshake.Trigger, why *Ending) error {
+func (s Step) disown(ctx context.Context, t handshake.Trigger, why *outcome.Ending) error {
 	ctx, cancel := lastly(ctx)
 	defer cancel()
 	_, err := s.giveBack(ctx, lenient, func(c handshake.Claim) change {

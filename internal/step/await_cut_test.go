@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/copytrigger/copytrigger/internal/handshake"
+	"github.com/copytrigger/copytrigger/internal/outcome"
 	"github.com/copytrigger/copytrigger/internal/result"
 )
 
@@ -46,14 +47,14 @@ func secondLook(p *play, err error) {
 
 func TestAwaitCut(t *testing.T) {
 	p := awaitCut(t, time.Minute, time.Minute, nil, nil)
-	p.wants(t, want{outcome: handshake.OK, trigger: waitingTrigger(t)})
+	p.wants(t, want{outcome: outcome.OK, trigger: waitingTrigger(t)})
 	if got := p.values.Get("copy"); got != "copy-1" {
 		t.Errorf("got copy %v", got)
 	}
 	p.wantLock(t, run)
 
 	p = awaitCut(t, 0, time.Minute, nil, nil)
-	p.wants(t, want{outcome: handshake.OK, trigger: waitingTrigger(t)})
+	p.wants(t, want{outcome: outcome.OK, trigger: waitingTrigger(t)})
 }
 
 // Who gives up while the lock cannot be looked at has seen the cut nevertheless, or not: it
@@ -64,12 +65,12 @@ func TestAwaitCutCannotLookAtTheLock(t *testing.T) {
 		secondLook(p, errors.New("boom"))
 		time.AfterFunc(time.Second, func() { p.faults(nil, nil) })
 	}, nil)
-	if p.wants(t, want{outcome: handshake.Tainted, says: []string{"boom"}, hint: "copytrigger disarm", trigger: waitingTrigger(t)}); p.took > surrenderLimit {
+	if p.wants(t, want{outcome: outcome.Tainted, says: []string{"boom"}, hint: "copytrigger disarm", trigger: waitingTrigger(t)}); p.took > surrenderLimit {
 		t.Errorf("took %s", p.took)
 	}
 	// A right that is taken away is believed, and not at once.
 	p = awaitCut(t, time.Hour, time.Minute, func(p *play) { secondLook(p, forbidden) }, nil)
-	if p.wants(t, want{outcome: handshake.Tainted, says: []string{"not yours"}, hint: "get", trigger: waitingTrigger(t)}); p.took > graceOfRefusal+surrenderLimit+maxRetry {
+	if p.wants(t, want{outcome: outcome.Tainted, says: []string{"not yours"}, hint: "get", trigger: waitingTrigger(t)}); p.took > graceOfRefusal+surrenderLimit+maxRetry {
 		t.Errorf("took %s", p.took)
 	}
 }
@@ -86,6 +87,6 @@ func TestAwaitCutRemembers(t *testing.T) {
 		p.signal()
 		p.faults(nil, nil)
 	})
-	p.wants(t, want{outcome: handshake.Unverified, says: []string{"took the trigger back"}, hint: "do not rely", trigger: "before"})
+	p.wants(t, want{outcome: outcome.Unverified, says: []string{"took the trigger back"}, hint: "do not rely", trigger: "before"})
 	p.wantLock(t, run+"/lost")
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/copytrigger/copytrigger/internal/kube"
+	"github.com/copytrigger/copytrigger/internal/outcome"
 	"github.com/copytrigger/copytrigger/internal/pods"
 	"github.com/copytrigger/copytrigger/internal/result"
 )
@@ -28,7 +29,7 @@ func (s Step) AwaitPodsEnded(ctx context.Context, selector string, timeout time.
 		s.Log.Info(fmt.Sprintf("no pod with the labels %s in namespace %s can run any more", selector, s.Namespace))
 	}
 	err = s.unfired(err, w.why())
-	if ending := (*Ending)(nil); errors.As(err, &ending) && ending.Outcome == TimedOut {
+	if ending := (*outcome.Ending)(nil); errors.As(err, &ending) && ending.Outcome == outcome.TimedOut {
 		ending.Hint = fmt.Sprintf("see what they do: kubectl get pods -n %s -l '%s'; or raise --timeout", s.Namespace, selector)
 	}
 	return out, err

@@ -8,8 +8,8 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
-	"github.com/copytrigger/copytrigger/internal/handshake"
 	"github.com/copytrigger/copytrigger/internal/kube"
+	"github.com/copytrigger/copytrigger/internal/outcome"
 	"github.com/copytrigger/copytrigger/internal/pods"
 	"github.com/copytrigger/copytrigger/internal/result"
 )
@@ -49,15 +49,15 @@ func TestAwaitPodsEnded(t *testing.T) {
 		want            want
 		took            time.Duration
 	}{
-		"there is none":       {nil, nil, time.Hour, want{outcome: handshake.OK}, 0},
-		"there is none, once": {nil, nil, 0, want{outcome: handshake.OK}, 0},
-		"it ends":             {runs("a"), func(p *play) { after(time.Minute); p.left() }, time.Hour, want{outcome: handshake.OK}, time.Minute},
+		"there is none":       {nil, nil, time.Hour, want{outcome: outcome.OK}, 0},
+		"there is none, once": {nil, nil, 0, want{outcome: outcome.OK}, 0},
+		"it ends":             {runs("a"), func(p *play) { after(time.Minute); p.left() }, time.Hour, want{outcome: outcome.OK}, time.Minute},
 		"one after the other": {runs("a", "b"), func(p *play) {
 			after(time.Minute)
 			p.left(pods.Pod{Name: "b"})
 			after(time.Minute)
 			p.left()
-		}, time.Hour, want{outcome: handshake.OK}, 2 * time.Minute},
+		}, time.Hour, want{outcome: outcome.OK}, 2 * time.Minute},
 		"it is deleted": {runs("a"), func(p *play) {
 			after(time.Minute)
 			p.left(pods.Pod{Name: "a", Deleting: true})
@@ -66,37 +66,37 @@ func TestAwaitPodsEnded(t *testing.T) {
 				t.Errorf("it does not say that the pod is being deleted:\n%s", &p.log.b)
 			}
 			p.left()
-		}, time.Hour, want{outcome: handshake.OK}, 90 * time.Second},
+		}, time.Hour, want{outcome: outcome.OK}, 90 * time.Second},
 		"server away": {runs("a"), func(p *play) {
 			p.faults(away503, nil)
 			p.left()
 			after(time.Hour)
 			p.faults(nil, nil)
 			after(maxRetry)
-		}, 2 * time.Hour, want{outcome: handshake.OK}, time.Hour},
+		}, 2 * time.Hour, want{outcome: outcome.OK}, time.Hour},
 		"server away at first": {func(p *play) { p.faults(away503, nil) }, func(p *play) {
 			after(time.Hour)
 			p.faults(nil, nil)
 			after(maxRetry)
-		}, 2 * time.Hour, want{outcome: handshake.OK}, time.Hour},
+		}, 2 * time.Hour, want{outcome: outcome.OK}, time.Hour},
 
-		"timeout": {runs("a", "b"), nil, 2 * time.Minute, want{TimedOut,
+		"timeout": {runs("a", "b"), nil, 2 * time.Minute, want{outcome.TimedOut,
 			[]string{"timed out after 2m0s while waiting: " + still + "a, b"}, "kubectl get pods -n app -l 'run=1'", ""}, 2 * time.Minute},
-		"timeout, server away": {func(p *play) { p.faults(away503, nil) }, nil, 2 * time.Minute, want{TimedOut,
+		"timeout, server away": {func(p *play) { p.faults(away503, nil) }, nil, 2 * time.Minute, want{outcome.TimedOut,
 			[]string{"timed out after 2m0s", "the server is away"}, "kubectl get pods", ""}, 2 * time.Minute},
-		"look once": {runs("a"), nil, 0, want{TimedOut,
+		"look once": {runs("a"), nil, 0, want{outcome.TimedOut,
 			[]string{"--timeout 0 allows no other, while waiting: " + still + "a"}, "kubectl get pods", ""}, 0},
-		"look once, server away": {func(p *play) { p.faults(away503, nil) }, nil, 0, want{Failed, []string{"namespace app: list pods in namespace app: the server is away"}, "", ""}, 0},
-		"signal": {runs("a"), func(p *play) { after(time.Minute); p.signal() }, time.Hour, want{Signalled,
+		"look once, server away": {func(p *play) { p.faults(away503, nil) }, nil, 0, want{outcome.Failed, []string{"namespace app: list pods in namespace app: the server is away"}, "", ""}, 0},
+		"signal": {runs("a"), func(p *play) { after(time.Minute); p.signal() }, time.Hour, want{outcome.Signalled,
 			[]string{"stopped by SIGTERM while waiting: " + still + "a"}, "", ""}, time.Minute},
-		"no permission to list": {func(p *play) { p.faults(always(forbiddenPods, "list pods"), nil) }, nil, time.Hour, want{handshake.Refused,
+		"no permission to list": {func(p *play) { p.faults(always(forbiddenPods, "list pods"), nil) }, nil, time.Hour, want{outcome.Refused,
 			[]string{"list pods in namespace app", "not yours"}, `grant the verb "list" on resource "pods" in API group "" in namespace "app"`, ""}, 0},
-		"no permission to list, once": {func(p *play) { p.faults(always(forbiddenPods, "list pods"), nil) }, nil, 0, want{handshake.Refused,
+		"no permission to list, once": {func(p *play) { p.faults(always(forbiddenPods, "list pods"), nil) }, nil, 0, want{outcome.Refused,
 			[]string{"list pods in namespace app"}, `grant the verb "list"`, ""}, 0},
-		"no permission to watch": {func(p *play) { p.faults(always(forbiddenPods, "watch pods"), nil) }, nil, time.Hour, want{handshake.Refused,
+		"no permission to watch": {func(p *play) { p.faults(always(forbiddenPods, "watch pods"), nil) }, nil, time.Hour, want{outcome.Refused,
 			[]string{"watch pods in namespace app", "not yours"}, `grant the verb "watch" on resource "pods"`, ""}, 0},
-		"no need to watch, once": {func(p *play) { p.faults(always(forbiddenPods, "watch pods"), nil) }, nil, 0, want{outcome: handshake.OK}, 0},
-		"permission taken away": {runs("a"), func(p *play) { after(time.Minute); p.endWatches("pods", lostPods) }, time.Hour, want{handshake.Refused,
+		"no need to watch, once": {func(p *play) { p.faults(always(forbiddenPods, "watch pods"), nil) }, nil, 0, want{outcome: outcome.OK}, 0},
+		"permission taken away": {runs("a"), func(p *play) { after(time.Minute); p.endWatches("pods", lostPods) }, time.Hour, want{outcome.Refused,
 			[]string{"watch pods in namespace app"}, `grant the verb "watch"`, ""}, time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/copytrigger/copytrigger/internal/handshake"
 	"github.com/copytrigger/copytrigger/internal/kube"
+	"github.com/copytrigger/copytrigger/internal/outcome"
 	"github.com/copytrigger/copytrigger/internal/result"
 )
 
@@ -31,7 +32,7 @@ func (s Step) AwaitWaiting(ctx context.Context, run string, timeout time.Duratio
 				s.Log.Warn(s.subject() + ": " + c)
 			}
 		}
-		if no := handshake.NoCut(st.world); s.UntilCut && no.Outcome != handshake.OK {
+		if no := handshake.NoCut(st.world); s.UntilCut && no.Outcome != outcome.OK {
 			return true, no.Why, s.ending(no)
 		}
 		d := handshake.Await(st.world, run)
@@ -42,12 +43,12 @@ func (s Step) AwaitWaiting(ctx context.Context, run string, timeout time.Duratio
 		case handshake.Write:
 			return false, "for the take-back of this run's trigger", s.takeBack(ctx, run)
 		case handshake.End:
-			if d.Outcome == handshake.OK && s.Lock {
+			if d.Outcome == outcome.OK && s.Lock {
 				if soon, err := s.lock(ctx, run, timeout == 0); err != nil || soon != "" {
 					return false, s.subject() + ": " + soon, err
 				}
 			}
-			if d.Outcome == handshake.OK {
+			if d.Outcome == outcome.OK {
 				out.Set("trigger", handshake.NewTrigger(run, d.Wait).String())
 				out.Set("waiting-since", d.Wait.Since)
 				out.Set("replication-source", sourceName(st.world))
@@ -79,7 +80,7 @@ func (s Step) takeBack(ctx context.Context, run string) error {
 	switch {
 	case err != nil:
 		return s.undecided(err, run)
-	case d.Outcome == handshake.Withdrawn:
+	case d.Outcome == outcome.Withdrawn:
 		s.Log.Warn(s.subject() + ": an earlier attempt of this run was lost after it had fired: " + d.Why)
 		return nil
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/copytrigger/copytrigger/internal/handshake"
+	"github.com/copytrigger/copytrigger/internal/outcome"
 	"github.com/copytrigger/copytrigger/internal/result"
 )
 
@@ -50,7 +51,7 @@ func TestAwaitWaitingFindsTheWait(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := on(t, c.prepare, awaitWaiting(2*time.Hour), c.events)
-			p.wants(t, want{outcome: handshake.OK})
+			p.wants(t, want{outcome: outcome.OK})
 			p.wantTrigger(t, c.since)
 			if p.took < c.took || p.took > c.took+maxRetry {
 				t.Errorf("took %s, want %s", p.took, c.took)
@@ -73,33 +74,33 @@ func TestAwaitWaitingGivesUp(t *testing.T) {
 		want            want
 		took            time.Duration
 	}{
-		"timeout": {idle, nil, time.Hour, want{TimedOut,
+		"timeout": {idle, nil, time.Hour, want{outcome.TimedOut,
 			[]string{"timed out after 1h0m0s while waiting: PVC app/data: ReplicationSource rs has no sync running"}, "raise --timeout", ""}, time.Hour},
-		"timeout, server away": {func(p *play) { p.faults(always(away), nil) }, nil, time.Hour, want{TimedOut,
+		"timeout, server away": {func(p *play) { p.faults(always(away), nil) }, nil, time.Hour, want{outcome.TimedOut,
 			[]string{"timed out after 1h0m0s", "the server is away"}, "raise --timeout", ""}, time.Hour},
-		"timeout, server lost": {idle, func(p *play) { p.faults(always(away), nil); p.change("rs", func() {}) }, time.Hour, want{TimedOut,
+		"timeout, server lost": {idle, func(p *play) { p.faults(always(away), nil); p.change("rs", func() {}) }, time.Hour, want{outcome.TimedOut,
 			[]string{"timed out after 1h0m0s while waiting: trying again: get persistentvolumeclaims app/data: the server is away"}, "raise --timeout", ""}, time.Hour},
-		"look once": {idle, nil, 0, want{TimedOut,
+		"look once": {idle, nil, 0, want{outcome.TimedOut,
 			[]string{"while waiting: PVC app/data: ReplicationSource rs has no sync running"}, "raise --timeout", ""}, 0},
-		"look once, server away": {func(p *play) { p.faults(always(away), nil) }, nil, 0, want{Failed, []string{"PVC app/data", "the server is away"}, "", ""}, 0},
-		"signal": {idle, func(p *play) { after(time.Minute / 2); p.signal() }, time.Hour, want{Signalled,
+		"look once, server away": {func(p *play) { p.faults(always(away), nil) }, nil, 0, want{outcome.Failed, []string{"PVC app/data", "the server is away"}, "", ""}, 0},
+		"signal": {idle, func(p *play) { after(time.Minute / 2); p.signal() }, time.Hour, want{outcome.Signalled,
 			[]string{"stopped by SIGTERM while waiting: PVC app/data: ReplicationSource rs has no sync running; this attempt has fired nothing"}, "", ""}, time.Minute / 2},
 		"signal, server away": {func(p *play) { p.faults(always(away), nil) }, func(p *play) { after(time.Minute / 2); p.signal() }, time.Hour,
-			want{Signalled, []string{"stopped by SIGTERM", "the server is away; this attempt has fired nothing"}, "", ""}, time.Minute / 2},
+			want{outcome.Signalled, []string{"stopped by SIGTERM", "the server is away; this attempt has fired nothing"}, "", ""}, time.Minute / 2},
 		"armed": {func(p *play) { p.annotate(handshake.TriggerAnnotation, "else") }, nil, time.Hour,
-			want{handshake.Refused, []string{"PVC app/data: it is armed with the trigger \"else\""}, "kubectl annotate", "else"}, 0},
+			want{outcome.Refused, []string{"PVC app/data: it is armed with the trigger \"else\""}, "kubectl annotate", "else"}, 0},
 		"armed meanwhile": {idle, func(p *play) { after(time.Minute); p.annotate(handshake.TriggerAnnotation, "else") }, time.Hour,
-			want{handshake.Refused, []string{"armed"}, "kubectl annotate", "else"}, time.Minute},
+			want{outcome.Refused, []string{"armed"}, "kubectl annotate", "else"}, time.Minute},
 		"no permission to write": {func(p *play) { p.faults(always(forbidden, "try pvc"), nil) }, nil, time.Hour,
-			want{handshake.Refused, []string{"patch persistentvolumeclaims app/data", "not yours"}, `grant the verb "patch" on resource "persistentvolumeclaims"`, ""}, 0},
+			want{outcome.Refused, []string{"patch persistentvolumeclaims app/data", "not yours"}, `grant the verb "patch" on resource "persistentvolumeclaims"`, ""}, 0},
 		"no permission to watch": {func(p *play) { p.faults(always(forbidden, "watch copy"), nil) }, nil, time.Hour,
-			want{handshake.Refused, []string{"watch volumesnapshots", "not yours"}, `grant the verb "watch" on resource "volumesnapshots"`, ""}, 0},
+			want{outcome.Refused, []string{"watch volumesnapshots", "not yours"}, `grant the verb "watch" on resource "volumesnapshots"`, ""}, 0},
 		"permission taken away": {idle, func(p *play) { after(time.Minute); p.endWatches("rs", forbiddenSources) }, time.Hour,
-			want{handshake.Refused, []string{"not yours"}, "--pvc-only", ""}, time.Minute},
+			want{outcome.Refused, []string{"not yours"}, "--pvc-only", ""}, time.Minute},
 		"no such claim": {func(p *play) { p.claim = nil }, nil, time.Hour,
-			want{handshake.Refused, []string{"PVC app/data is not there"}, "check --pvc and --namespace", ""}, 0},
+			want{outcome.Refused, []string{"PVC app/data is not there"}, "check --pvc and --namespace", ""}, 0},
 		"claim deleted": {idle, func(p *play) { after(time.Minute); p.change("pvc", func() { p.claim = nil }) }, time.Hour,
-			want{handshake.Refused, []string{"PVC app/data is not there"}, "check --pvc", ""}, time.Minute},
+			want{outcome.Refused, []string{"PVC app/data is not there"}, "check --pvc", ""}, time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := on(t, c.prepare, awaitWaiting(c.timeout), c.events)
@@ -126,7 +127,7 @@ func TestAwaitWaitingOnTheClaimAlone(t *testing.T) {
 		p.sources, p.step.ClaimOnly = nil, true
 		p.faults(always(forbidden, "list rs", "watch rs", "get copy", "watch copy"), nil)
 	}, awaitWaiting(time.Hour), nil)
-	p.wants(t, want{outcome: handshake.OK})
+	p.wants(t, want{outcome: outcome.OK})
 	if p.log.count("by --pvc-only, not checked") != 1 {
 		t.Errorf("the caution is missing:\n%s", &p.log.b)
 	}

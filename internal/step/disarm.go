@@ -7,6 +7,7 @@ import (
 
 	"github.com/copytrigger/copytrigger/internal/handshake"
 	"github.com/copytrigger/copytrigger/internal/kube"
+	"github.com/copytrigger/copytrigger/internal/outcome"
 	"github.com/copytrigger/copytrigger/internal/result"
 )
 
@@ -38,8 +39,8 @@ func (s Step) disarm(ctx context.Context, run string, keepOut bool, timeout time
 		s.Log.Info(s.subject() + ": " + d.Why)
 		return out, found, nil
 	}
-	var refused *Ending
-	if errors.As(s.unfired(err, ""), &refused) && refused.Outcome == handshake.Refused && (d.Do != handshake.Write || kube.IsNotFound(err)) {
+	var refused *outcome.Ending
+	if errors.As(s.unfired(err, ""), &refused) && refused.Outcome == outcome.Refused && (d.Do != handshake.Write || kube.IsNotFound(err)) {
 		if !seen && (kube.IsNotFound(err) || kube.IsForbidden(err)) {
 			// A run that was given the wrong name has quiesced nothing, but another may have. Of a
 			// Role with resourceNames a wrong name is forbidden. A claim that pods use is not deleted

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/copytrigger/copytrigger/internal/handshake"
+	"github.com/copytrigger/copytrigger/internal/outcome"
 	"github.com/copytrigger/copytrigger/internal/result"
 )
 
@@ -33,39 +34,39 @@ func TestDisarm(t *testing.T) {
 		want    want
 		writes  int
 	}{
-		"nothing there":   {nil, "ok", want{outcome: handshake.OK}, 0},
-		"not taken":       {armed, "withdrawn", want{outcome: handshake.OK, trigger: "before"}, 1},
-		"no copy before":  {func(p *play) { armed(p); p.annotate(handshake.LatestAnnotation, "") }, "withdrawn", want{outcome: handshake.OK}, 1},
-		"taken":           {taken, "tainted", want{outcome: handshake.OK, trigger: "before"}, 1},
-		"recorded":        {func(p *play) { taken(p); p.completes() }, "ok", want{outcome: handshake.OK, trigger: other.String()}, 0},
-		"somebody else's": {func(p *play) { p.annotate(handshake.TriggerAnnotation, "run-2.0123456789abcdef") }, "ok", want{outcome: handshake.OK, trigger: "run-2.0123456789abcdef"}, 0},
+		"nothing there":   {nil, "ok", want{outcome: outcome.OK}, 0},
+		"not taken":       {armed, "withdrawn", want{outcome: outcome.OK, trigger: "before"}, 1},
+		"no copy before":  {func(p *play) { armed(p); p.annotate(handshake.LatestAnnotation, "") }, "withdrawn", want{outcome: outcome.OK}, 1},
+		"taken":           {taken, "tainted", want{outcome: outcome.OK, trigger: "before"}, 1},
+		"recorded":        {func(p *play) { taken(p); p.completes() }, "ok", want{outcome: outcome.OK, trigger: other.String()}, 0},
+		"somebody else's": {func(p *play) { p.annotate(handshake.TriggerAnnotation, "run-2.0123456789abcdef") }, "ok", want{outcome: outcome.OK, trigger: "run-2.0123456789abcdef"}, 0},
 		"a conflict": {then(armed, func(p *play) func(string) error {
 			return once("patch pvc", func() error { p.annotate("a", "b"); return nil })
-		}, nil), "withdrawn", want{outcome: handshake.OK, trigger: "before"}, 2},
-		"VolSync is quicker": {then(armed, func(p *play) func(string) error { return once("patch pvc", func() error { p.takes(); return nil }) }, nil), "tainted", want{outcome: handshake.OK, trigger: "before"}, 2},
+		}, nil), "withdrawn", want{outcome: outcome.OK, trigger: "before"}, 2},
+		"VolSync is quicker": {then(armed, func(p *play) func(string) error { return once("patch pvc", func() error { p.takes(); return nil }) }, nil), "tainted", want{outcome: outcome.OK, trigger: "before"}, 2},
 		"VolSync is done first": {then(armed, func(p *play) func(string) error {
 			return once("patch pvc", func() error { p.takes(); p.completes(); return nil })
-		}, nil), "ok", want{outcome: handshake.OK, trigger: other.String()}, 1},
-		"reply lost":        {then(armed, nil, lost), "withdrawn", want{outcome: handshake.OK, trigger: "before"}, 1},
-		"taken, reply lost": {then(taken, nil, lost), "tainted", want{outcome: handshake.OK, trigger: "before"}, 1},
+		}, nil), "ok", want{outcome: outcome.OK, trigger: other.String()}, 1},
+		"reply lost":        {then(armed, nil, lost), "withdrawn", want{outcome: outcome.OK, trigger: "before"}, 1},
+		"taken, reply lost": {then(taken, nil, lost), "tainted", want{outcome: outcome.OK, trigger: "before"}, 1},
 		"taken, reply lost, and VolSync is done": {func(p *play) {
 			taken(p)
 			p.faults(nil, once("patch pvc", func() error { p.completes(); return away }))
-		}, "tainted", want{outcome: handshake.OK, trigger: "before"}, 1},
+		}, "tainted", want{outcome: outcome.OK, trigger: "before"}, 1},
 		"request lost, then taken, then taken back by another": {then(armed, func(p *play) func(string) error {
 			return once("patch pvc", func() error { p.takes(); p.annotate(handshake.TriggerAnnotation, "before"); return away })
-		}, nil), "tainted", want{outcome: handshake.OK, trigger: "before"}, 1},
-		"request lost": {then(armed, lost, nil), "withdrawn", want{outcome: handshake.OK, trigger: "before"}, 2},
+		}, nil), "tainted", want{outcome: outcome.OK, trigger: "before"}, 1},
+		"request lost": {then(armed, lost, nil), "withdrawn", want{outcome: outcome.OK, trigger: "before"}, 2},
 		"request lost, and VolSync is done": {then(armed, func(p *play) func(string) error {
 			return once("patch pvc", func() error { p.takes(); p.completes(); return away })
-		}, nil), "ok", want{outcome: handshake.OK, trigger: other.String()}, 1},
-		"no such claim":                   {func(p *play) { p.claim = nil }, "", want{handshake.Refused, []string{"is not there"}, "check --pvc", ""}, 0},
-		"may not read":                    {func(p *play) { p.faults(always(forbidden, "get pvc"), nil) }, "", want{handshake.Refused, []string{"not yours"}, `grant the verb "get"`, ""}, 0},
-		"may not write, nothing to write": {func(p *play) { p.faults(always(forbidden, "patch pvc"), nil) }, "ok", want{outcome: handshake.OK}, 0},
+		}, nil), "ok", want{outcome: outcome.OK, trigger: other.String()}, 1},
+		"no such claim":                   {func(p *play) { p.claim = nil }, "", want{outcome.Refused, []string{"is not there"}, "check --pvc", ""}, 0},
+		"may not read":                    {func(p *play) { p.faults(always(forbidden, "get pvc"), nil) }, "", want{outcome.Refused, []string{"not yours"}, `grant the verb "get"`, ""}, 0},
+		"may not write, nothing to write": {func(p *play) { p.faults(always(forbidden, "patch pvc"), nil) }, "ok", want{outcome: outcome.OK}, 0},
 		"may not write": {then(armed, func(p *play) func(string) error { return always(forbidden, "patch pvc") }, nil), "",
-			want{handshake.Tainted, []string{"cannot make sure", "not yours"}, `grant the verb "patch"`, other.String()}, 1},
+			want{outcome.Tainted, []string{"cannot make sure", "not yours"}, `grant the verb "patch"`, other.String()}, 1},
 		"server gone": {then(armed, func(p *play) func(string) error { return always(away) }, nil), "",
-			want{handshake.Tainted, []string{"cannot make sure that no trigger of run run-1 stays armed", "timed out after 20s", "the server is away"}, "copytrigger disarm -n app --pvc data --run-id run-1", other.String()}, 0},
+			want{outcome.Tainted, []string{"cannot make sure that no trigger of run run-1 stays armed", "timed out after 20s", "the server is away"}, "copytrigger disarm -n app --pvc data --run-id run-1", other.String()}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := on(t, c.prepare, func(ctx context.Context, s Step) (result.Values, error) { return s.Disarm(ctx, run, false, timeout) }, nil)
@@ -91,7 +92,7 @@ func TestDisarmAgain(t *testing.T) {
 			}
 			return s.Disarm(ctx, run, false, time.Minute)
 		}, nil)
-	p.wants(t, want{outcome: handshake.OK, trigger: "before"})
+	p.wants(t, want{outcome: outcome.OK, trigger: "before"})
 	if got := p.values.Get("outcome"); got != "ok" || p.count("patch pvc") != 1 {
 		t.Errorf("got result %v after %d writes, want ok after 1", got, p.count("patch pvc"))
 	}
@@ -100,7 +101,7 @@ func TestDisarmAgain(t *testing.T) {
 func TestDisarmTriesOnce(t *testing.T) {
 	p := on(t, func(p *play) { p.faults(always(away), nil) },
 		func(ctx context.Context, s Step) (result.Values, error) { return s.Disarm(ctx, run, false, 0) }, nil)
-	p.wants(t, want{handshake.Tainted, []string{"cannot make sure", "the server is away"}, "copytrigger disarm", ""})
+	p.wants(t, want{outcome.Tainted, []string{"cannot make sure", "the server is away"}, "copytrigger disarm", ""})
 	if len(p.requests) != 1 || p.took != 0 {
 		t.Errorf("%d requests in %s, want 1 at once", len(p.requests), p.took)
 	}

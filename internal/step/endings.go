@@ -4,35 +4,35 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/copytrigger/copytrigger/internal/handshake"
 	"github.com/copytrigger/copytrigger/internal/kube"
+	"github.com/copytrigger/copytrigger/internal/outcome"
 )
 
 // unfired gives an error its outcome where nothing has been fired. reason is what was
 // being waited for.
 func (s Step) unfired(err error, reason string) error {
 	var (
-		ending *Ending
+		ending *outcome.Ending
 		up     timeUp
 		frozen tooLong
-		stop   Stop
+		stop   outcome.Stop
 		failed *kube.Error
 	)
 	switch {
 	case err == nil || errors.As(err, &ending):
 		return err
 	case errors.As(err, &up):
-		return &Ending{Outcome: TimedOut, Err: err, Why: during(err, reason), Hint: "this attempt has fired nothing; raise --timeout, or see why it waits"}
+		return &outcome.Ending{Outcome: outcome.TimedOut, Err: err, Why: during(err, reason), Hint: "this attempt has fired nothing; raise --timeout, or see why it waits"}
 	case errors.As(err, &frozen):
-		return &Ending{Outcome: TimedOut, Err: err, Why: during(err, reason), Hint: "nothing was fired; raise --max-freeze, or see what takes so long"}
+		return &outcome.Ending{Outcome: outcome.TimedOut, Err: err, Why: during(err, reason), Hint: "nothing was fired; raise --max-freeze, or see what takes so long"}
 	case errors.As(err, &stop):
-		return &Ending{Outcome: Signalled, Err: err, Why: during(err, reason) + "; this attempt has fired nothing"}
+		return &outcome.Ending{Outcome: outcome.Signalled, Err: err, Why: during(err, reason) + "; this attempt has fired nothing"}
 	case kube.IsNotFound(err) && errors.As(err, &failed) && failed.Request.Resource == "persistentvolumeclaims":
-		return &Ending{Outcome: handshake.Refused, Err: err, Why: s.subject() + " is not there", Hint: hint(failed)}
+		return &outcome.Ending{Outcome: outcome.Refused, Err: err, Why: s.subject() + " is not there", Hint: hint(failed)}
 	case errors.As(err, &failed) && !kube.Passing(err):
-		return &Ending{Outcome: handshake.Refused, Err: err, Why: err.Error(), Hint: hint(failed)}
+		return &outcome.Ending{Outcome: outcome.Refused, Err: err, Why: err.Error(), Hint: hint(failed)}
 	}
-	return &Ending{Outcome: Failed, Err: err, Why: fmt.Sprintf("%s: %v", s.subject(), err)}
+	return &outcome.Ending{Outcome: outcome.Failed, Err: err, Why: fmt.Sprintf("%s: %v", s.subject(), err)}
 }
 
 func during(err error, reason string) string {

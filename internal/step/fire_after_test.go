@@ -6,21 +6,21 @@ import (
 	"testing"
 	"time"
 
-	"github.com/copytrigger/copytrigger/internal/handshake"
+	"github.com/copytrigger/copytrigger/internal/outcome"
 )
 
 // Nothing is fired unless the file says that quiesce ended well; nothing is even asked.
 func TestFireTriggerAfterQuiesce(t *testing.T) {
 	refused := func(says string) want {
-		return want{handshake.Refused, []string{"PVC app/data: quiesce did not end with 0, so nothing was fired", says}, "log of quiesce", ""}
+		return want{outcome.Refused, []string{"PVC app/data: quiesce did not end with 0, so nothing was fired", says}, "log of quiesce", ""}
 	}
 	none := filepath.Join(t.TempDir(), "none")
 	for name, c := range map[string]struct {
 		text string // "-" for no file
 		want want
 	}{
-		"well":             {"0", want{outcome: handshake.OK, trigger: waitingTrigger(t)}},
-		"with white space": {" 0\n", want{outcome: handshake.OK, trigger: waitingTrigger(t)}},
+		"well":             {"0", want{outcome: outcome.OK, trigger: waitingTrigger(t)}},
+		"with white space": {" 0\n", want{outcome: outcome.OK, trigger: waitingTrigger(t)}},
 		"failed":           {"1", refused("exitCode says 1")},
 		"killed":           {"137\n", refused("exitCode says 137")},
 		"by a signal":      {"-1", refused(`exitCode says "-1"`)},
@@ -38,13 +38,13 @@ func TestFireTriggerAfterQuiesce(t *testing.T) {
 			}
 			p := fire(t, 30*time.Second, func(p *play) { p.step.After = file }, nil)
 			p.wants(t, c.want)
-			if c.want.outcome != handshake.OK && len(p.requests) > 0 {
+			if c.want.outcome != outcome.OK && len(p.requests) > 0 {
 				t.Errorf("asked %q", p.requests)
 			}
 			if got := p.values.Get("trigger"); got != waitingTrigger(t) {
 				t.Errorf("got the result trigger %q", got)
 			}
-			if got := p.values.Get("fired-at"); (got != "") != (c.want.outcome == handshake.OK) {
+			if got := p.values.Get("fired-at"); (got != "") != (c.want.outcome == outcome.OK) {
 				t.Errorf("got fired-at %q", got)
 			}
 		})

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/copytrigger/copytrigger/internal/handshake"
+	"github.com/copytrigger/copytrigger/internal/outcome"
 	"github.com/copytrigger/copytrigger/internal/result"
 )
 
@@ -42,6 +43,6 @@ func (s Step) fireOnce(ctx context.Context, t handshake.Trigger) (result.Values,
 	if err = s.surrender(ctx, t, handshake.Seen{Fired: true}, s.Lock, why); err == nil {
 		err = why
 	}
-	return out, &Ending{Outcome: handshake.Unverified, Err: err, Why: fmt.Sprintf("%s: another attempt of this run has fired, and nobody knows in which freeze: %v", s.subject(), err),
-		Hint: nextMove(handshake.Unverified)}
+	return out, &outcome.Ending{Outcome: outcome.Unverified, Err: err, Why: fmt.Sprintf("%s: another attempt of this run has fired, and nobody knows in which freeze: %v", s.subject(), err),
+		Hint: outcome.Unverified.Next()}
 }

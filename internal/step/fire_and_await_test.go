@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/copytrigger/copytrigger/internal/handshake"
+	"github.com/copytrigger/copytrigger/internal/outcome"
 	"github.com/copytrigger/copytrigger/internal/result"
 )
 
@@ -27,7 +28,7 @@ func fireAndAwait(t *testing.T, prepare, events func(*play)) *play {
 func TestFireAndAwait(t *testing.T) {
 	mine := waitingTrigger(t)
 	p := fireAndAwait(t, nil, func(p *play) { after(time.Second); p.takes(); after(time.Minute); p.completes() })
-	p.wants(t, want{outcome: handshake.OK, trigger: mine})
+	p.wants(t, want{outcome: outcome.OK, trigger: mine})
 	if n := p.count("patch pvc"); n != 1 {
 		t.Errorf("%d writes, want the trigger's alone", n)
 	}
@@ -49,20 +50,20 @@ func TestFireAndAwaitThatEndsBadly(t *testing.T) {
 	set := func(p *play) { p.annotate(handshake.TriggerAnnotation, mine) }
 	for name, c := range map[string]struct {
 		prepare, events func(*play)
-		outcome         handshake.Outcome
+		outcome         outcome.Outcome
 		armed           bool
 	}{
-		"quiesce failed":     {func(p *play) { p.step.After = failed }, nil, handshake.Refused, false},
-		"set already":        {set, nil, handshake.Unverified, false},
-		"set and recorded":   {func(p *play) { set(p); p.takes(); p.completes() }, nil, handshake.Unverified, true},
-		"nobody reacts":      {nil, nil, handshake.Withdrawn, false},
-		"a signal":           {nil, func(p *play) { p.signal() }, handshake.Withdrawn, false},
-		"a signal in a copy": {nil, func(p *play) { p.takes(); p.signal() }, handshake.Tainted, false},
-		"it never completes": {nil, func(p *play) { p.takes() }, handshake.Tainted, false},
+		"quiesce failed":     {func(p *play) { p.step.After = failed }, nil, outcome.Refused, false},
+		"set already":        {set, nil, outcome.Unverified, false},
+		"set and recorded":   {func(p *play) { set(p); p.takes(); p.completes() }, nil, outcome.Unverified, true},
+		"nobody reacts":      {nil, nil, outcome.Withdrawn, false},
+		"a signal":           {nil, func(p *play) { p.signal() }, outcome.Withdrawn, false},
+		"a signal in a copy": {nil, func(p *play) { p.takes(); p.signal() }, outcome.Tainted, false},
+		"it never completes": {nil, func(p *play) { p.takes() }, outcome.Tainted, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := fireAndAwait(t, c.prepare, c.events)
-			ending, is := p.err.(*Ending)
+			ending, is := p.err.(*outcome.Ending)
 			if !is || ending.Outcome != c.outcome {
 				t.Errorf("ended with %v, want %s", p.err, c.outcome)
 			}

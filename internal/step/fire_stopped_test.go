@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/copytrigger/copytrigger/internal/handshake"
+	"github.com/copytrigger/copytrigger/internal/outcome"
 )
 
 // Whatever stops the step, it knows what it has left.
@@ -23,38 +24,38 @@ func TestFireTriggerStopped(t *testing.T) {
 		writes  int
 		took    time.Duration
 	}{
-		"signal at the look": {at("get copy", signal), 0, want{Signalled, []string{"stopped by SIGTERM", "has fired nothing"}, "", ""}, 0, 0},
+		"signal at the look": {at("get copy", signal), 0, want{outcome.Signalled, []string{"stopped by SIGTERM", "has fired nothing"}, "", ""}, 0, 0},
 		"signal after the look": {func(p *play) { p.faults(nil, once("get copy", func() error { p.signal(); return nil })) }, 0,
-			want{Signalled, []string{"stopped by SIGTERM; this attempt has fired nothing"}, "", ""}, 0, 0},
+			want{outcome.Signalled, []string{"stopped by SIGTERM; this attempt has fired nothing"}, "", ""}, 0, 0},
 		"signal at the write": {at("patch pvc", signal), 0,
-			want{handshake.Withdrawn, []string{"stopped by SIGTERM", "taken back before VolSync took it"}, "", "before"}, 2, 0},
+			want{outcome.Withdrawn, []string{"stopped by SIGTERM", "taken back before VolSync took it"}, "", "before"}, 2, 0},
 		"signal after the write": {func(p *play) { p.faults(nil, once("patch pvc", func() error { p.signal(); return nil })) }, 0,
-			want{handshake.Withdrawn, []string{"stopped by SIGTERM", "taken back before VolSync took it"}, "", "before"}, 2, 0},
+			want{outcome.Withdrawn, []string{"stopped by SIGTERM", "taken back before VolSync took it"}, "", "before"}, 2, 0},
 		"signal at the write, and VolSync takes it": {func(p *play) {
 			p.faults(nil, once("patch pvc", func() error { p.takes(); p.signal(); return nil }))
-		}, 0, want{handshake.Tainted, []string{"stopped by SIGTERM", "may have copied already"}, "do not use", "before"}, 2, 0},
+		}, 0, want{outcome.Tainted, []string{"stopped by SIGTERM", "may have copied already"}, "do not use", "before"}, 2, 0},
 		"signal when it was set before": {func(p *play) {
 			p.annotate(handshake.TriggerAnnotation, mine)
 			p.faults(nil, once("get pvc", func() error { p.signal(); return nil }))
-		}, 0, want{handshake.Withdrawn, []string{"stopped by SIGTERM"}, "", "before"}, 1, 0},
+		}, 0, want{outcome.Withdrawn, []string{"stopped by SIGTERM"}, "", "before"}, 1, 0},
 		"reply lost, applied, then the server": {func(p *play) {
 			p.faults(nil, once("patch pvc", func() error { gone(p); return away }))
-		}, 0, want{handshake.Tainted, []string{"timed out after 30s", "cannot make sure", "the server is away"}, "copytrigger disarm", mine}, 1, 30*time.Second + surrenderLimit},
+		}, 0, want{outcome.Tainted, []string{"timed out after 30s", "cannot make sure", "the server is away"}, "copytrigger disarm", mine}, 1, 30*time.Second + surrenderLimit},
 		"reply lost, applied, then the server for a while": {func(p *play) {
 			p.faults(nil, once("patch pvc", func() error { gone(p); time.AfterFunc(31*time.Second, func() { p.faults(nil, nil) }); return away }))
-		}, 0, want{handshake.Withdrawn, []string{"timed out after 30s", "taken back"}, "", "before"}, 2, 0},
+		}, 0, want{outcome.Withdrawn, []string{"timed out after 30s", "taken back"}, "", "before"}, 2, 0},
 		"reply lost, not applied, then the server for a while": {
 			at("patch pvc", func(p *play) error {
 				gone(p)
 				time.AfterFunc(31*time.Second, func() { p.faults(nil, nil) })
 				return away
 			}), 0,
-			want{TimedOut, []string{"timed out after 30s", "the server is away"}, "has fired nothing", ""}, 1, 0},
-		"server away":           {func(p *play) { gone(p) }, 0, want{TimedOut, []string{"timed out after 30s", "the server is away"}, "has fired nothing", ""}, 0, 30 * time.Second},
-		"server away, one look": {func(p *play) { gone(p) }, -1, want{Failed, []string{"the server is away"}, "", ""}, 0, 0},
+			want{outcome.TimedOut, []string{"timed out after 30s", "the server is away"}, "has fired nothing", ""}, 1, 0},
+		"server away":           {func(p *play) { gone(p) }, 0, want{outcome.TimedOut, []string{"timed out after 30s", "the server is away"}, "has fired nothing", ""}, 0, 30 * time.Second},
+		"server away, one look": {func(p *play) { gone(p) }, -1, want{outcome.Failed, []string{"the server is away"}, "", ""}, 0, 0},
 		"server hangs at the write": {func(p *play) {
 			p.faults(nil, once("patch pvc", func() error { time.Sleep(writeLimit); return context.DeadlineExceeded }))
-		}, 0, want{outcome: handshake.OK, trigger: mine}, 1, 0},
+		}, 0, want{outcome: outcome.OK, trigger: mine}, 1, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			timeout := 30 * time.Second

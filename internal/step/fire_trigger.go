@@ -6,9 +6,10 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/copytrigger/copytrigger/internal/exitfile"
 	"github.com/copytrigger/copytrigger/internal/handshake"
 	"github.com/copytrigger/copytrigger/internal/kube"
-	"github.com/copytrigger/copytrigger/internal/quiesce"
+	"github.com/copytrigger/copytrigger/internal/outcome"
 	"github.com/copytrigger/copytrigger/internal/result"
 )
 
@@ -40,7 +41,7 @@ func (s Step) FireTrigger(ctx context.Context, t handshake.Trigger, timeout time
 				return err
 			}
 			d := handshake.Fire(st.world, t)
-			if set = d.Do == handshake.End && d.Outcome == handshake.OK; set {
+			if set = d.Do == handshake.End && d.Outcome == outcome.OK; set {
 				doubt = false
 				s.Log.Info(s.subject() + ": " + d.Why)
 			}
@@ -67,8 +68,8 @@ func (s Step) FireTrigger(ctx context.Context, t handshake.Trigger, timeout time
 	}
 	switch {
 	case err != nil && (wrote || set || doubt):
-		end, refused := s.surrender(ctx, t, handshake.Seen{Fired: wrote || set}, doubt && s.Lock, err), (*Ending)(nil)
-		if doubt && errors.As(end, &refused) && refused.Outcome == handshake.Refused {
+		end, refused := s.surrender(ctx, t, handshake.Seen{Fired: wrote || set}, doubt && s.Lock, err), (*outcome.Ending)(nil)
+		if doubt && errors.As(end, &refused) && refused.Outcome == outcome.Refused {
 			return out, s.unfired(err, "") // the write was not kept
 		}
 		return out, end
@@ -88,7 +89,7 @@ func (s Step) lookToFire(ctx context.Context, t handshake.Trigger) (state, error
 	if err != nil || s.ClaimOnly {
 		return st, err
 	}
-	if d := handshake.Fire(st.world, t); d.Do == handshake.End && d.Outcome == handshake.OK {
+	if d := handshake.Fire(st.world, t); d.Do == handshake.End && d.Outcome == outcome.OK {
 		return st, nil
 	}
 	return s.lookBeside(ctx, st)
@@ -100,7 +101,7 @@ func (s Step) quiesced() error {
 	if s.After == "" {
 		return nil
 	}
-	exit := quiesce.ReadExit(s.After)
+	exit := exitfile.Read(s.After)
 	if exit.OK() {
 		return nil
 	}
@@ -108,7 +109,7 @@ func (s Step) quiesced() error {
 	if exit.Ended {
 		found = fmt.Sprintf("%s says %d", s.After, exit.Code)
 	}
-	return &Ending{Outcome: handshake.Refused, Why: s.subject() + ": quiesce did not end with 0, so nothing was fired: " + found,
+	return &outcome.Ending{Outcome: outcome.Refused, Why: s.subject() + ": quiesce did not end with 0, so nothing was fired: " + found,
 		Hint: "see why in the log of quiesce; then unquiesce, and start again with await-waiting"}
 }
 

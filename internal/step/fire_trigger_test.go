@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/copytrigger/copytrigger/internal/handshake"
+	"github.com/copytrigger/copytrigger/internal/outcome"
 	"github.com/copytrigger/copytrigger/internal/result"
 )
 
@@ -33,22 +34,22 @@ func TestFireTrigger(t *testing.T) {
 		writes          int
 		fired           bool
 	}{
-		"fires":                   {nil, nil, want{outcome: handshake.OK, trigger: mine}, 1, true},
-		"set already":             {set, nil, want{outcome: handshake.OK, trigger: mine}, 0, false},
-		"taken already":           {func(p *play) { set(p); p.takes() }, nil, want{outcome: handshake.OK, trigger: mine}, 0, false},
-		"recorded already":        {func(p *play) { set(p); p.takes(); p.completes() }, nil, want{outcome: handshake.OK, trigger: mine}, 0, false},
-		"used up":                 {func(p *play) { set(p); p.takes(); p.completes(); p.waits("2000-01-01T01:00:00Z") }, nil, want{handshake.Refused, []string{"used up"}, "run await-waiting again", mine}, 0, false},
-		"made for another wait":   {func(p *play) { p.waits("2000-01-01T01:00:00Z") }, nil, want{handshake.Refused, []string{"another wait"}, "run await-waiting again", ""}, 0, false},
-		"not waiting any more":    {func(p *play) { p.sources[0].SyncStart = "" }, nil, want{handshake.Refused, []string{"not waiting any more", "no sync running"}, "run await-waiting again", ""}, 0, false},
-		"conflict, still waiting": {func(p *play) { p.faults(once("patch pvc", other(p)), nil) }, nil, want{outcome: handshake.OK, trigger: mine}, 2, true},
+		"fires":                   {nil, nil, want{outcome: outcome.OK, trigger: mine}, 1, true},
+		"set already":             {set, nil, want{outcome: outcome.OK, trigger: mine}, 0, false},
+		"taken already":           {func(p *play) { set(p); p.takes() }, nil, want{outcome: outcome.OK, trigger: mine}, 0, false},
+		"recorded already":        {func(p *play) { set(p); p.takes(); p.completes() }, nil, want{outcome: outcome.OK, trigger: mine}, 0, false},
+		"used up":                 {func(p *play) { set(p); p.takes(); p.completes(); p.waits("2000-01-01T01:00:00Z") }, nil, want{outcome.Refused, []string{"used up"}, "run await-waiting again", mine}, 0, false},
+		"made for another wait":   {func(p *play) { p.waits("2000-01-01T01:00:00Z") }, nil, want{outcome.Refused, []string{"another wait"}, "run await-waiting again", ""}, 0, false},
+		"not waiting any more":    {func(p *play) { p.sources[0].SyncStart = "" }, nil, want{outcome.Refused, []string{"not waiting any more", "no sync running"}, "run await-waiting again", ""}, 0, false},
+		"conflict, still waiting": {func(p *play) { p.faults(once("patch pvc", other(p)), nil) }, nil, want{outcome: outcome.OK, trigger: mine}, 2, true},
 		"conflict, armed by somebody": {func(p *play) {
 			p.faults(once("patch pvc", func() error { p.annotate(handshake.TriggerAnnotation, "else"); return nil }), nil)
-		}, nil, want{handshake.Refused, []string{"armed with the trigger \"else\""}, "kubectl annotate", "else"}, 1, false},
-		"reply lost, applied":     {func(p *play) { p.faults(nil, times(1, always(away, "patch pvc"))) }, nil, want{outcome: handshake.OK, trigger: mine}, 1, false},
-		"reply lost, not applied": {func(p *play) { p.faults(times(1, always(away, "patch pvc")), nil) }, nil, want{outcome: handshake.OK, trigger: mine}, 2, true},
+		}, nil, want{outcome.Refused, []string{"armed with the trigger \"else\""}, "kubectl annotate", "else"}, 1, false},
+		"reply lost, applied":     {func(p *play) { p.faults(nil, times(1, always(away, "patch pvc"))) }, nil, want{outcome: outcome.OK, trigger: mine}, 1, false},
+		"reply lost, not applied": {func(p *play) { p.faults(times(1, always(away, "patch pvc")), nil) }, nil, want{outcome: outcome.OK, trigger: mine}, 2, true},
 		"request lost, then armed by somebody": {func(p *play) {
 			p.faults(once("patch pvc", func() error { p.annotate(handshake.TriggerAnnotation, "else"); return away }), nil)
-		}, nil, want{handshake.Tainted, []string{"PVC app/data: it is armed with the trigger \"else\"", "replaced"}, "one run at a time", "else"}, 1, false},
+		}, nil, want{outcome.Tainted, []string{"PVC app/data: it is armed with the trigger \"else\"", "replaced"}, "one run at a time", "else"}, 1, false},
 		"reply lost, conflict, then armed by somebody": {func(p *play) {
 			writes := 0
 			p.faults(func(request string) error {
@@ -61,12 +62,12 @@ func TestFireTrigger(t *testing.T) {
 				p.annotate(handshake.TriggerAnnotation, "else")
 				return nil
 			}, nil)
-		}, nil, want{handshake.Tainted, []string{"replaced"}, "one run at a time", "else"}, 2, false},
+		}, nil, want{outcome.Tainted, []string{"replaced"}, "one run at a time", "else"}, 2, false},
 		"reply not readable, applied": {func(p *play) { p.faults(nil, times(1, always(errors.New("cannot decode"), "patch pvc"))) }, nil,
-			want{handshake.Withdrawn, []string{"cannot decode", "taken back before VolSync took it"}, "", "before"}, 2, false},
+			want{outcome.Withdrawn, []string{"cannot decode", "taken back before VolSync took it"}, "", "before"}, 2, false},
 		"no permission": {func(p *play) { p.faults(always(forbidden, "patch pvc"), nil) }, nil,
-			want{handshake.Refused, []string{"not yours"}, `grant the verb "patch"`, ""}, 1, false},
-		"server away for a while": {func(p *play) { p.faults(times(3, always(away)), nil) }, nil, want{outcome: handshake.OK, trigger: mine}, 1, true},
+			want{outcome.Refused, []string{"not yours"}, `grant the verb "patch"`, ""}, 1, false},
+		"server away for a while": {func(p *play) { p.faults(times(3, always(away)), nil) }, nil, want{outcome: outcome.OK, trigger: mine}, 1, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := fire(t, 30*time.Second, c.prepare, c.events)

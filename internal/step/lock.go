@@ -5,9 +5,10 @@ import (
 	"errors"
 	"time"
 
+	"github.com/copytrigger/copytrigger/internal/exitfile"
 	"github.com/copytrigger/copytrigger/internal/handshake"
 	"github.com/copytrigger/copytrigger/internal/kube"
-	"github.com/copytrigger/copytrigger/internal/quiesce"
+	"github.com/copytrigger/copytrigger/internal/outcome"
 	"github.com/copytrigger/copytrigger/internal/result"
 )
 
@@ -65,8 +66,8 @@ func (s Step) Unlock(ctx context.Context, run string, timeout time.Duration) (re
 	out := s.values()
 	var frozen error // so may the application still be
 	if s.After != "" {
-		if exit := quiesce.ReadExit(s.After); !exit.OK() {
-			frozen = &Ending{Outcome: handshake.Refused, Why: s.subject() + ": unquiesce " + exit.String() + ", so the claim stays locked",
+		if exit := exitfile.Read(s.After); !exit.OK() {
+			frozen = &outcome.Ending{Outcome: outcome.Refused, Why: s.subject() + ": unquiesce " + exit.String() + ", so the claim stays locked",
 				Hint: "make sure that the application runs again; then copytrigger unlock --run-id " + run}
 		}
 	}
@@ -82,7 +83,7 @@ func (s Step) Unlock(ctx context.Context, run string, timeout time.Duration) (re
 		s.Log.Info(s.subject() + ": " + d.Why)
 		return out, nil
 	}
-	var ending *Ending
+	var ending *outcome.Ending
 	if err = s.unfired(err, ""); errors.As(err, &ending) && ending.Hint == "" {
 		ending.Hint = "the claim may stay locked, and refuse the next run: copytrigger unlock --run-id " + run
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/copytrigger/copytrigger/internal/handshake"
+	"github.com/copytrigger/copytrigger/internal/outcome"
 	"github.com/copytrigger/copytrigger/internal/result"
 )
 
@@ -26,12 +27,12 @@ func lockedFor(by string) func(*play) {
 	return func(p *play) { p.annotate(handshake.LockAnnotation, by) }
 }
 
-func (p *play) outcome() handshake.Outcome {
-	var ending *Ending
+func (p *play) outcome() outcome.Outcome {
+	var ending *outcome.Ending
 	if errors.As(p.err, &ending) {
 		return ending.Outcome
 	}
-	return handshake.OK
+	return outcome.OK
 }
 
 func (p *play) wantLock(t *testing.T, want string) {
@@ -47,15 +48,15 @@ func TestAwaitWaitingLocks(t *testing.T) {
 		want    want
 		lock    string
 	}{
-		"free":         {nil, want{outcome: handshake.OK}, run},
-		"another's":    {lockedFor("other"), want{outcome: handshake.Refused, says: []string{"run other has locked"}, hint: "--run-id other"}, "other"},
-		"a lost pod's": {lockedFor(run), want{outcome: handshake.Tainted, says: []string{"earlier attempt of this run"}, hint: "unlock"}, run},
+		"free":         {nil, want{outcome: outcome.OK}, run},
+		"another's":    {lockedFor("other"), want{outcome: outcome.Refused, says: []string{"run other has locked"}, hint: "--run-id other"}, "other"},
+		"a lost pod's": {lockedFor(run), want{outcome: outcome.Tainted, says: []string{"earlier attempt of this run"}, hint: "unlock"}, run},
 		"a lost pod's, fired": {func(p *play) { lockedFor(run)(p); p.annotate(handshake.TriggerAnnotation, other.String()) },
-			want{outcome: handshake.Tainted, says: []string{"earlier attempt of this run"}, hint: "unlock", trigger: "before"}, run},
-		"the reply is lost": {func(p *play) { p.faults(nil, times(1, always(away, "patch pvc"))) }, want{outcome: handshake.OK}, run},
+			want{outcome: outcome.Tainted, says: []string{"earlier attempt of this run"}, hint: "unlock", trigger: "before"}, run},
+		"the reply is lost": {func(p *play) { p.faults(nil, times(1, always(away, "patch pvc"))) }, want{outcome: outcome.OK}, run},
 		"taken at the same time": {func(p *play) {
 			p.faults(once("patch pvc", func() error { p.annotate(handshake.LockAnnotation, "other"); return nil }), nil)
-		}, want{outcome: handshake.Refused, says: []string{"run other has locked"}, hint: "unlock"}, "other"},
+		}, want{outcome: outcome.Refused, says: []string{"run other has locked"}, hint: "unlock"}, "other"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := on(t, locking(c.prepare), awaitWaiting(time.Hour), nil)
@@ -65,12 +66,12 @@ func TestAwaitWaitingLocks(t *testing.T) {
 	}
 	// Without the flag the lock is nobody's business.
 	p := on(t, lockedFor("other"), awaitWaiting(time.Hour), nil)
-	p.wants(t, want{outcome: handshake.OK})
+	p.wants(t, want{outcome: outcome.OK})
 	p.wantLock(t, "other")
 }
 
 func TestFireTriggerWantsItsLock(t *testing.T) {
-	for by, want := range map[string]handshake.Outcome{run: handshake.OK, "": handshake.Refused, "other": handshake.Refused} {
+	for by, want := range map[string]outcome.Outcome{run: outcome.OK, "": outcome.Refused, "other": outcome.Refused} {
 		p := fire(t, time.Minute, locking(lockedFor(by)), nil)
 		if got := p.outcome(); got != want {
 			t.Errorf("locked by %q: got %s, want %s", by, got, want)
@@ -79,7 +80,7 @@ func TestFireTriggerWantsItsLock(t *testing.T) {
 }
 
 func TestAwaitCompletedWantsItsLock(t *testing.T) {
-	for by, want := range map[string]handshake.Outcome{run: handshake.OK, "": handshake.Unverified, "other": handshake.Unverified} {
+	for by, want := range map[string]outcome.Outcome{run: outcome.OK, "": outcome.Unverified, "other": outcome.Unverified} {
 		p := complete(t, freeze, locking(func(p *play) { lockedFor(by)(p); p.takes(); p.completes() }), nil)
 		if got := p.outcome(); got != want {
 			t.Errorf("locked by %q: got %s, want %s", by, got, want)
@@ -91,13 +92,13 @@ func TestAwaitCompletedWantsItsLock(t *testing.T) {
 // makes sure that it fails, before the application is let go.
 func TestAwaitCompletedThatFindsNoTriggerMarksTheLock(t *testing.T) {
 	p := complete(t, freeze, locking(func(p *play) { lockedFor(run)(p); p.annotate(handshake.TriggerAnnotation, "") }), nil)
-	p.wants(t, want{handshake.Refused, []string{"neither set nor recorded"}, "run fire-trigger first", ""})
+	p.wants(t, want{outcome.Refused, []string{"neither set nor recorded"}, "run fire-trigger first", ""})
 	p.wantLock(t, run+"/lost")
 	// What VolSync has recorded in the last moment stays the run's.
 	p = complete(t, time.Minute, locking(func(p *play) { lockedFor(run)(p); p.takes() }), func(p *play) {
 		p.faults(once("get pvc", func() error { p.completes(); return nil }), nil)
 	})
-	p.wants(t, want{outcome: handshake.OK, trigger: waitingTrigger(t)})
+	p.wants(t, want{outcome: outcome.OK, trigger: waitingTrigger(t)})
 	p.wantLock(t, run)
 }
 
@@ -113,23 +114,23 @@ func TestUnlock(t *testing.T) {
 	for name, c := range map[string]struct {
 		by, after string
 		prepare   func(*play)
-		want      handshake.Outcome
+		want      outcome.Outcome
 		left      string
 	}{
-		"own":              {run, "", nil, handshake.OK, ""},
-		"none":             {"", "", nil, handshake.OK, ""},
-		"another's":        {"other", "", nil, handshake.OK, "other"},
-		"after a good end": {run, file("0"), nil, handshake.OK, ""},
-		"after a bad end":  {run, file("1"), nil, handshake.Refused, run},
-		"after no end":     {run, dir + "/none", nil, handshake.Refused, run},
-		"lost":             {run + "/lost", file("1"), nil, handshake.Refused, run + "/lost"},
-		"a clean-up's":     {run + "/clean-up", file("1"), nil, handshake.OK, ""}, // the run had quiesced nothing
+		"own":              {run, "", nil, outcome.OK, ""},
+		"none":             {"", "", nil, outcome.OK, ""},
+		"another's":        {"other", "", nil, outcome.OK, "other"},
+		"after a good end": {run, file("0"), nil, outcome.OK, ""},
+		"after a bad end":  {run, file("1"), nil, outcome.Refused, run},
+		"after no end":     {run, dir + "/none", nil, outcome.Refused, run},
+		"lost":             {run + "/lost", file("1"), nil, outcome.Refused, run + "/lost"},
+		"a clean-up's":     {run + "/clean-up", file("1"), nil, outcome.OK, ""}, // the run had quiesced nothing
 		"changed meanwhile": {run, "", func(p *play) {
 			p.faults(once("patch pvc", func() error { p.annotate("example.com/x", "y"); return nil }), nil)
-		}, handshake.OK, ""},
-		"not allowed":           {run, "", func(p *play) { p.faults(always(forbidden, "patch pvc"), nil) }, handshake.Refused, run},
-		"the server is away":    {run, "", func(p *play) { p.faults(always(away, "patch pvc"), nil) }, TimedOut, run},
-		"away for a little bit": {run, "", func(p *play) { p.faults(times(2, always(away, "patch pvc")), nil) }, handshake.OK, ""},
+		}, outcome.OK, ""},
+		"not allowed":           {run, "", func(p *play) { p.faults(always(forbidden, "patch pvc"), nil) }, outcome.Refused, run},
+		"the server is away":    {run, "", func(p *play) { p.faults(always(away, "patch pvc"), nil) }, outcome.TimedOut, run},
+		"away for a little bit": {run, "", func(p *play) { p.faults(times(2, always(away, "patch pvc")), nil) }, outcome.OK, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := on(t, func(p *play) {
@@ -167,7 +168,7 @@ func TestDisarmOfNoClaim(t *testing.T) {
 		"forbidden":    func(p *play) { p.faults(always(forbidden, "get pvc"), nil) },
 	} {
 		p := on(t, prepare, disarm, nil)
-		p.wants(t, want{outcome: handshake.Refused, says: []string{says}, hint: "unquiesce by hand"})
+		p.wants(t, want{outcome: outcome.Refused, says: []string{says}, hint: "unquiesce by hand"})
 		if got := p.values.Get("lock"); got != "other" {
 			t.Errorf("%s: got lock %v", says, got)
 		}
@@ -197,7 +198,7 @@ func TestDisarmKeepsOut(t *testing.T) {
 	// That it cannot is no reason to fail: nothing of the run is armed, or could be.
 	for name, fault := range map[string]func(string) error{"denied": always(forbidden, "patch pvc"), "away": always(away, "patch pvc")} {
 		p := on(t, func(p *play) { p.faults(fault, nil) }, keepOut, nil)
-		p.wants(t, want{outcome: handshake.OK})
+		p.wants(t, want{outcome: outcome.OK})
 		if p.wantLock(t, ""); p.log.count("lock was not changed") != 1 {
 			t.Errorf("%s: says\n%s", name, &p.log.b)
 		}
@@ -208,11 +209,11 @@ func TestDisarmKeepsOut(t *testing.T) {
 // still be kept. Few failures of the mark are no reason to say that nothing is armed.
 func TestDisarmInsistsOnTheMark(t *testing.T) {
 	p := on(t, func(p *play) { lockedFor(run)(p); p.faults(times(5, always(away, "patch pvc")), nil) }, disarm, nil)
-	p.wants(t, want{outcome: handshake.OK})
+	p.wants(t, want{outcome: outcome.OK})
 	p.wantLock(t, run+"/lost")
 
 	p = on(t, func(p *play) { lockedFor(run)(p); p.faults(always(away, "patch pvc"), nil) }, disarm, nil)
-	p.wants(t, want{handshake.Tainted, []string{"cannot make sure", "timed out after 1m0s"}, "copytrigger disarm", ""})
+	p.wants(t, want{outcome.Tainted, []string{"cannot make sure", "timed out after 1m0s"}, "copytrigger disarm", ""})
 }
 
 // What an await-waiting finds of another's clean-up goes by: it waits for it.
@@ -221,7 +222,7 @@ func TestAwaitWaitingWaitsForACleanUp(t *testing.T) {
 		after(time.Minute)
 		p.annotate(handshake.LockAnnotation, "")
 	})
-	p.wants(t, want{outcome: handshake.OK})
+	p.wants(t, want{outcome: outcome.OK})
 	p.wantLock(t, run)
 	if p.took < time.Minute || p.log.count("the clean-up of run other") == 0 {
 		t.Errorf("took %s, and said\n%s", p.took, &p.log.b)
@@ -234,7 +235,7 @@ func TestAwaitWaitingWaitsForACleanUp(t *testing.T) {
 			return nil
 		}), nil)
 	}), awaitWaiting(time.Hour), nil)
-	p.wants(t, want{outcome: handshake.OK})
+	p.wants(t, want{outcome: outcome.OK})
 	p.wantLock(t, run)
 }
 
@@ -248,7 +249,7 @@ func TestDisarmOnASlowServer(t *testing.T) {
 		}, func(ctx context.Context, s Step) (result.Values, error) {
 			return s.Disarm(ctx, run, false, 20*time.Second)
 		}, nil)
-		p.wants(t, want{outcome: handshake.OK, trigger: "before"})
+		p.wants(t, want{outcome: outcome.OK, trigger: "before"})
 	}
 }
 
@@ -271,7 +272,7 @@ func TestDisarmMarksTheLock(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := on(t, func(p *play) { armed(p); c.faults(p) }, disarm, nil)
-			p.wants(t, want{outcome: handshake.OK, trigger: "before"})
+			p.wants(t, want{outcome: outcome.OK, trigger: "before"})
 			p.wantLock(t, c.lock)
 			if got := p.values.Get("outcome"); got != "withdrawn" || p.count("patch pvc") != c.writes {
 				t.Errorf("got %v after %d writes, want withdrawn after %d", got, p.count("patch pvc"), c.writes)
@@ -289,9 +290,9 @@ func TestFireTriggerInDoubtMarksTheLock(t *testing.T) {
 		lock  string
 	}{
 		"a signal": {func(p *play) func(string) error { return once("patch pvc", func() error { p.signal(); return away }) },
-			want{Signalled, []string{"SIGTERM"}, "", ""}, run + "/lost"},
+			want{outcome.Signalled, []string{"SIGTERM"}, "", ""}, run + "/lost"},
 		"a signal, no doubt": {func(p *play) func(string) error { return once("get copy", func() error { p.signal(); return nil }) },
-			want{Signalled, []string{"SIGTERM"}, "", ""}, run},
+			want{outcome.Signalled, []string{"SIGTERM"}, "", ""}, run},
 		"a signal, and the mark cannot be written": {func(p *play) func(string) error {
 			return func(request string) error {
 				if request != "patch pvc" {
@@ -300,17 +301,17 @@ func TestFireTriggerInDoubtMarksTheLock(t *testing.T) {
 				p.signal()
 				return away
 			}
-		}, want{handshake.Tainted, []string{"SIGTERM", "cannot make sure"}, "copytrigger disarm", ""}, run},
+		}, want{outcome.Tainted, []string{"SIGTERM", "cannot make sure"}, "copytrigger disarm", ""}, run},
 		"the source is gone after it": {func(p *play) func(string) error {
 			return once("patch pvc", func() error { p.change("rs", func() { p.sources = nil }); return away })
-		}, want{handshake.Refused, []string{"no ReplicationSource"}, "create", ""}, run + "/lost"},
+		}, want{outcome.Refused, []string{"no ReplicationSource"}, "create", ""}, run + "/lost"},
 		"the claim is changed after it": {func(p *play) func(string) error {
 			return once("patch pvc", func() error {
 				p.change("rs", func() { p.sources = nil })
 				p.annotate("example.com/x", "y")
 				return away
 			})
-		}, want{handshake.Refused, []string{"no ReplicationSource"}, "create", ""}, run + "/lost"},
+		}, want{outcome.Refused, []string{"no ReplicationSource"}, "create", ""}, run + "/lost"},
 		"it cannot be marked": {func(p *play) func(string) error {
 			writes := 0
 			return func(request string) error {
@@ -327,7 +328,7 @@ func TestFireTriggerInDoubtMarksTheLock(t *testing.T) {
 				}
 				return nil
 			}
-		}, want{handshake.Withdrawn, []string{"SIGTERM", "taken back"}, "", "before"}, run},
+		}, want{outcome.Withdrawn, []string{"SIGTERM", "taken back"}, "", "before"}, run},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := fire(t, time.Minute, locking(func(p *play) { lockedFor(run)(p); p.faults(c.doubt(p), nil) }), nil)

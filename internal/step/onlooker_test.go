@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/copytrigger/copytrigger/internal/handshake"
+	"github.com/copytrigger/copytrigger/internal/outcome"
 )
 
 // Once a trigger is fired, only the claim can end the freeze badly.
@@ -29,7 +30,7 @@ func TestAwaitCompletedBears(t *testing.T) {
 		}, func(p *play) { p.completes() }},
 	} {
 		t.Run(name, func(t *testing.T) {
-			complete(t, freeze, c.prepare, c.events).wants(t, want{outcome: handshake.OK, trigger: mine})
+			complete(t, freeze, c.prepare, c.events).wants(t, want{outcome: outcome.OK, trigger: mine})
 		})
 	}
 }
@@ -40,7 +41,7 @@ func TestAwaitCompletedWithoutASource(t *testing.T) {
 		after(time.Second)
 		p.change("rs", func() { p.sources = nil })
 	})
-	p.wants(t, want{handshake.Tainted, []string{"the ReplicationSource was deleted"}, "do not use", "before"})
+	p.wants(t, want{outcome.Tainted, []string{"the ReplicationSource was deleted"}, "do not use", "before"})
 	if p.took >= freeze {
 		t.Errorf("took %s, the whole time of the freeze", p.took)
 	}
@@ -53,7 +54,7 @@ func TestFireTriggerSetAlreadyNeedsTheClaimAlone(t *testing.T) {
 		p.annotate(handshake.TriggerAnnotation, mine)
 		p.faults(always(forbidden, "list rs"), nil)
 	}, nil)
-	p.wants(t, want{outcome: handshake.OK, trigger: mine})
+	p.wants(t, want{outcome: outcome.OK, trigger: mine})
 	if n := p.count("patch pvc"); n != 0 {
 		t.Errorf("wrote %d times", n)
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/copytrigger/copytrigger/internal/handshake"
 	"github.com/copytrigger/copytrigger/internal/kube"
+	"github.com/copytrigger/copytrigger/internal/outcome"
 	"github.com/copytrigger/copytrigger/internal/result"
 )
 
@@ -51,7 +52,7 @@ func on(t *testing.T, prepare func(*play), do func(context.Context, Step) (resul
 	synctest.Test(t, func(t *testing.T) {
 		ctx, stop := context.WithCancelCause(t.Context())
 		p.cluster, p.start = waiting(t), time.Now()
-		p.signal = func() { stop(Stop{Name: "SIGTERM", Number: int(syscall.SIGTERM)}) }
+		p.signal = func() { stop(outcome.Stop{Name: "SIGTERM", Number: int(syscall.SIGTERM)}) }
 		p.step = Step{Claims: p.cluster, VolSync: p.cluster, Pods: p.cluster, Namespace: namespace, Claim: name, Log: slog.New(slog.NewTextHandler(p.log, nil))}
 		if prepare != nil {
 			prepare(p)
@@ -79,7 +80,7 @@ func after(d time.Duration) { time.Sleep(d); synctest.Wait() }
 
 // want is how a play should have ended.
 type want struct {
-	outcome handshake.Outcome
+	outcome outcome.Outcome
 	says    []string // parts of the message
 	hint    string   // a part of it
 	trigger string   // copy-trigger that is left
@@ -87,8 +88,8 @@ type want struct {
 
 func (p *play) wants(t *testing.T, w want) {
 	t.Helper()
-	got, hint, says := handshake.OK, "", ""
-	var ending *Ending
+	got, hint, says := outcome.OK, "", ""
+	var ending *outcome.Ending
 	switch {
 	case errors.As(p.err, &ending):
 		got, hint, says = ending.Outcome, ending.Hint, p.err.Error()

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/copytrigger/copytrigger/internal/handshake"
+	"github.com/copytrigger/copytrigger/internal/outcome"
 	"github.com/copytrigger/copytrigger/internal/quiesce"
 	"github.com/copytrigger/copytrigger/internal/result"
 )
@@ -38,7 +39,7 @@ func (s Step) Release(ctx context.Context, run string, app Application, selector
 	case other == "": // a wrong name
 		return out, cmp.Or(err, waited)
 	case other != found.LockedBy:
-		return out, &Ending{Outcome: Failed, Err: errors.Join(err, waited), Why: fmt.Sprintf("%s: the clean-up of run %s has not ended, and the application is left alone", s.subject(), other),
+		return out, &outcome.Ending{Outcome: outcome.Failed, Err: errors.Join(err, waited), Why: fmt.Sprintf("%s: the clean-up of run %s has not ended, and the application is left alone", s.subject(), other),
 			Hint: "again in a moment; if nothing cleans up any more, first: copytrigger release --run-id " + other}
 	default:
 		s.Log.Info(s.subject() + ": another run has locked the claim, and its application is left alone")
@@ -51,7 +52,7 @@ func (s Step) Release(ctx context.Context, run string, app Application, selector
 			uerr = nil
 		}
 		if uerr != nil {
-			uerr = &Ending{Outcome: Failed, Err: errors.Join(uerr, err), Why: s.subject() + ": THE APPLICATION MAY STILL BE QUIESCED: unquiesce failed: " + uerr.Error(),
+			uerr = &outcome.Ending{Outcome: outcome.Failed, Err: errors.Join(uerr, err), Why: s.subject() + ": THE APPLICATION MAY STILL BE QUIESCED: unquiesce failed: " + uerr.Error(),
 				Hint: "unquiesce it by hand; then copytrigger release again, for trigger and lock"}
 			if lock != "none" { // the run itself may have locked it: it stays so
 				return out, uerr

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/copytrigger/copytrigger/internal/handshake"
+	"github.com/copytrigger/copytrigger/internal/outcome"
 	"github.com/copytrigger/copytrigger/internal/pods"
 	"github.com/copytrigger/copytrigger/internal/quiesce"
 	"github.com/copytrigger/copytrigger/internal/result"
@@ -41,33 +42,33 @@ func TestRelease(t *testing.T) {
 		let      int // how often the application was let go
 		lock     string
 	}{
-		"nothing there": {want: want{outcome: handshake.OK}, let: 1},
-		"a lost run":    {prepare: func(p *play) { armed(p); lockedFor(run)(p) }, want: want{outcome: handshake.OK, trigger: "before"}, let: 1},
-		"a lost hold":   {prepare: func(p *play) { armed(p); lockedFor(run)(p) }, held: true, want: want{outcome: handshake.OK, trigger: "before"}},
+		"nothing there": {want: want{outcome: outcome.OK}, let: 1},
+		"a lost run":    {prepare: func(p *play) { armed(p); lockedFor(run)(p) }, want: want{outcome: outcome.OK, trigger: "before"}, let: 1},
+		"a lost hold":   {prepare: func(p *play) { armed(p); lockedFor(run)(p) }, held: true, want: want{outcome: outcome.OK, trigger: "before"}},
 		"another that was lost": {prepare: lockedFor("other/lost"), lock: "other/lost",
-			want: want{outcome: Failed, says: []string{"clean-up of run other has not ended", "left alone"}, hint: "release --run-id other"}},
+			want: want{outcome: outcome.Failed, says: []string{"clean-up of run other has not ended", "left alone"}, hint: "release --run-id other"}},
 		"another's clean-up": {prepare: lockedFor("other/clean-up"), lock: "other/clean-up",
-			want: want{outcome: Failed, says: []string{"clean-up of run other has not ended", "left alone"}, hint: "again in a moment"}},
-		"another's freeze": {prepare: lockedFor("other"), want: want{outcome: handshake.OK}, lock: "other"},
+			want: want{outcome: outcome.Failed, says: []string{"clean-up of run other has not ended", "left alone"}, hint: "again in a moment"}},
+		"another's freeze": {prepare: lockedFor("other"), want: want{outcome: outcome.OK}, lock: "other"},
 		"another locks it just now": {prepare: func(p *play) {
 			p.faults(once("patch pvc", func() error { p.annotate(handshake.LockAnnotation, "other"); return nil }), nil)
-		}, want: want{outcome: handshake.OK}, lock: "other"},
+		}, want: want{outcome: outcome.OK}, lock: "other"},
 		"unquiesce fails, not locked": {unfrozen: errors.New("no"), let: 1, // and no run is refused for ever
-			want: want{outcome: Failed, says: []string{"THE APPLICATION MAY STILL BE QUIESCED", "no"}, hint: "by hand"}},
+			want: want{outcome: outcome.Failed, says: []string{"THE APPLICATION MAY STILL BE QUIESCED", "no"}, hint: "by hand"}},
 		"unquiesce fails": {prepare: func(p *play) { armed(p); lockedFor(run)(p) }, unfrozen: errors.New("no"), let: 1, lock: run + "/lost",
-			want: want{outcome: Failed, says: []string{"THE APPLICATION MAY STILL BE QUIESCED", "no"}, hint: "by hand", trigger: "before"}},
+			want: want{outcome: outcome.Failed, says: []string{"THE APPLICATION MAY STILL BE QUIESCED", "no"}, hint: "by hand", trigger: "before"}},
 		"a trigger that stays armed": {prepare: func(p *play) { armed(p); lockedFor(run)(p); p.faults(times(2, always(forbidden, "patch pvc")), nil) },
-			want: want{outcome: handshake.Tainted, says: []string{"cannot make sure"}, hint: `grant the verb "patch"`, trigger: other.String()}, let: 1},
-		"no such claim": {prepare: func(p *play) { p.claim = nil }, want: want{outcome: handshake.Refused, says: []string{"is not there"}, hint: "unquiesce by hand"}},
+			want: want{outcome: outcome.Tainted, says: []string{"cannot make sure"}, hint: `grant the verb "patch"`, trigger: other.String()}, let: 1},
+		"no such claim": {prepare: func(p *play) { p.claim = nil }, want: want{outcome: outcome.Refused, says: []string{"is not there"}, hint: "unquiesce by hand"}},
 		"a claim that is deleted meanwhile": {prepare: func(p *play) {
 			lockedFor(run)(p)
 			p.faults(once("patch pvc", func() error { p.claim = nil; return nil }), nil)
-		}, want: want{outcome: handshake.Refused, says: []string{"is not there"}, hint: "check --pvc"}, let: 1},
-		"a claim that may not be read": {prepare: func(p *play) { p.faults(always(forbidden, "get pvc"), nil) }, want: want{outcome: handshake.Refused, hint: "unquiesce by hand"}},
-		"not quiesced any more":        {prepare: lockedFor(run), unfrozen: fmt.Errorf("%w: 106", quiesce.ErrNotHeld), let: 1, want: want{outcome: handshake.OK}},
-		"no pods":                      {prepare: lockedFor(run), selector: labels, want: want{outcome: handshake.OK}, let: 1},
+		}, want: want{outcome: outcome.Refused, says: []string{"is not there"}, hint: "check --pvc"}, let: 1},
+		"a claim that may not be read": {prepare: func(p *play) { p.faults(always(forbidden, "get pvc"), nil) }, want: want{outcome: outcome.Refused, hint: "unquiesce by hand"}},
+		"not quiesced any more":        {prepare: lockedFor(run), unfrozen: fmt.Errorf("%w: 106", quiesce.ErrNotHeld), let: 1, want: want{outcome: outcome.OK}},
+		"no pods":                      {prepare: lockedFor(run), selector: labels, want: want{outcome: outcome.OK}, let: 1},
 		"a pod that does not end": {prepare: func(p *play) { lockedFor(run)(p); p.pods = []pods.Pod{{Name: "freeze-1"}} }, selector: labels,
-			want: want{outcome: TimedOut, says: []string{"freeze-1"}, hint: "kubectl get pods"}, let: 1},
+			want: want{outcome: outcome.TimedOut, says: []string{"freeze-1"}, hint: "kubectl get pods"}, let: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			app := &lettingGo{err: c.unfrozen}
@@ -116,10 +117,10 @@ func TestReleaseGoesOn(t *testing.T) {
 	p := on(t, func(p *play) { app.play = p; lockedFor(run)(p); p.pods = []pods.Pod{{Name: "freeze-1"}} },
 		func(ctx context.Context, s Step) (result.Values, error) {
 			ctx, cancel := context.WithCancelCause(ctx)
-			cancel(Stop{"SIGTERM", 15})
+			cancel(outcome.Stop{Name: "SIGTERM", Number: 15})
 			return s.Release(ctx, run, app, labels, Limits{Wait: time.Minute, Unquiesce: time.Minute})
 		}, nil)
-	p.wants(t, want{outcome: Signalled, says: []string{"SIGTERM"}})
+	p.wants(t, want{outcome: outcome.Signalled, says: []string{"SIGTERM"}})
 	if len(app.trigger) != 1 {
 		t.Error("the application was not let go")
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/copytrigger/copytrigger/internal/handshake"
+	"github.com/copytrigger/copytrigger/internal/outcome"
 	"github.com/copytrigger/copytrigger/internal/quiesce"
 	"github.com/copytrigger/copytrigger/internal/result"
 )
@@ -133,7 +134,7 @@ func (r *running) letGo(ctx context.Context) error {
 	s.Log.Warn("an earlier attempt of this run may have left the application quiesced")
 	_, err := s.Disarm(ctx, r.run, s.Lock, disarmLimit)
 	if err == nil {
-		err = &Ending{Outcome: handshake.Tainted, Why: s.subject() + ": an earlier attempt of this run was lost; what it had fired was given back, and the application let go",
+		err = &outcome.Ending{Outcome: outcome.Tainted, Why: s.subject() + ": an earlier attempt of this run was lost; what it had fired was given back, and the application let go",
 			Hint: "do not use a copy of that attempt; start again"}
 	}
 	return r.release(ctx, err)
@@ -142,16 +143,16 @@ func (r *running) letGo(ctx context.Context) error {
 // worse joins what two parts of a run ended with: the first says how, unless the trigger may
 // still be armed by the second, or the first is only something to clean up.
 func worse(first, second error) error {
-	var a, b *Ending
+	var a, b *outcome.Ending
 	switch {
 	case first == nil:
 		return second
 	case second == nil || !errors.As(first, &a) || !errors.As(second, &b):
 		return first
-	case b.Outcome == handshake.Tainted && a.Outcome != handshake.Tainted, a.Outcome == Failed:
+	case b.Outcome == outcome.Tainted && a.Outcome != outcome.Tainted, a.Outcome == outcome.Failed:
 		a, b = b, a
 	}
-	return &Ending{Outcome: a.Outcome, Err: errors.Join(first, second), Why: a.Why + "; " + b.Why, Hint: cmp.Or(a.Hint, b.Hint)}
+	return &outcome.Ending{Outcome: a.Outcome, Err: errors.Join(first, second), Why: a.Why + "; " + b.Why, Hint: cmp.Or(a.Hint, b.Hint)}
 }
 
 func (r *running) await(ctx context.Context) error {
@@ -185,7 +186,7 @@ func (r *running) frozen(ctx context.Context) error {
 		if cause := context.Cause(ctx); cause != nil {
 			return s.unfired(fmt.Errorf("%w: %w", cause, err), "quiesce to end")
 		}
-		return &Ending{Outcome: handshake.Refused, Err: err, Why: fmt.Sprintf("%s: quiesce failed, so nothing was fired: %v", s.subject(), err),
+		return &outcome.Ending{Outcome: outcome.Refused, Err: err, Why: fmt.Sprintf("%s: quiesce failed, so nothing was fired: %v", s.subject(), err),
 			Hint: "see why in its output above; then start another run"}
 	}
 	s.Times.note(turnQuiesced)
@@ -203,7 +204,7 @@ func (r *running) whileHeld(ctx context.Context) (context.Context, func()) {
 		select {
 		case err := <-r.app.Lost():
 			r.early = err
-			cancel(&Ending{Outcome: handshake.Refused, Err: err, Why: fmt.Sprintf("%s: %v", r.step.subject(), err), Hint: "see why in its output above; then start another run"})
+			cancel(&outcome.Ending{Outcome: outcome.Refused, Err: err, Why: fmt.Sprintf("%s: %v", r.step.subject(), err), Hint: "see why in its output above; then start another run"})
 		case <-ctx.Done():
 		}
 	}()
@@ -234,7 +235,7 @@ func (r *running) release(ctx context.Context, err error) error {
 	s := r.step
 	ctx = context.WithoutCancel(ctx)
 	if other := r.otherLock(ctx); other != "" {
-		return worse(err, &Ending{Outcome: handshake.Unverified, Why: fmt.Sprintf("%s: run %s has locked the claim meanwhile, and its application is left alone", s.subject(), other),
+		return worse(err, &outcome.Ending{Outcome: outcome.Unverified, Why: fmt.Sprintf("%s: run %s has locked the claim meanwhile, and its application is left alone", s.subject(), other),
 			Hint: "let one run at a time coordinate a claim"})
 	}
 	s.Times.note(turnUnquiesce)
@@ -254,7 +255,7 @@ func (r *running) release(ctx context.Context, err error) error {
 		if _, lerr := s.Unlock(ctx, r.run, unlockLimit); lerr != nil {
 			s.Log.Warn(lerr.Error(), "hint", hintOf(lerr))
 			if err == nil {
-				return &Ending{Outcome: Failed, Err: lerr, Why: s.subject() + ": the claim stays locked: " + lerr.Error(), Hint: hintOf(lerr)}
+				return &outcome.Ending{Outcome: outcome.Failed, Err: lerr, Why: s.subject() + ": the claim stays locked: " + lerr.Error(), Hint: hintOf(lerr)}
 			}
 		}
 	}
@@ -277,7 +278,7 @@ func (r *running) otherLock(ctx context.Context) string {
 const unlockLimit = 20 * time.Second
 
 func hintOf(err error) string {
-	var ending *Ending
+	var ending *outcome.Ending
 	if errors.As(err, &ending) {
 		return ending.Hint
 	}
@@ -287,12 +288,12 @@ func hintOf(err error) string {
 // notHeld is the end of a run whose application was not quiesced until the end. Only if
 // there is certainly no copy it does not matter.
 func notHeld(s Step, err, lost error) error {
-	var ending *Ending
+	var ending *outcome.Ending
 	switch {
 	case err == nil:
-		return &Ending{Outcome: handshake.Unverified, Err: lost, Why: fmt.Sprintf("%s: VolSync copied, but %v", s.subject(), lost), Hint: nextMove(handshake.Unverified)}
-	case errors.As(err, &ending) && ending.Outcome == handshake.Tainted:
-		return &Ending{Outcome: handshake.Unverified, Err: err, Why: ending.Why, Hint: ending.Hint}
+		return &outcome.Ending{Outcome: outcome.Unverified, Err: lost, Why: fmt.Sprintf("%s: VolSync copied, but %v", s.subject(), lost), Hint: outcome.Unverified.Next()}
+	case errors.As(err, &ending) && ending.Outcome == outcome.Tainted:
+		return &outcome.Ending{Outcome: outcome.Unverified, Err: err, Why: ending.Why, Hint: ending.Hint}
 	}
 	return err
 }
@@ -300,15 +301,19 @@ func notHeld(s Step, err, lost error) error {
 // stillFrozen is the end of a run that could not let the application go. Whatever else there
 // is to say, this is what somebody has to act on.
 func stillFrozen(s Step, err, uerr error) error {
-	outcome, rest, next := handshake.Unverified, "", ""
-	var ending *Ending
+	how, rest, next := outcome.Unverified, "", ""
+	var ending *outcome.Ending
 	if errors.As(err, &ending) {
-		outcome, rest, next = ending.Outcome, ending.Why+"; ", "; then: "+cmp.Or(ending.Hint, nextMove(ending.Outcome))
+		how, rest, next = ending.Outcome, ending.Why+"; ", "; then: "+cmp.Or(ending.Hint, ending.Outcome.Next())
 	} else if err != nil {
-		outcome, rest = Failed, err.Error()+"; "
+		how, rest = outcome.Failed, err.Error()+"; "
 	}
-	return &Ending{Outcome: outcome, Err: errors.Join(err, uerr), Why: fmt.Sprintf("%s: %sTHE APPLICATION MAY STILL BE QUIESCED: unquiesce failed: %v", s.subject(), rest, uerr),
-		Hint: "unquiesce it by hand" + next}
+	return &outcome.Ending{
+		Outcome: how,
+		Err:     errors.Join(err, uerr),
+		Why:     fmt.Sprintf("%s: %sTHE APPLICATION MAY STILL BE QUIESCED: unquiesce failed: %v", s.subject(), rest, uerr),
+		Hint:    "unquiesce it by hand" + next,
+	}
 }
 
 // verify waits, with the application running, until VolSync records the copy that was cut.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/copytrigger/copytrigger/internal/handshake"
+	"github.com/copytrigger/copytrigger/internal/outcome"
 	"github.com/copytrigger/copytrigger/internal/result"
 )
 
@@ -20,13 +21,13 @@ func TestRunAfterALostAttempt(t *testing.T) {
 		let     int
 		lock    string
 	}{
-		"lost":                   {lockedFor(run), false, want{outcome: handshake.Tainted, says: []string{"earlier attempt"}, hint: "do not use"}, 1, ""},
-		"lost, fired":            {func(p *play) { armed(p); lockedFor(run)(p) }, false, want{outcome: handshake.Tainted, says: []string{"earlier attempt"}, hint: "do not use", trigger: "before"}, 1, ""},
-		"lost, stopped at once":  {func(p *play) { armed(p); lockedFor(run)(p) }, true, want{outcome: handshake.Tainted, says: []string{"earlier attempt"}, hint: "do not use", trigger: "before"}, 1, ""},
-		"lost, no right to list": {func(p *play) { lockedFor(run)(p); p.faults(always(forbidden, "list rs"), nil) }, false, want{outcome: handshake.Tainted, says: []string{"earlier attempt"}, hint: "do not use"}, 1, ""},
-		"stopped at once":        {nil, true, want{outcome: Signalled, says: []string{"SIGTERM"}}, 0, ""},
-		"another's":              {lockedFor("other"), false, want{outcome: handshake.Refused, says: []string{"run other has locked"}, hint: "unlock"}, 0, "other"},
-		"another's, stopped":     {lockedFor("other"), true, want{outcome: Signalled, says: []string{"SIGTERM"}}, 0, "other"},
+		"lost":                   {lockedFor(run), false, want{outcome: outcome.Tainted, says: []string{"earlier attempt"}, hint: "do not use"}, 1, ""},
+		"lost, fired":            {func(p *play) { armed(p); lockedFor(run)(p) }, false, want{outcome: outcome.Tainted, says: []string{"earlier attempt"}, hint: "do not use", trigger: "before"}, 1, ""},
+		"lost, stopped at once":  {func(p *play) { armed(p); lockedFor(run)(p) }, true, want{outcome: outcome.Tainted, says: []string{"earlier attempt"}, hint: "do not use", trigger: "before"}, 1, ""},
+		"lost, no right to list": {func(p *play) { lockedFor(run)(p); p.faults(always(forbidden, "list rs"), nil) }, false, want{outcome: outcome.Tainted, says: []string{"earlier attempt"}, hint: "do not use"}, 1, ""},
+		"stopped at once":        {nil, true, want{outcome: outcome.Signalled, says: []string{"SIGTERM"}}, 0, ""},
+		"another's":              {lockedFor("other"), false, want{outcome: outcome.Refused, says: []string{"run other has locked"}, hint: "unlock"}, 0, "other"},
+		"another's, stopped":     {lockedFor("other"), true, want{outcome: outcome.Signalled, says: []string{"SIGTERM"}}, 0, "other"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			app := &lettingGo{}
@@ -39,7 +40,7 @@ func TestRunAfterALostAttempt(t *testing.T) {
 				if c.stopped {
 					var cancel context.CancelCauseFunc
 					ctx, cancel = context.WithCancelCause(ctx)
-					cancel(Stop{"SIGTERM", 15})
+					cancel(outcome.Stop{Name: "SIGTERM", Number: 15})
 				}
 				return s.Run(ctx, run, app, Limits{Wait: time.Hour, Ack: time.Minute, Copy: time.Minute, Freeze: time.Minute, Unquiesce: time.Minute})
 			}, nil)

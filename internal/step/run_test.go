@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/copytrigger/copytrigger/internal/handshake"
+	"github.com/copytrigger/copytrigger/internal/outcome"
 	"github.com/copytrigger/copytrigger/internal/quiesce"
 	"github.com/copytrigger/copytrigger/internal/result"
 )
@@ -95,7 +96,7 @@ func TestRun(t *testing.T) {
 		}
 		p.completes()
 	})
-	p.wants(t, want{outcome: handshake.OK, trigger: waitingTrigger(t)})
+	p.wants(t, want{outcome: outcome.OK, trigger: waitingTrigger(t)})
 	a.ranOnce(t)
 	for result, want := range map[string]any{
 		"outcome": "ok", "trigger": waitingTrigger(t), "waiting-since": "2000-01-01T00:00:00Z", "replication-source": "rs", "cut-time": "2000-01-01T00:00:06Z",
@@ -123,28 +124,28 @@ func TestRunThatEndsBadly(t *testing.T) {
 		freezes bool
 	}{
 		"quiesce fails": {app: &app{quiesce: func(context.Context) error { return errors.New("sh ended with exit code 3") }},
-			want: want{handshake.Refused, []string{"quiesce failed, so nothing was fired: sh ended with exit code 3"}, "start another run", ""}},
-		"quiesce takes too long": {app: &app{quiesce: hangs}, want: want{TimedOut, []string{"quiesced for 15m0s", "--max-freeze", "exit code 143"}, "--max-freeze", ""}, took: 15 * time.Minute},
+			want: want{outcome.Refused, []string{"quiesce failed, so nothing was fired: sh ended with exit code 3"}, "start another run", ""}},
+		"quiesce takes too long": {app: &app{quiesce: hangs}, want: want{outcome.TimedOut, []string{"quiesced for 15m0s", "--max-freeze", "exit code 143"}, "--max-freeze", ""}, took: 15 * time.Minute},
 		"a signal during quiesce": {app: &app{quiesce: hangs}, events: func(p *play) { after(time.Second); p.signal() },
-			want: want{Signalled, []string{"stopped by SIGTERM", "fired nothing"}, "", ""}, took: time.Second},
-		"VolSync does not react":          {want: want{handshake.Withdrawn, []string{"did not react", "no copy was made"}, "", "before"}, took: ack},
-		"the copy takes too long":         {events: func(p *play) { p.takes() }, want: want{handshake.Tainted, []string{"timed out after 10m0s"}, "do not use", "before"}, took: freeze},
-		"a signal before VolSync took it": {events: func(p *play) { after(time.Second); p.signal() }, want: want{handshake.Withdrawn, []string{"SIGTERM"}, "", "before"}, took: time.Second},
-		"a signal during the copy":        {events: func(p *play) { p.takes(); after(time.Second); p.signal() }, want: want{handshake.Tainted, []string{"SIGTERM"}, "do not use", "before"}, took: time.Second},
+			want: want{outcome.Signalled, []string{"stopped by SIGTERM", "fired nothing"}, "", ""}, took: time.Second},
+		"VolSync does not react":          {want: want{outcome.Withdrawn, []string{"did not react", "no copy was made"}, "", "before"}, took: ack},
+		"the copy takes too long":         {events: func(p *play) { p.takes() }, want: want{outcome.Tainted, []string{"timed out after 10m0s"}, "do not use", "before"}, took: freeze},
+		"a signal before VolSync took it": {events: func(p *play) { after(time.Second); p.signal() }, want: want{outcome.Withdrawn, []string{"SIGTERM"}, "", "before"}, took: time.Second},
+		"a signal during the copy":        {events: func(p *play) { p.takes(); after(time.Second); p.signal() }, want: want{outcome.Tainted, []string{"SIGTERM"}, "do not use", "before"}, took: time.Second},
 		"the freeze takes too long": {limits: func(l *Limits) { l.Freeze = 30 * time.Second }, events: func(p *play) { p.takes() },
-			want: want{handshake.Tainted, []string{"quiesced for 30s", "--max-freeze"}, "do not use", "before"}, took: 30 * time.Second},
+			want: want{outcome.Tainted, []string{"quiesced for 30s", "--max-freeze"}, "do not use", "before"}, took: 30 * time.Second},
 		"the freeze takes too long, and the server is away": {limits: func(l *Limits) { l.Freeze = 30 * time.Second }, events: func(p *play) {
 			p.takes()
 			after(time.Second)
 			p.faults(always(away), nil)
 			p.endWatches("pvc", nil)
-		}, want: want{handshake.Tainted, []string{"cannot make sure"}, "disarm", mine}, took: 30*time.Second + surrenderLimit},
+		}, want: want{outcome.Tainted, []string{"cannot make sure"}, "disarm", mine}, took: 30*time.Second + surrenderLimit},
 		"the source goes": {events: func(p *play) { p.takes(); after(time.Second); p.change("rs", func() { p.sources = nil }) },
-			want: want{handshake.Tainted, []string{"ReplicationSource was deleted"}, "do not use", "before"}, took: time.Second},
+			want: want{outcome.Tainted, []string{"ReplicationSource was deleted"}, "do not use", "before"}, took: time.Second},
 		"unquiesce fails": {app: &app{unquiesce: func(context.Context) error { return errors.New("sh ended with exit code 1") }}, events: func(p *play) { p.takes(); p.completes() },
-			want: want{handshake.Unverified, []string{"THE APPLICATION MAY STILL BE QUIESCED", "exit code 1"}, "unquiesce it by hand", mine}, freezes: true},
+			want: want{outcome.Unverified, []string{"THE APPLICATION MAY STILL BE QUIESCED", "exit code 1"}, "unquiesce it by hand", mine}, freezes: true},
 		"quiesce fails, and unquiesce": {app: &app{quiesce: func(context.Context) error { return errors.New("no") }, unquiesce: func(context.Context) error { return errors.New("sh ended with exit code 1") }},
-			want: want{handshake.Refused, []string{"quiesce failed", "THE APPLICATION MAY STILL BE QUIESCED"}, "unquiesce it by hand; then", ""}, freezes: true},
+			want: want{outcome.Refused, []string{"quiesce failed", "THE APPLICATION MAY STILL BE QUIESCED"}, "unquiesce it by hand; then", ""}, freezes: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l, a := runLimits, cmp.Or(c.app, &app{})
@@ -170,19 +171,19 @@ func TestRunThatEndsBadly(t *testing.T) {
 func TestRunThatDoesNotBegin(t *testing.T) {
 	for name, c := range map[string]struct {
 		prepare, events func(*play)
-		outcome         handshake.Outcome
+		outcome         outcome.Outcome
 	}{
-		"not enabled": {func(p *play) { p.annotate(handshake.UseAnnotation, "") }, nil, handshake.Refused},
-		"locked":      {func(p *play) { p.step.Lock = true; p.annotate(handshake.LockAnnotation, "other") }, nil, handshake.Refused},
+		"not enabled": {func(p *play) { p.annotate(handshake.UseAnnotation, "") }, nil, outcome.Refused},
+		"locked":      {func(p *play) { p.step.Lock = true; p.annotate(handshake.LockAnnotation, "other") }, nil, outcome.Refused},
 		"a clone, until the cut": {func(p *play) { p.step.UntilCut = true; p.change("rs", func() { p.sources[0].Method = "Clone" }) }, nil,
-			handshake.Refused},
-		"no wait":  {func(p *play) { p.completes() }, nil, TimedOut},
-		"a signal": {func(p *play) { p.completes() }, func(p *play) { after(time.Second); p.signal() }, Signalled},
+			outcome.Refused},
+		"no wait":  {func(p *play) { p.completes() }, nil, outcome.TimedOut},
+		"a signal": {func(p *play) { p.completes() }, func(p *play) { after(time.Second); p.signal() }, outcome.Signalled},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := &app{}
 			p := whole(t, a, runLimits, c.prepare, c.events)
-			var ending *Ending
+			var ending *outcome.Ending
 			if !errors.As(p.err, &ending) || ending.Outcome != c.outcome || a.frozen || a.thawed != 0 {
 				t.Errorf("got %v, frozen %t, let go %d times; want %s", p.err, a.frozen, a.thawed, c.outcome)
 			}
@@ -208,8 +209,8 @@ func TestRunAfterOneThatWasKilled(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			a := &app{}
 			p := whole(t, a, runLimits, func(p *play) { a.frozen = true; prepare(p) }, nil)
-			var ending *Ending
-			if !errors.As(p.err, &ending) || ending.Outcome != handshake.Tainted {
+			var ending *outcome.Ending
+			if !errors.As(p.err, &ending) || ending.Outcome != outcome.Tainted {
 				t.Errorf("got %v, want tainted", p.err)
 			}
 			a.ranOnce(t)
@@ -229,12 +230,12 @@ func TestRunThatLosesItsHold(t *testing.T) {
 	early := fmt.Errorf("%w: sh ended early", quiesce.ErrNotHeld)
 	for name, c := range map[string]struct {
 		events  func(p *play, lose func())
-		outcome handshake.Outcome
+		outcome outcome.Outcome
 	}{
-		"before VolSync took it": {func(_ *play, lose func()) { lose() }, handshake.Withdrawn},
-		"during the copy":        {func(p *play, lose func()) { p.takes(); after(time.Second); lose() }, handshake.Unverified},
-		"as it is recorded":      {func(p *play, lose func()) { p.takes(); after(time.Second); p.completes(); lose() }, handshake.Unverified},
-		"at its end":             {func(p *play, _ func()) { p.takes(); after(time.Second); p.completes() }, handshake.Unverified},
+		"before VolSync took it": {func(_ *play, lose func()) { lose() }, outcome.Withdrawn},
+		"during the copy":        {func(p *play, lose func()) { p.takes(); after(time.Second); lose() }, outcome.Unverified},
+		"as it is recorded":      {func(p *play, lose func()) { p.takes(); after(time.Second); p.completes(); lose() }, outcome.Unverified},
+		"at its end":             {func(p *play, _ func()) { p.takes(); after(time.Second); p.completes() }, outcome.Unverified},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := &app{unquiesce: func(context.Context) error { return early }}
@@ -242,7 +243,7 @@ func TestRunThatLosesItsHold(t *testing.T) {
 			p := whole(t, a, runLimits, nil, func(p *play) {
 				c.events(p, func() { a.lost <- errors.New("sh ended early") })
 			})
-			var ending *Ending
+			var ending *outcome.Ending
 			if !errors.As(p.err, &ending) || ending.Outcome != c.outcome {
 				t.Errorf("got %v, want %s", p.err, c.outcome)
 			}
@@ -266,7 +267,7 @@ func TestRunLocks(t *testing.T) {
 		p.takes()
 		p.completes()
 	})
-	p.wants(t, want{outcome: handshake.OK, trigger: waitingTrigger(t)})
+	p.wants(t, want{outcome: outcome.OK, trigger: waitingTrigger(t)})
 	a.ranOnce(t)
 	if got := p.get(handshake.LockAnnotation); got != "" {
 		t.Errorf("left locked by %q", got)
@@ -289,21 +290,21 @@ func (p *play) cut(uid string) {
 func TestRunUntilCut(t *testing.T) {
 	for name, c := range map[string]struct {
 		events  func(p *play)
-		outcome handshake.Outcome
+		outcome outcome.Outcome
 		frozen  time.Duration
 	}{
-		"recorded": {func(p *play) { after(time.Hour / 12); p.completes() }, handshake.OK, time.Second},
-		"replaced": {func(p *play) { p.cut("copy-2"); after(time.Second); p.completes() }, handshake.Unverified, time.Second},
+		"recorded": {func(p *play) { after(time.Hour / 12); p.completes() }, outcome.OK, time.Second},
+		"replaced": {func(p *play) { p.cut("copy-2"); after(time.Second); p.completes() }, outcome.Unverified, time.Second},
 		"replaced, unseen": {func(p *play) {
 			p.faults(always(away), nil)
 			p.cut("copy-2")
 			p.completes()
 			after(time.Minute)
 			p.faults(nil, nil)
-		}, handshake.Unverified, time.Second},
-		"deleted":        {func(p *play) { p.change("copy", func() { p.copied = nil }) }, handshake.Unverified, time.Second},
-		"never recorded": {func(*play) {}, handshake.Tainted, time.Second},
-		"a signal":       {func(p *play) { p.signal() }, handshake.Tainted, time.Second},
+		}, outcome.Unverified, time.Second},
+		"deleted":        {func(p *play) { p.change("copy", func() { p.copied = nil }) }, outcome.Unverified, time.Second},
+		"never recorded": {func(*play) {}, outcome.Tainted, time.Second},
+		"a signal":       {func(p *play) { p.signal() }, outcome.Tainted, time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := &app{}
@@ -320,9 +321,9 @@ func TestRunUntilCut(t *testing.T) {
 				}
 				c.events(p)
 			})
-			var ending *Ending
+			var ending *outcome.Ending
 			errors.As(p.err, &ending)
-			if got := handshake.OK; ending != nil && ending.Outcome != c.outcome || ending == nil && c.outcome != got {
+			if got := outcome.OK; ending != nil && ending.Outcome != c.outcome || ending == nil && c.outcome != got {
 				t.Errorf("got %v, want %s\n%s", p.err, c.outcome, &p.log.b)
 			}
 			a.ranOnce(t)
@@ -337,7 +338,7 @@ func TestRunUntilCut(t *testing.T) {
 	t.Run("recorded before the cut is seen", func(t *testing.T) {
 		a := &app{}
 		p := whole(t, a, runLimits, func(p *play) { p.step.UntilCut = true }, func(p *play) { p.takes(); p.completes() })
-		p.wants(t, want{outcome: handshake.OK, trigger: waitingTrigger(t)})
+		p.wants(t, want{outcome: outcome.OK, trigger: waitingTrigger(t)})
 		a.ranOnce(t)
 	})
 }
@@ -359,20 +360,20 @@ func TestRunTwiceAtOnce(t *testing.T) {
 	first.quiesce = func(ctx context.Context) error {
 		second.play = first.play
 		_, err := first.play.step.Run(ctx, run, second, runLimits)
-		var ending *Ending
-		if !errors.As(err, &ending) || ending.Outcome != handshake.Tainted {
+		var ending *outcome.Ending
+		if !errors.As(err, &ending) || ending.Outcome != outcome.Tainted {
 			t.Errorf("the second ended with %v", err)
 		}
 		return nil
 	}
 	p := whole(t, first, runLimits, func(p *play) { p.step.Lock = true }, nil)
-	p.wants(t, want{handshake.Refused, []string{"lock on the claim is gone"}, "await-waiting", ""})
+	p.wants(t, want{outcome.Refused, []string{"lock on the claim is gone"}, "await-waiting", ""})
 	second.ranOnce(t)
 
 	// Nor as long as the second has not got the application to run.
 	second.unquiesce = func(context.Context) error { return errors.New("no") }
 	p = whole(t, first, runLimits, func(p *play) { p.step.Lock = true }, nil)
-	p.wants(t, want{handshake.Refused, []string{"taken for lost"}, "await-waiting", ""})
+	p.wants(t, want{outcome.Refused, []string{"taken for lost"}, "await-waiting", ""})
 }
 
 // Another run has locked the claim meanwhile: commands would end its freeze. A session's own
@@ -382,7 +383,7 @@ func TestRunLeavesTheFreezeOfAnotherAlone(t *testing.T) {
 		a := &app{alone: alone}
 		a.quiesce = func(context.Context) error { a.play.annotate(handshake.LockAnnotation, "other"); return nil }
 		p := whole(t, a, runLimits, func(p *play) { p.step.Lock = true }, nil)
-		p.wants(t, want{handshake.Refused, []string{"other has locked the claim"}, "await-waiting", ""})
+		p.wants(t, want{outcome.Refused, []string{"other has locked the claim"}, "await-waiting", ""})
 		if let := a.thawed == 1; let != alone {
 			t.Errorf("a session: %t, let go: %t", alone, let)
 		}
@@ -405,8 +406,8 @@ func TestRunDoesNotTakeTheTriggerOfAnotherAttempt(t *testing.T) {
 			return nil
 		}
 		p := whole(t, a, runLimits, nil, nil)
-		var ending *Ending
-		if !errors.As(p.err, &ending) || ending.Outcome != handshake.Unverified {
+		var ending *outcome.Ending
+		if !errors.As(p.err, &ending) || ending.Outcome != outcome.Unverified {
 			t.Errorf("%s: got %v, want unverified", name, p.err)
 		}
 		a.ranOnce(t)
@@ -423,8 +424,8 @@ func TestRunKeepsInMindThatItLostItsHold(t *testing.T) {
 		p.faults(once("get pvc", func() error { p.completes(); return nil }), nil) // the look of the surrender
 		a.lost <- errors.New("sh ended early")
 	})
-	var ending *Ending
-	if !errors.As(p.err, &ending) || ending.Outcome != handshake.Unverified {
+	var ending *outcome.Ending
+	if !errors.As(p.err, &ending) || ending.Outcome != outcome.Unverified {
 		t.Errorf("got %v, want unverified", p.err)
 	}
 	a.ranOnce(t)
@@ -443,7 +444,7 @@ func TestRunUntilCutThroughAnOutage(t *testing.T) {
 		p.completes()
 		p.faults(nil, nil)
 	})
-	p.wants(t, want{outcome: handshake.OK, trigger: waitingTrigger(t)})
+	p.wants(t, want{outcome: outcome.OK, trigger: waitingTrigger(t)})
 	a.ranOnce(t)
 }
 
@@ -459,7 +460,7 @@ func TestRunUntilCutLosesItsLockAtTheCut(t *testing.T) {
 		}), nil)
 		p.takes()
 	})
-	p.wants(t, want{handshake.Tainted, []string{"taken for lost", "may have copied already"}, "do not use", "before"})
+	p.wants(t, want{outcome.Tainted, []string{"taken for lost", "may have copied already"}, "do not use", "before"})
 	a.ranOnce(t)
 }
 
@@ -475,7 +476,7 @@ func TestRunTakenBackBeforeItLooks(t *testing.T) {
 				return nil
 			}))
 		}, nil)
-		p.wants(t, want{handshake.Unverified, []string{"took the trigger back"}, "do not rely", "before"})
+		p.wants(t, want{outcome.Unverified, []string{"took the trigger back"}, "do not rely", "before"})
 		a.ranOnce(t)
 	}
 }
@@ -491,7 +492,7 @@ func TestRunUntilCutTakenBackBeforeVerify(t *testing.T) {
 		return nil
 	}
 	p := whole(t, a, runLimits, func(p *play) { p.step.UntilCut = true }, func(p *play) { p.takes(); p.cut("copy-1") })
-	p.wants(t, want{handshake.Unverified, []string{"took the trigger back"}, "do not rely", "before"})
+	p.wants(t, want{outcome.Unverified, []string{"took the trigger back"}, "do not rely", "before"})
 }
 
 // What verify found must not be hidden by what release could not do.
@@ -509,8 +510,8 @@ func TestRunUntilCutThatCannotUnlock(t *testing.T) {
 		return nil
 	}
 	p := whole(t, a, runLimits, func(p *play) { p.step.UntilCut, p.step.Lock = true, true }, func(p *play) { p.takes(); p.cut("copy-1") })
-	var ending *Ending
-	if !errors.As(p.err, &ending) || ending.Outcome != handshake.Unverified {
+	var ending *outcome.Ending
+	if !errors.As(p.err, &ending) || ending.Outcome != outcome.Unverified {
 		t.Errorf("got %v, want unverified", p.err)
 	}
 	a.ranOnce(t)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/copytrigger/copytrigger/internal/handshake"
 	"github.com/copytrigger/copytrigger/internal/kube"
+	"github.com/copytrigger/copytrigger/internal/outcome"
 	"github.com/copytrigger/copytrigger/internal/pods"
 	"github.com/copytrigger/copytrigger/internal/pvc"
 	"github.com/copytrigger/copytrigger/internal/result"
@@ -54,26 +55,6 @@ type Step struct {
 	Times     *Timeline    // of a run in one process; nil where nobody asks
 }
 
-// How a step may end beyond the protocol's own outcomes.
-const (
-	TimedOut  handshake.Outcome = "timed-out" // the limit passed and nothing was fired
-	Signalled handshake.Outcome = "signalled" // stopped by a signal and nothing was fired
-	Failed    handshake.Outcome = "failed"    // an error that none of the others names
-	Usage     handshake.Outcome = "usage"     // for a verdict: the command line of a step was wrong, and it did nothing
-)
-
-// Ending is how a step that did not end well ended. It is an error, and the whole answer
-// to the user: what, on which object, why, and what to do.
-type Ending struct {
-	Outcome handshake.Outcome
-	Why     string
-	Hint    string // the next move; "" if Why says it
-	Err     error  // the error behind it, if one is
-}
-
-func (e *Ending) Error() string { return e.Why }
-func (e *Ending) Unwrap() error { return e.Err }
-
 // subject names in messages what the step is about.
 func (s Step) subject() string {
 	if s.Claim == "" {
@@ -84,16 +65,16 @@ func (s Step) subject() string {
 
 // ending makes a protocol decision the end of the step.
 func (s Step) ending(d handshake.Decision) error {
-	if d.Outcome == handshake.OK {
+	if d.Outcome == outcome.OK {
 		return nil
 	}
-	return &Ending{Outcome: d.Outcome, Why: s.subject() + ": " + d.Why, Hint: d.Hint}
+	return &outcome.Ending{Outcome: d.Outcome, Why: s.subject() + ": " + d.Why, Hint: d.Hint}
 }
 
 // values starts the results of a step.
 func (s Step) values() result.Values {
 	var v result.Values
-	v.Set("outcome", string(handshake.OK))
+	v.Set("outcome", string(outcome.OK))
 	v.Set("reason", "") // why it did not end well
 	if s.Claim != "" {
 		v.Set("pvc", s.Namespace+"/"+s.Claim)
@@ -130,7 +111,7 @@ func (s Step) persistIf(ctx context.Context, passes func(error) bool, f func(con
 		}
 		return again
 	}, f)
-	var ending *Ending
+	var ending *outcome.Ending
 	if err == nil || ctx.Err() == nil || errors.As(err, &ending) || errors.Is(err, context.Cause(ctx)) {
 		return err
 	}
@@ -146,11 +127,3 @@ func (t timeUp) Error() string {
 	}
 	return fmt.Sprintf("timed out after %s", t.after)
 }
-
-// Stop is the cause of a context that a signal ended.
-type Stop struct {
-	Name   string // SIGTERM
-	Number int
-}
-
-func (s Stop) Error() string { return "stopped by " + s.Name }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/copytrigger/copytrigger/internal/handshake"
 	"github.com/copytrigger/copytrigger/internal/kube"
+	"github.com/copytrigger/copytrigger/internal/outcome"
 )
 
 // surrenderLimit bounds the giving back of a trigger when a step gives up. Together with
@@ -57,7 +58,7 @@ func (s Step) giveBack(ctx context.Context, passes func(error) bool, decide func
 			c := st.world.Claim
 			// It was done if nothing else is different: the trigger alone may have been taken
 			// back by another hand, after VolSync took it. Tainted it is by any hand.
-			if unsure.Do == handshake.Write && (c == expected || unsure.Outcome == handshake.Tainted && c.Trigger == unsure.Value) {
+			if unsure.Do == handshake.Write && (c == expected || unsure.Outcome == outcome.Tainted && c.Trigger == unsure.Value) {
 				d = unsure
 				return nil
 			}
@@ -114,7 +115,7 @@ func (s Step) Unfire(ctx context.Context, t handshake.Trigger, why error) error 
 // the step give up. With lost the run's lock is marked ([handshake.Mark]): a write of the
 // trigger may still be under way.
 func (s Step) surrender(ctx context.Context, t handshake.Trigger, seen handshake.Seen, lost bool, why error) error {
-	var ending *Ending
+	var ending *outcome.Ending
 	if !errors.As(why, &ending) { // or it is said at the end, and enough
 		s.Log.Warn("giving up: " + why.Error())
 	}
@@ -126,17 +127,17 @@ func (s Step) surrender(ctx context.Context, t handshake.Trigger, seen handshake
 		switch {
 		case d.Do == handshake.Look:
 			d = back
-		case d.Outcome != handshake.OK && back.Do == handshake.Write:
+		case d.Outcome != outcome.OK && back.Do == handshake.Write:
 			d.Do, d.Value = handshake.Write, back.Value
 		}
 		lock := c.LockedBy
-		if lost && d.Outcome != handshake.OK {
+		if lost && d.Outcome != outcome.OK {
 			lock = handshake.Mark(c, t.Run(), false)
 		}
 		return change{d, lock, true}
 	})
 	switch {
-	case err == nil && d.Outcome == handshake.OK:
+	case err == nil && d.Outcome == outcome.OK:
 		return nil
 	case err == nil && ending != nil && ending.Outcome == d.Outcome:
 		return ending
@@ -145,11 +146,11 @@ func (s Step) surrender(ctx context.Context, t handshake.Trigger, seen handshake
 		if ending == nil { // or it has named the claim itself
 			said = s.subject() + ": " + said
 		}
-		return &Ending{Outcome: d.Outcome, Why: said + "; " + d.Why, Hint: d.Hint, Err: why}
+		return &outcome.Ending{Outcome: d.Outcome, Why: said + "; " + d.Why, Hint: d.Hint, Err: why}
 	case kube.IsNotFound(err) && !seen.Fired:
 		return s.unfired(err, "")
 	case kube.IsNotFound(err):
-		return &Ending{Outcome: handshake.Tainted, Err: why, Why: s.subject() + ": it was deleted, and its trigger with it; VolSync may have been copying",
+		return &outcome.Ending{Outcome: outcome.Tainted, Err: why, Why: s.subject() + ": it was deleted, and its trigger with it; VolSync may have been copying",
 			Hint: "do not rely on this sync's copy"}
 	}
 	return s.undecided(fmt.Errorf("%w; then: %w", why, err), t.Run())
@@ -161,14 +162,14 @@ func (s Step) undecided(err error, run string) error {
 	if failed := (*kube.Error)(nil); errors.As(err, &failed) && !kube.Passing(failed) && hint(failed) != "" {
 		when = hint(failed) + "; then"
 	}
-	return &Ending{Outcome: handshake.Tainted, Err: err,
+	return &outcome.Ending{Outcome: outcome.Tainted, Err: err,
 		Why:  fmt.Sprintf("%s: cannot make sure that no trigger of run %s stays armed: %v", s.subject(), run, err),
 		Hint: fmt.Sprintf("%s: copytrigger disarm -n %s --pvc %s --run-id %s", when, s.Namespace, s.Claim, run)}
 }
 
 // because adds what was being waited for to the reason for giving up.
 func because(err error, reason string) error {
-	var ending *Ending
+	var ending *outcome.Ending
 	if reason == "" || errors.As(err, &ending) {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/copytrigger/copytrigger/internal/handshake"
+	"github.com/copytrigger/copytrigger/internal/outcome"
 )
 
 func TestAwaitCompletedGivesUp(t *testing.T) {
@@ -15,46 +16,46 @@ func TestAwaitCompletedGivesUp(t *testing.T) {
 		want            want
 		took            time.Duration
 	}{
-		"nobody reacts": {nil, nil, want{handshake.Withdrawn,
+		"nobody reacts": {nil, nil, want{outcome.Withdrawn,
 			[]string{"VolSync did not react to the trigger within 1m0s", "while waiting: PVC app/data: VolSync has not taken the trigger", "taken back before VolSync took it"}, "", "before"}, ack},
-		"timeout in the copy": {taken, nil, want{handshake.Tainted,
+		"timeout in the copy": {taken, nil, want{outcome.Tainted,
 			[]string{"timed out after 10m0s while waiting: PVC app/data: VolSync is copying", "may have copied already"}, "do not use", "before"}, freeze},
-		"signal before": {nil, func(p *play) { after(time.Second); p.signal() }, want{handshake.Withdrawn,
+		"signal before": {nil, func(p *play) { after(time.Second); p.signal() }, want{outcome.Withdrawn,
 			[]string{"stopped by SIGTERM", "taken back before VolSync took it"}, "", "before"}, time.Second},
-		"signal in the copy": {taken, func(p *play) { after(time.Second); p.signal() }, want{handshake.Tainted,
+		"signal in the copy": {taken, func(p *play) { after(time.Second); p.signal() }, want{outcome.Tainted,
 			[]string{"stopped by SIGTERM", "may have copied already"}, "do not use", "before"}, time.Second},
 		"signal, and VolSync is quicker": {nil, func(p *play) {
 			p.faults(once("patch pvc", func() error { p.takes(); return nil }), nil)
 			p.signal()
-		}, want{handshake.Tainted, []string{"may have copied already"}, "do not use", "before"}, 0},
+		}, want{outcome.Tainted, []string{"may have copied already"}, "do not use", "before"}, 0},
 		"signal, reply lost": {nil, func(p *play) { p.faults(nil, times(1, always(away, "patch pvc"))); p.signal() },
-			want{handshake.Withdrawn, []string{"stopped by SIGTERM", "was taken back before VolSync took it"}, "", "before"}, -1},
+			want{outcome.Withdrawn, []string{"stopped by SIGTERM", "was taken back before VolSync took it"}, "", "before"}, -1},
 		"signal in the copy, reply lost": {taken, func(p *play) { p.faults(nil, times(1, always(away, "patch pvc"))); p.signal() },
-			want{handshake.Tainted, []string{"stopped by SIGTERM", "may have copied already"}, "do not use", "before"}, -1},
-		"replaced": {nil, func(p *play) { p.annotate(handshake.TriggerAnnotation, "else") }, want{handshake.Tainted,
+			want{outcome.Tainted, []string{"stopped by SIGTERM", "may have copied already"}, "do not use", "before"}, -1},
+		"replaced": {nil, func(p *play) { p.annotate(handshake.TriggerAnnotation, "else") }, want{outcome.Tainted,
 			[]string{`somebody replaced the trigger by "else"`}, "one run at a time", "else"}, 0},
 		"somebody else's copy": {nil, func(p *play) {
 			p.annotate(handshake.TriggerAnnotation, "else", handshake.LatestAnnotation, "else", handshake.StatusAnnotation, handshake.StatusCompleted)
-		}, want{handshake.Unverified, []string{`VolSync recorded a copy for "else"`}, "do not rely", "else"}, 0},
-		"taken back by somebody": {nil, func(p *play) { p.annotate(handshake.TriggerAnnotation, "before") }, want{handshake.Withdrawn,
+		}, want{outcome.Unverified, []string{`VolSync recorded a copy for "else"`}, "do not rely", "else"}, 0},
+		"taken back by somebody": {nil, func(p *play) { p.annotate(handshake.TriggerAnnotation, "before") }, want{outcome.Withdrawn,
 			[]string{"somebody took the trigger back"}, "run await-waiting again", "before"}, 0},
-		"taken back in the copy": {taken, func(p *play) { p.annotate(handshake.TriggerAnnotation, "before") }, want{handshake.Tainted,
+		"taken back in the copy": {taken, func(p *play) { p.annotate(handshake.TriggerAnnotation, "before") }, want{outcome.Tainted,
 			[]string{"somebody took the trigger back while VolSync was copying"}, "do not use", "before"}, 0},
-		"use annotation removed": {nil, func(p *play) { p.annotate(handshake.UseAnnotation, "") }, want{handshake.Tainted,
+		"use annotation removed": {nil, func(p *play) { p.annotate(handshake.UseAnnotation, "") }, want{outcome.Tainted,
 			[]string{"somebody removed volsync.backube/use-copy-trigger"}, "put the annotation back", "before"}, 0},
 		"claim made again": {taken, func(p *play) { p.change("pvc", func() { again := *p.claim; again.UID = "claim-2"; p.claim = &again }) },
-			want{handshake.Unverified, []string{"deleted and created again"}, "do not rely", "before"}, 0},
+			want{outcome.Unverified, []string{"deleted and created again"}, "do not rely", "before"}, 0},
 		"claim deleted": {taken, func(p *play) { p.change("pvc", func() { p.claim = nil }) },
-			want{handshake.Tainted, []string{"PVC app/data: it was deleted, and its trigger with it"}, "do not rely", ""}, 0},
+			want{outcome.Tainted, []string{"PVC app/data: it was deleted, and its trigger with it"}, "do not rely", ""}, 0},
 		"never fired": {func(p *play) { p.annotate(handshake.TriggerAnnotation, "") }, nil,
-			want{handshake.Refused, []string{"neither set nor recorded"}, "run fire-trigger first", ""}, 0},
-		"no such claim": {func(p *play) { p.claim = nil }, nil, want{handshake.Refused, []string{"PVC app/data is not there"}, "check --pvc", ""}, 0},
-		"server gone": {taken, func(p *play) { p.faults(always(away), nil) }, want{handshake.Tainted,
+			want{outcome.Refused, []string{"neither set nor recorded"}, "run fire-trigger first", ""}, 0},
+		"no such claim": {func(p *play) { p.claim = nil }, nil, want{outcome.Refused, []string{"PVC app/data is not there"}, "check --pvc", ""}, 0},
+		"server gone": {taken, func(p *play) { p.faults(always(away), nil) }, want{outcome.Tainted,
 			[]string{"timed out after 10m0s", "cannot make sure that no trigger of run run-1 stays armed", "the server is away"}, "copytrigger disarm", mine}, freeze + surrenderLimit},
 		"permission taken away": {taken, func(p *play) {
 			p.faults(always(forbidden, "get pvc", "patch pvc"), nil)
 			p.annotate("example.com/x", "y")
-		}, want{handshake.Tainted,
+		}, want{outcome.Tainted,
 			[]string{"not yours", "cannot make sure"}, `grant the verb "get"`, mine}, -1},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -82,5 +83,5 @@ func TestSurrenderRemembers(t *testing.T) {
 			return away
 		}), nil)
 	}, nil)
-	p.wants(t, want{handshake.Unverified, []string{"SIGTERM", "VolSync waits again"}, "do not rely", "before"})
+	p.wants(t, want{outcome.Unverified, []string{"SIGTERM", "VolSync waits again"}, "do not rely", "before"})
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/copytrigger/copytrigger/internal/handshake"
+	"github.com/copytrigger/copytrigger/internal/outcome"
 )
 
 // An earlier attempt of the run has fired and was lost.
@@ -25,23 +26,23 @@ func TestAwaitWaitingTakesItsOwnTriggerBack(t *testing.T) {
 		prepare, events func(*play)
 		want            want
 	}{
-		"not taken: goes on": {armed, nil, want{outcome: handshake.OK, trigger: "before"}},
-		"reply lost":         {both(armed, lost(1)), nil, want{outcome: handshake.OK, trigger: "before"}},
+		"not taken: goes on": {armed, nil, want{outcome: outcome.OK, trigger: "before"}},
+		"reply lost":         {both(armed, lost(1)), nil, want{outcome: outcome.OK, trigger: "before"}},
 		"changed at the same time": {both(armed, func(p *play) {
 			p.faults(once("patch pvc", func() error { p.annotate("example.com/other", "x"); return nil }), nil)
-		}), nil, want{outcome: handshake.OK, trigger: "before"}},
-		"taken: nobody knows": {taken, nil, want{handshake.Tainted, []string{"may have copied already"}, "do not use", "before"}},
-		"taken, reply lost":   {both(taken, lost(1)), nil, want{handshake.Tainted, []string{"may have copied already"}, "do not use", "before"}},
+		}), nil, want{outcome: outcome.OK, trigger: "before"}},
+		"taken: nobody knows": {taken, nil, want{outcome.Tainted, []string{"may have copied already"}, "do not use", "before"}},
+		"taken, reply lost":   {both(taken, lost(1)), nil, want{outcome.Tainted, []string{"may have copied already"}, "do not use", "before"}},
 		"taken at the same time": {both(armed, func(p *play) {
 			p.faults(once("patch pvc", func() error { p.takes(); return nil }), nil)
-		}), nil, want{handshake.Tainted, []string{"may have copied already"}, "do not use", "before"}},
+		}), nil, want{outcome.Tainted, []string{"may have copied already"}, "do not use", "before"}},
 		"not possible": {both(armed, func(p *play) { p.faults(always(forbidden, "patch pvc"), nil) }), nil,
-			want{handshake.Tainted, []string{"cannot make sure that no trigger of run run-1 stays armed", "not yours"}, `grant the verb "patch"`, other.String()}},
+			want{outcome.Tainted, []string{"cannot make sure that no trigger of run run-1 stays armed", "not yours"}, `grant the verb "patch"`, other.String()}},
 		"server gone meanwhile": {both(armed, func(p *play) { p.faults(always(away, "patch pvc"), nil) }), nil,
-			want{handshake.Tainted, []string{"cannot make sure"}, "copytrigger disarm -n app --pvc data --run-id run-1", other.String()}},
+			want{outcome.Tainted, []string{"cannot make sure"}, "copytrigger disarm -n app --pvc data --run-id run-1", other.String()}},
 		"signal meanwhile": {both(armed, func(p *play) {
 			p.faults(once("patch pvc", func() error { p.signal(); return nil }), nil)
-		}), nil, want{Signalled, []string{"stopped by SIGTERM"}, "", "before"}},
+		}), nil, want{outcome.Signalled, []string{"stopped by SIGTERM"}, "", "before"}},
 	} {
 		t.Run(name, func(t *testing.T) { on(t, c.prepare, awaitWaiting(time.Hour), c.events).wants(t, c.want) })
 	}

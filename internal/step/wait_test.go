@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/copytrigger/copytrigger/internal/handshake"
+	"github.com/copytrigger/copytrigger/internal/outcome"
 )
 
 // A wait says why, once; and from time to time that it goes on.
@@ -56,7 +57,7 @@ func TestWaitWatchesBeforeItDecides(t *testing.T) {
 				}
 				p.change("rs", func() { p.sources[0].SyncStart = "2000-01-01T00:00:30Z" })
 			})
-			p.wants(t, want{outcome: handshake.OK})
+			p.wants(t, want{outcome: outcome.OK})
 			if p.took < time.Minute || p.took > time.Minute+maxRetry {
 				t.Errorf("took %s, want about 1m", p.took)
 			}
@@ -78,7 +79,7 @@ func TestWaitFollowsTheCopyOfTheSource(t *testing.T) {
 		}
 		p.change("rs", func() { p.sources[0].SyncStart = "2000-01-01T01:00:00Z" })
 	})
-	p.wants(t, want{outcome: handshake.OK})
+	p.wants(t, want{outcome: outcome.OK})
 }
 
 // Without a change nobody looks.

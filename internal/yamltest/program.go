@@ -13,10 +13,8 @@ import (
 	"testing"
 
 	"github.com/copytrigger/copytrigger/internal/cli"
+	"github.com/copytrigger/copytrigger/internal/outcome"
 )
-
-// usage is the program's exit code for a command line that is wrong.
-const usage = 2
 
 // Answering makes KUBECONFIG that of a cluster whose API server answers everything with an
 // error, such as [http.StatusForbidden]: a command line that is right gets as far as that,
@@ -39,7 +37,7 @@ func Answering(t *testing.T, code int) {
 // Misread is what the program says against a command line, as one problem.
 func Misread(args []string) []string {
 	var stdout, stderr bytes.Buffer
-	if code := cli.Main(args, "test", &stdout, &stderr); code == usage {
+	if code := cli.Main(args, "test", &stdout, &stderr); code == outcome.Usage.Code(outcome.Stop{}) {
 		return []string{fmt.Sprintf("%q: %s", args, &stderr)}
 	}
 	return nil

@@ -42,6 +42,7 @@ func TestAssetsOfTheRightVersionAreNotBuilt(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Setenv("KUBEBUILDER_ASSETS", c.dir)
+			t.Setenv("VERSIONS", DefaultVersions)
 			var said strings.Builder
 			o, err := Options{Progress: &said}.filled()
 			if err != nil {

@@ -1,16 +1,16 @@
-// Package quiesce is about the user's commands around the freeze: what is known of how
-// they, and the steps between them, ended.
-package quiesce
+// Package exitfile keeps how a step of a run ended in a file, for engines that go on after a
+// failed step.
+package exitfile
 
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/copytrigger/copytrigger/internal/file"
 )
 
 // Exit is how a step ended, as far as the file with its exit code tells. Engines that go
@@ -23,7 +23,7 @@ type Exit struct {
 	Doubt string    // if it did not: what is wrong with the file
 }
 
-// OK says that the step ran to its end, and well.
+// OK reports whether the step ran to its end, and well.
 func (e Exit) OK() bool { return e.Ended && e.Code == 0 }
 
 func (e Exit) String() string {
@@ -36,19 +36,19 @@ func (e Exit) String() string {
 // longest is more than any exit code takes.
 const longest = 64
 
-// ReadExit reads the file of a step. A file that is not there, or says anything but an
+// Read reads the file of a step. A file that is not there, or says anything but an
 // exit code, means that the step did not run to its end: it was killed, or never started.
-func ReadExit(file string) Exit {
-	text, info, err := read(file, longest)
+func Read(name string) Exit {
+	text, info, err := file.Read(name, longest)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return Exit{Doubt: "there is no " + file}
+		return Exit{Doubt: "there is no " + name}
 	case err != nil:
 		return Exit{Doubt: err.Error()}
 	}
 	code, doubt := parse(text)
 	if doubt != "" {
-		return Exit{Doubt: file + " " + doubt}
+		return Exit{Doubt: name + " " + doubt}
 	}
 	return Exit{Ended: true, Code: code, At: info.ModTime()}
 }
@@ -65,29 +65,4 @@ func parse(text string) (code int, doubt string) {
 		return 0, fmt.Sprintf("says %q", text)
 	}
 	return code, ""
-}
-
-// read reads a file, but not more of it than anything takes that belongs in there.
-func read(file string, limit int64) (string, fs.FileInfo, error) {
-	// First, because to open what is no file (a pipe) may take for ever.
-	info, err := os.Stat(file)
-	switch {
-	case err != nil:
-		return "", nil, err
-	case !info.Mode().IsRegular():
-		return "", nil, errors.New(file + " is not a file")
-	}
-	f, err := os.Open(file)
-	if err != nil {
-		return "", nil, err
-	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, limit))
-	return string(b), info, err
-}
-
-// ReadText reads a result that a step before has written, without white space around it.
-func ReadText(file string) (string, error) {
-	text, _, err := read(file, 4<<10)
-	return strings.TrimSpace(text), err
 }

@@ -1,4 +1,4 @@
-package quiesce
+package exitfile
 
 import (
 	"os"
@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-func TestReadExit(t *testing.T) {
+func TestRead(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 678e6, time.UTC)
 	for name, c := range map[string]struct {
 		text string
@@ -47,7 +47,7 @@ func TestReadExit(t *testing.T) {
 			if want.Doubt = strings.Replace(want.Doubt, "FILE", file, 1); want.Ended {
 				want.At = at
 			}
-			got := ReadExit(file)
+			got := Read(file)
 			got.At = got.At.UTC()
 			if got != want {
 				t.Errorf("got %+v, want %+v", got, want)
@@ -60,7 +60,7 @@ func TestReadExit(t *testing.T) {
 }
 
 // What is no file says nothing, and is not waited for.
-func TestReadExitOfNoFile(t *testing.T) {
+func TestReadOfNoFile(t *testing.T) {
 	dir := t.TempDir()
 	pipe := filepath.Join(dir, "pipe")
 	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
@@ -80,7 +80,7 @@ func TestReadExitOfNoFile(t *testing.T) {
 		"/proc/self/mem":                        "read /proc/self/mem: input/output error", // cannot be read, not even by root
 		filepath.Join(dir, "no", "such", "dir"): "there is no " + filepath.Join(dir, "no", "such", "dir"),
 	} {
-		if got := ReadExit(path); got.OK() || got.Ended || got.Doubt != want {
+		if got := Read(path); got.OK() || got.Ended || got.Doubt != want {
 			t.Errorf("%q: got %+v, want the doubt %q", path, got, want)
 		}
 	}

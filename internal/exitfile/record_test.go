@@ -1,4 +1,4 @@
-package quiesce
+package exitfile
 
 import (
 	"os"
@@ -36,13 +36,13 @@ func TestRecord(t *testing.T) {
 			t.Fatal(err)
 		}
 		// Who is killed now has not ended, whatever the one before did.
-		if got := ReadExit(file); got.Ended {
+		if got := Read(file); got.Ended {
 			t.Errorf("before the end: got %s", got)
 		}
 		if err := r.Ended(code); err != nil {
 			t.Fatal(err)
 		}
-		if got := ReadExit(file); !got.Ended || got.Code != code || got.At.IsZero() {
+		if got := Read(file); !got.Ended || got.Code != code || got.At.IsZero() {
 			t.Errorf("got %s, want %d", got, code)
 		}
 		if info, err := os.Stat(file); err != nil || info.Mode() != 0o644 {
@@ -120,57 +120,5 @@ func TestRecordLost(t *testing.T) {
 	}
 	if err := r.Ended(7); err == nil || !strings.Contains(err.Error(), "exit code 7 is lost") {
 		t.Errorf("got %v", err)
-	}
-}
-
-func TestReadText(t *testing.T) {
-	dir := t.TempDir()
-	file := filepath.Join(dir, "trigger")
-	if err := os.WriteFile(file, []byte(" a b\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if got, err := ReadText(file); got != "a b" || err != nil {
-		t.Errorf("got %q, %v", got, err)
-	}
-	for _, none := range []string{dir, filepath.Join(dir, "none"), ""} {
-		if got, err := ReadText(none); got != "" || err == nil {
-			t.Errorf("%q: got %q, %v", none, got, err)
-		}
-	}
-}
-
-func TestInstall(t *testing.T) {
-	dir := t.TempDir()
-	for range 2 { // to repeat it does no harm
-		file, err := Install(dir)
-		if err != nil || file != filepath.Join(dir, "copytrigger") {
-			t.Fatalf("got %q, %v", file, err)
-		}
-		got, gerr := os.ReadFile(file)
-		want, werr := os.ReadFile(running)
-		if gerr != nil || werr != nil || string(got) != string(want) {
-			t.Errorf("the copy differs: %v, %v", gerr, werr)
-		}
-		if info, err := os.Stat(file); err != nil || info.Mode() != 0o555 {
-			t.Errorf("got %v, %v", info.Mode(), err)
-		}
-	}
-	if got := names(t, dir); len(got) != 1 {
-		t.Errorf("left %q", got)
-	}
-	for _, bad := range []string{filepath.Join(dir, "none"), filepath.Join(dir, "copytrigger")} {
-		if _, err := Install(bad); err == nil {
-			t.Errorf("%s: no error", bad)
-		}
-	}
-	// What stands in the way is no file.
-	if err := os.MkdirAll(filepath.Join(dir, "other", "copytrigger", "x"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := Install(filepath.Join(dir, "other")); err == nil {
-		t.Error("replaced a directory")
-	}
-	if got := names(t, filepath.Join(dir, "other")); len(got) != 1 {
-		t.Errorf("left %q", got)
 	}
 }

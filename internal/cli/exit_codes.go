@@ -1,0 +1,39 @@
+package cli
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/copytrigger/copytrigger/internal/outcome"
+)
+
+// exitCodesTopic is what `copytrigger help exit-codes` shows.
+func (m *program) exitCodesTopic() *cli.Command {
+	return &cli.Command{
+		Name:        "exit-codes",
+		Usage:       "what the exit codes mean, and what became of the copy",
+		Description: exitCodes(),
+		Hidden:      true, // not a step: help lists it as a topic
+		Action:      func(c *cli.Context) error { return cli.ShowSubcommandHelp(c) },
+	}
+}
+
+// exitCodes is the table of outcomes as text.
+func exitCodes() string {
+	var b strings.Builder
+	b.WriteString("The result outcome has the word. Whatever the code: disarm first, then unquiesce.\n\n")
+	for _, r := range outcome.Table() {
+		code := strconv.Itoa(r.Code)
+		if r.Outcome == outcome.Signalled {
+			code += "+n"
+		}
+		fmt.Fprintf(&b, "%-5s %-10s %s\n", code, r.Outcome, r.Meaning)
+		fmt.Fprintf(&b, "%-16s The copy of this sync %s.\n", "", r.Copy)
+	}
+	b.WriteString("\nA step that is killed (137), or that crashes (2), says nothing of this: its trigger may be\n" +
+		"armed until disarm has run.")
+	return b.String()
+}

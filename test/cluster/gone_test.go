@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // waitGone waits until no process of the group lives. One that is dead and not yet
@@ -14,6 +16,7 @@ func waitGone(t *testing.T, groups ...int) {
 	t.Helper()
 	end := time.Now().Add(2 * time.Minute)
 	for {
+		collect(groups)
 		left := living(t, groups)
 		if len(left) == 0 {
 			return
@@ -22,6 +25,15 @@ func waitGone(t *testing.T, groups ...int) {
 			t.Fatalf("still there: %v", left)
 		}
 		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// collect collects what has died of these processes, if they are children of this one now: after
+// adopt, those whose owner was killed are. The first process of a PID namespace ends only when
+// all others of it are collected.
+func collect(groups []int) {
+	for _, pid := range groups {
+		_, _ = unix.Wait4(pid, nil, unix.WNOHANG, nil)
 	}
 }
 

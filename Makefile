@@ -7,12 +7,12 @@ STATICCHECK    ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOTESTSUM      ?= gotest.tools/gotestsum@v1.13.0
 # Each module by itself: what the tests need must not reach the program.
 MODULES        := . test images workflows
-# The versions of what a cluster is made of: a column of test/upstream/versions.
+# The versions of what a cluster is made of: a column of test/devcluster/upstream/versions.
 VERSIONS       ?= current
 export VERSIONS
 # Compiled as the program and the cluster's programs are: what they share is compiled once.
 PLAIN          := CGO_ENABLED=0 GOFLAGS=-trimpath
-DEVCLUSTER     := $(PLAIN) $(GO) run ./cmd/devcluster
+DEVCLUSTER     := $(PLAIN) $(GO) run ./devcluster
 
 .DEFAULT_GOAL  := help
 .PHONY: help
@@ -69,7 +69,7 @@ define e2e
 cd test && $(DEVCLUSTER) build $(1)
 @sync # what building has left to be written would be measured, too
 cd test && COPYTRIGGER_E2E_TESTS=1 COPYTRIGGER_IMAGE=$(abspath $(IMAGE_ARCHIVE)) COPYTRIGGER_FREEZE_TABLES=$(CURDIR)/bin $(PLAIN) \
-	$(GO) run ./cmd/devcluster run $(1) -- sh -ec \
+	$(GO) run ./devcluster run $(1) -- sh -ec \
 	'$(call gotest,freeze) -count=1 -timeout 60m -p 1 -run "^TestFreeze$$" $(2) && $(call gotest,e2e) -count=1 -shuffle=on -timeout 60m -p 3 -skip "^TestFreeze$$" $(2)'
 @for table in $(patsubst ./e2e/%,bin/freeze-%.md,$(2)); do echo "$$table"; cat "$$table"; done
 endef
@@ -95,13 +95,13 @@ e2e-jobs: tools-node image ## the same for the CronJob, which needs no engine
 e2e-events: tools-node image ## the same for Argo Events, with Argo Workflows and Tekton
 	cd test && $(DEVCLUSTER) build --events --tekton
 	cd test && COPYTRIGGER_E2E_TESTS=1 COPYTRIGGER_IMAGE=$(abspath $(IMAGE_ARCHIVE)) $(PLAIN) \
-		$(GO) run ./cmd/devcluster run --events --tekton -- sh -ec \
+		$(GO) run ./devcluster run --events --tekton -- sh -ec \
 		'$(call gotest,events) -count=1 -timeout 60m ./e2e/events'
 
 .PHONY: node
 node: tools-node ## the throw-away node itself: it runs pods, and leaves nothing behind
 	cd test && $(DEVCLUSTER) build --tekton
-	cd test && COPYTRIGGER_E2E_TESTS=1 $(PLAIN) $(GO) test -count=1 -timeout 30m -run '^TestNode$$' ./cluster
+	cd test && COPYTRIGGER_E2E_TESTS=1 $(PLAIN) $(GO) test -count=1 -timeout 30m -run '^TestNode$$' ./devcluster/cluster
 
 # Each suite adds its count to the others'; the last one's line is of all. All run, whatever fails.
 .PHONY: test-existing

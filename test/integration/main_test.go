@@ -5,7 +5,7 @@
 //
 // (-count=1, for go test does not see when the program has changed), and quicker, while writing tests, in a cluster that is running already:
 //
-//	go run ./cmd/devcluster up --detach --dir /tmp/dev
+//	go run ./devcluster up --detach --dir /tmp/dev
 //	COPYTRIGGER_CLUSTER_TESTS=1 COPYTRIGGER_CLUSTER_DIR=/tmp/dev go test -count=1 ./integration
 package integration
 

@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/copytrigger/copytrigger/test/devcluster/pace"
 	. "github.com/copytrigger/copytrigger/test/integration/harness"
-	"github.com/copytrigger/copytrigger/test/pace"
 )
 
 // The tests of this file have the cluster to themselves: none is parallel.

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/copytrigger/copytrigger/test/pace"
+	"github.com/copytrigger/copytrigger/test/devcluster/pace"
 )
 
 // application is what writes to the volume. It keeps a ledger there among other things.

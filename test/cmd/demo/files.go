@@ -11,7 +11,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/copytrigger/copytrigger/test/pace"
+	"github.com/copytrigger/copytrigger/test/devcluster/pace"
 )
 
 // files is the application where there is no database: it writes each entry of a ledger

@@ -10,7 +10,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/copytrigger/copytrigger/test/pace"
+	"github.com/copytrigger/copytrigger/test/devcluster/pace"
 )
 
 // postgres is the application that people mean: a PostgreSQL with its data directory on

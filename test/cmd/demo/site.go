@@ -17,7 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/dynamic"
 
-	"github.com/copytrigger/copytrigger/test/cluster"
+	"github.com/copytrigger/copytrigger/test/devcluster/cluster"
 )
 
 // The names in the manifests, and those VolSync makes of them.

@@ -1,6 +1,6 @@
 // Command versions makes docs/versions.md: which tests passed on which versions. The versions
-// come from test/upstream/versions, and what ran from the files that go test -json has left in
-// a folder for each set: bin/ran/SET/SUITE.json, from the Makefile's targets.
+// come from test/devcluster/upstream/versions, and what ran from the files that go test -json has
+// left in a folder for each set: bin/ran/SET/SUITE.json, from the Makefile's targets.
 package main
 
 import (
@@ -14,7 +14,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/copytrigger/copytrigger/test/cluster"
+	"github.com/copytrigger/copytrigger/test/devcluster/cluster"
 )
 
 // suites are the rows of the table: the name of the file, and what it is of.
@@ -150,7 +150,7 @@ func page(sets []set) string {
 	var b strings.Builder
 	fmt.Fprint(&b, `# Versions
 
-<!-- Made by `+"`make versions`"+` from test/upstream/versions and what the tests have left in bin/ran. -->
+<!-- Made by `+"`make versions`"+` from test/devcluster/upstream/versions and what the tests have left in bin/ran. -->
 
 copytrigger is tested against two sets of versions. Every change is tested on `+"`current`"+`; `+"`oldest`"+` runs before a release. `+"`make VERSIONS=oldest TARGET`"+` runs a target on it.
 

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/copytrigger/copytrigger/test/cluster"
+	"github.com/copytrigger/copytrigger/test/devcluster/cluster"
 )
 
 func TestCount(t *testing.T) {

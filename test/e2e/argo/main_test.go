@@ -6,7 +6,7 @@
 // It needs root and Debian's containerd (make node-tools), and the image's archive, which
 // COPYTRIGGER_IMAGE names. Quicker, while writing tests, in a cluster that is running:
 //
-//	go run ./cmd/devcluster up --argo --detach --dir /tmp/dev
+//	go run ./devcluster up --argo --detach --dir /tmp/dev
 //	COPYTRIGGER_E2E_TESTS=1 COPYTRIGGER_CLUSTER_DIR=/tmp/dev COPYTRIGGER_IMAGE=… go test -count=1 ./e2e/argo
 package argo
 
@@ -14,7 +14,7 @@ import (
 	"os"
 	"testing"
 
-	"github.com/copytrigger/copytrigger/test/cluster"
+	"github.com/copytrigger/copytrigger/test/devcluster/cluster"
 	"github.com/copytrigger/copytrigger/test/e2e/application"
 )
 

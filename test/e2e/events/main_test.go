@@ -11,7 +11,7 @@ import (
 	"os"
 	"testing"
 
-	"github.com/copytrigger/copytrigger/test/cluster"
+	"github.com/copytrigger/copytrigger/test/devcluster/cluster"
 	"github.com/copytrigger/copytrigger/test/e2e/application"
 )
 

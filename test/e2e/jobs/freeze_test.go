@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/copytrigger/copytrigger/test/cluster"
+	"github.com/copytrigger/copytrigger/test/devcluster/cluster"
 	"github.com/copytrigger/copytrigger/test/e2e/application"
 )
 

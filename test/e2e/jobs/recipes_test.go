@@ -6,7 +6,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-	"github.com/copytrigger/copytrigger/test/cluster"
+	"github.com/copytrigger/copytrigger/test/devcluster/cluster"
 	"github.com/copytrigger/copytrigger/test/e2e/application"
 	. "github.com/copytrigger/copytrigger/test/integration/harness"
 )

@@ -4,8 +4,8 @@ import (
 	"context"
 	"time"
 
-	"github.com/copytrigger/copytrigger/test/cluster"
-	"github.com/copytrigger/copytrigger/test/pace"
+	"github.com/copytrigger/copytrigger/test/devcluster/cluster"
+	"github.com/copytrigger/copytrigger/test/devcluster/pace"
 )
 
 // Component is a program of the cluster, which is as it was when the test is over. Only

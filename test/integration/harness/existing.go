@@ -12,7 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/tools/clientcmd"
 
-	"github.com/copytrigger/copytrigger/test/cluster"
+	"github.com/copytrigger/copytrigger/test/devcluster/cluster"
 )
 
 // Tests run in a cluster that somebody else runs only if both of these say so: KUBECONFIG

@@ -126,7 +126,7 @@ tasks-image: ## build the image as IMAGE=NAME:TAG and name it in tasks/, workflo
 
 .PHONY: demo
 demo: tools-demo build programs ## show a whole coordination, and the same copy without it
-	cd test && $(PLAIN) $(GO) run ./cmd/demo --copytrigger $(CURDIR)/bin/copytrigger
+	cd test && $(PLAIN) $(GO) run ./demo --copytrigger $(CURDIR)/bin/copytrigger
 
 .PHONY: cluster
 cluster: programs ## leave a cluster running, and print how to use it
@@ -150,7 +150,7 @@ check: ## formatting, go vet, staticcheck and tidy modules
 
 .PHONY: versions
 versions: ## make docs/versions.md from the tests that ran last, on each set of versions
-	cd test && $(PLAIN) $(GO) run ./cmd/versions
+	cd test && $(PLAIN) $(GO) run ./versions
 
 .PHONY: clean
 clean: cluster-down ## remove what was built

@@ -19,14 +19,14 @@ type action struct {
 	undo func(ctx context.Context, s step.Step, o options, why error) error
 }
 
-// leave writes the results of an action that ended with err, and gives what the command
+// writeResults writes the results of an action that ended with err, and gives what the command
 // ends with. They are written for a bad end too, so that what a pipeline declares is there
 // to be read.
 //
 // Results that cannot be written are a failure: whoever started the step goes by them. A
 // good end is undone then, and what can be written says so, in place of what was already.
-func (m *program) leave(v result.Values, dir string, err error, undo func(why error) error) error {
-	conclude(&v, err)
+func (m *program) writeResults(v result.Values, dir string, err error, undo func(why error) error) error {
+	setOutcome(&v, err)
 	werr := v.Write(m.stdout, dir)
 	if werr == nil {
 		return err
@@ -37,14 +37,14 @@ func (m *program) leave(v result.Values, dir string, err error, undo func(why er
 	if !errors.Is(err, werr) {
 		err = join(err, werr)
 	}
-	conclude(&v, err)
+	setOutcome(&v, err)
 	_ = v.Write(io.Discard, dir) // each by itself: one of them cannot be written
 	_ = v.Write(m.stdout, "")
 	return err
 }
 
-// conclude says in the results how the action ended, if it did not end well.
-func conclude(v *result.Values, err error) {
+// setOutcome says in the results how the action ended, if it did not end well.
+func setOutcome(v *result.Values, err error) {
 	var ending *outcome.Ending
 	switch {
 	case err == nil:

@@ -33,7 +33,7 @@ func (m *program) main(args []string, version string) int {
 	// not of one that comes a moment before it.
 	alive, end := context.WithCancel(context.Background())
 	defer end()
-	ctx, stop := signals(alive, m.signals, func() bool { return !m.seesItThrough.Load() })
+	ctx, stop := signals(alive, m.signals, func() bool { return !m.secondSignalIgnored.Load() })
 	m.stopListening = func() (outcome.Stop, bool) { stop(); return stopOf(ctx) }
 	defer m.stderr.flush(flushLimit)
 	err := m.app(version).RunContext(ctx, args)
@@ -45,13 +45,13 @@ func (m *program) main(args []string, version string) int {
 
 // program is one run of the command line.
 type program struct {
-	stdout        io.Writer
-	stderr        *lines
-	rawStderr     io.Writer              // for a command that is run
-	log           *slog.Logger           // as text until the flags say otherwise
-	format        atomic.Pointer[string] // of the log
-	signals       signalSource
-	seesItThrough atomic.Bool // a second signal does not kill
+	stdout              io.Writer
+	stderr              *lines
+	rawStderr           io.Writer              // for a command that is run
+	log                 *slog.Logger           // as text until the flags say otherwise
+	format              atomic.Pointer[string] // of the log
+	signals             signalSource
+	secondSignalIgnored atomic.Bool // a second signal does not kill
 	// stopListening leaves the signals to whoever asks. One that has come until then is told.
 	stopListening func() (outcome.Stop, bool)
 }
@@ -59,12 +59,12 @@ type program struct {
 func newProgram(stdout, stderr io.Writer, from signalSource) *program {
 	m := &program{stdout: stdout, rawStderr: stderr, signals: from, stopListening: func() (outcome.Stop, bool) { return outcome.Stop{}, false }}
 	m.stderr = newLines(stderr, m.lost)
-	m.speak("text")
+	m.setLogFormat("text")
 	return m
 }
 
-// speak sets the format of the log.
-func (m *program) speak(format string) {
+// setLogFormat sets the format of the log.
+func (m *program) setLogFormat(format string) {
 	m.format.Store(&format)
 	m.log = newLog(m.stderr, format)
 }
@@ -114,9 +114,9 @@ func onUsageError(c *cli.Context, err error, _ bool) error {
 func (m *program) begin(c *cli.Context) (options, error) {
 	switch format := c.String("log-format"); format {
 	case "":
-		m.speak("text")
+		m.setLogFormat("text")
 	case "text", "json":
-		m.speak(format)
+		m.setLogFormat(format)
 	default:
 		return options{}, usageError{fmt.Errorf("--log-format %q is neither text nor json", format), ""}
 	}
@@ -163,7 +163,7 @@ func (m *program) run(act action) cli.ActionFunc {
 			}
 			return act.undo(c.Context, s, o, why)
 		}
-		return m.leave(values, o.resultsDir, err, undo)
+		return m.writeResults(values, o.resultsDir, err, undo)
 	}
 }
 
@@ -175,6 +175,6 @@ func (m *program) runLocally(do func(o options) (result.Values, error)) cli.Acti
 			return err
 		}
 		values, err := do(o)
-		return m.leave(values, o.resultsDir, err, func(error) error { return nil })
+		return m.writeResults(values, o.resultsDir, err, func(error) error { return nil })
 	}
 }

@@ -150,7 +150,7 @@ func TestLostMessages(t *testing.T) {
 		"json": `"level":"WARN","msg":"7 messages were dropped: stderr was not read"}` + "\n",
 	} {
 		m := newProgram(io.Discard, io.Discard, withSignals())
-		m.speak(format)
+		m.setLogFormat(format)
 		if got := string(m.lost(7)); !strings.HasSuffix(got, want) || format == "text" && got != want {
 			t.Errorf("%s: got %q, want %q", format, got, want)
 		}

@@ -27,7 +27,7 @@ func (m *program) releaseCommand() *cli.Command {
 			text("selector", "first wait until no pod with these labels can quiesce any more, `SELECTOR` of kubectl", "l"),
 			timeoutFlag(2*time.Minute, "go on after `DURATION` although such pods are left, and end with an error")),
 		Action: m.run(action{do: func(ctx context.Context, s step.Step, o options) (result.Values, error) {
-			m.seesThrough()
+			m.ignoreSecondSignal()
 			var app step.Application
 			if o.unquiesce != nil {
 				app = m.application(o, s)

@@ -47,7 +47,7 @@ func (m *program) runCommand() *cli.Command {
 }
 
 func (m *program) wholeRun(ctx context.Context, s step.Step, o options) (result.Values, error) {
-	m.seesThrough()
+	m.ignoreSecondSignal()
 	s.Times = &step.Timeline{}
 	shown := m.show(s.Times)
 	s.Log = m.log
@@ -55,16 +55,16 @@ func (m *program) wholeRun(ctx context.Context, s step.Step, o options) (result.
 		s.Log.Info("no --run-id given; this run is " + o.run)
 	}
 	values, err := s.Run(ctx, o.run, m.application(o, s), o.limits)
-	m.seesItThrough.Store(false)
+	m.secondSignalIgnored.Store(false)
 	shown.end()
-	m.tell(s.Times)
+	m.logDurations(s.Times)
 	return values, err
 }
 
-// seesThrough is for who has to let an application go: a second signal does not kill, nor a
+// ignoreSecondSignal is for who has to let an application go: a second signal does not kill, nor a
 // broken pipe, and the terminal does not stop it.
-func (m *program) seesThrough() {
-	m.seesItThrough.Store(true)
+func (m *program) ignoreSecondSignal() {
+	m.secondSignalIgnored.Store(true)
 	m.catch(syscall.SIGPIPE, syscall.SIGTSTP, syscall.SIGTTIN, syscall.SIGTTOU)
 }
 
@@ -94,8 +94,8 @@ func (o options) environment() []string {
 	return kept
 }
 
-// tell says at the end how long each part of the run took.
-func (m *program) tell(times *step.Timeline) {
+// logDurations logs how long each part of the run took.
+func (m *program) logDurations(times *step.Timeline) {
 	width := 0
 	for _, span := range times.Spans() {
 		width = max(width, len([]rune(span.Says)))

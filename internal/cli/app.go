@@ -12,15 +12,8 @@ import (
 	"sync/atomic"
 
 	"github.com/urfave/cli/v2"
-	"k8s.io/klog/v2"
 
-	"github.com/copytrigger/copytrigger/internal/kube"
 	"github.com/copytrigger/copytrigger/internal/outcome"
-	"github.com/copytrigger/copytrigger/internal/pods"
-	"github.com/copytrigger/copytrigger/internal/pvc"
-	"github.com/copytrigger/copytrigger/internal/result"
-	"github.com/copytrigger/copytrigger/internal/step"
-	"github.com/copytrigger/copytrigger/internal/volsync"
 )
 
 // Main runs the command line and returns the exit code. args includes the program's name.
@@ -36,7 +29,7 @@ func (m *program) main(args []string, version string) int {
 	ctx, stop := signals(alive, m.signals, func() bool { return !m.secondSignalIgnored.Load() })
 	m.stopListening = func() (outcome.Stop, bool) { stop(); return stopOf(ctx) }
 	defer m.stderr.flush(flushLimit)
-	err := m.app(version).RunContext(ctx, args)
+	err := m.app(version, m.commands()).RunContext(ctx, args)
 	if said := (commandExit(0)); err != nil && !errors.As(err, &said) {
 		m.log.Error(err.Error(), "hint", hintOf(err))
 	}
@@ -57,7 +50,10 @@ type program struct {
 }
 
 func newProgram(stdout, stderr io.Writer, from signalSource) *program {
-	m := &program{stdout: stdout, rawStderr: stderr, signals: from, stopListening: func() (outcome.Stop, bool) { return outcome.Stop{}, false }}
+	m := &program{
+		stdout: stdout, rawStderr: stderr, signals: from,
+		stopListening: func() (outcome.Stop, bool) { return outcome.Stop{}, false },
+	}
 	m.stderr = newLines(stderr, m.lost)
 	m.setLogFormat("text")
 	return m
@@ -76,7 +72,12 @@ func (m *program) lost(n int) []byte {
 	return b.Bytes()
 }
 
-func (m *program) app(version string) *cli.App {
+// app returns the command line with these commands.
+func (m *program) app(version string, commands []command) *cli.App {
+	all := []*cli.Command{exitCodesTopic()}
+	for _, c := range commands {
+		all = append(all, c.cli())
+	}
 	return &cli.App{
 		Name:    "copytrigger",
 		Usage:   "freeze an application around VolSync's copy of its volume",
@@ -88,7 +89,7 @@ func (m *program) app(version string) *cli.App {
 			"disarm, unquiesce.\n" +
 			"stdout has the results as one JSON object, stderr the progress.\n" +
 			"copytrigger help exit-codes says what the exit codes mean.",
-		Commands:       m.commands(),
+		Commands:       all,
 		Writer:         m.stdout,
 		ErrWriter:      m.stderr,
 		ExitErrHandler: func(*cli.Context, error) {}, // or urfave/cli would exit by itself
@@ -97,7 +98,8 @@ func (m *program) app(version string) *cli.App {
 			if c.NArg() == 0 {
 				return cli.ShowAppHelp(c)
 			}
-			return usageError{fmt.Errorf("unknown command %q", c.Args().First()), "copytrigger --help lists the commands"}
+			return usageError{fmt.Errorf("unknown command %q", c.Args().First()),
+				"copytrigger --help lists the commands"}
 		},
 	}
 }
@@ -108,73 +110,4 @@ func onUsageError(c *cli.Context, err error, _ bool) error {
 		where = "copytrigger " + c.Command.Name + " --help"
 	}
 	return usageError{err, "see " + where}
-}
-
-// begin reads the flags, and gives the log the format that they ask for.
-func (m *program) begin(c *cli.Context) (options, error) {
-	switch format := c.String("log-format"); format {
-	case "":
-		m.setLogFormat("text")
-	case "text", "json":
-		m.setLogFormat(format)
-	default:
-		return options{}, usageError{fmt.Errorf("--log-format %q is neither text nor json", format), ""}
-	}
-	m.log = m.log.With("command", c.Command.Name)
-	// client-go's own messages belong to the progress, in its format.
-	klog.SetSlogLogger(m.log)
-	return parse(c)
-}
-
-// run connects to the cluster, acts, and leaves the results.
-func (m *program) run(act action) cli.ActionFunc {
-	return func(c *cli.Context) error {
-		o, err := m.begin(c)
-		if err != nil {
-			return err
-		}
-		cluster, err := kube.Connect(o.where)
-		if errors.Is(err, kube.ErrNowhere) {
-			return usageError{err, "set KUBECONFIG or --kubeconfig, or run in a pod with a service account"}
-		}
-		if err != nil {
-			return usageError{err, "check --kubeconfig and --context"}
-		}
-		m.log = m.log.With("namespace", cluster.Namespace)
-		s := step.Step{
-			Claims:    pvc.In(cluster.Metadata, cluster.Namespace, "copytrigger"),
-			VolSync:   volsync.In(cluster.Dynamic, cluster.Metadata, cluster.Namespace),
-			Pods:      pods.In(cluster.Metadata, cluster.Namespace),
-			ClaimOnly: o.claimOnly,
-			Lock:      o.lock,
-			UntilCut:  o.untilCut,
-			Namespace: cluster.Namespace,
-			After:     o.after,
-		}
-		if len(o.claims) > 0 {
-			s.Claim = o.claims[0]
-			m.log = m.log.With("pvc", s.Claim)
-		}
-		s.Log = m.log
-		values, err := act.do(c.Context, s, o)
-		undo := func(why error) error {
-			if act.undo == nil {
-				return nil
-			}
-			return act.undo(c.Context, s, o, why)
-		}
-		return m.writeResults(values, o.resultsDir, err, undo)
-	}
-}
-
-// runLocally is run for a command that needs no cluster.
-func (m *program) runLocally(do func(o options) (result.Values, error)) cli.ActionFunc {
-	return func(c *cli.Context) error {
-		o, err := m.begin(c)
-		if err != nil {
-			return err
-		}
-		values, err := do(o)
-		return m.writeResults(values, o.resultsDir, err, func(error) error { return nil })
-	}
 }

@@ -11,13 +11,16 @@ import (
 )
 
 // exitCodesTopic is what `copytrigger help exit-codes` shows.
-func (m *program) exitCodesTopic() *cli.Command {
+func exitCodesTopic() *cli.Command {
 	return &cli.Command{
 		Name:        "exit-codes",
 		Usage:       "what the exit codes mean, and what became of the copy",
 		Description: exitCodes(),
-		Hidden:      true, // not a step: help lists it as a topic
-		Action:      func(c *cli.Context) error { return cli.ShowSubcommandHelp(c) },
+		Hidden:      true, // not a step: the program's help names it
+		// As of every other command.
+		OnUsageError:    onUsageError,
+		HideHelpCommand: true,
+		Action:          func(c *cli.Context) error { return cli.ShowSubcommandHelp(c) },
 	}
 }
 

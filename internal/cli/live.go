@@ -116,3 +116,17 @@ func (l *live) draw() {
 	_, _ = io.WriteString(l.w, "\r"+text+"\x1b[K")
 	l.drawn = true
 }
+
+// logDurations logs how long each part of the run took.
+func (m *program) logDurations(times *step.Timeline) {
+	width := 0
+	for _, span := range times.Spans() {
+		width = max(width, len([]rune(span.Says)))
+	}
+	for _, span := range times.Spans() {
+		if span.Came {
+			line := fmt.Sprintf("%-*s %10s", width, span.Says, span.Took.Round(time.Millisecond))
+			m.log.Info(line, span.Name, span.Took.Seconds())
+		}
+	}
+}

@@ -117,3 +117,14 @@ func cancelOnSignal(alive context.Context, got <-chan os.Signal, letKill func())
 	}()
 	return ctx
 }
+
+// catch catches signals that are then no reason to die or to stop. What is caught is not
+// inherited by a command, as what is ignored would be.
+func (m *program) catch(s ...os.Signal) { m.signals.Notify(make(chan os.Signal, 1), s...) }
+
+// ignoreSecondSignal is for a command that has to let an application go: a second signal does
+// not kill it, nor does a broken pipe, and the terminal does not stop it.
+func (m *program) ignoreSecondSignal() {
+	m.secondSignalIgnored.Store(true)
+	m.catch(syscall.SIGPIPE, syscall.SIGTSTP, syscall.SIGTTIN, syscall.SIGTTOU)
+}

@@ -125,7 +125,10 @@ func TestMainWithBlockedStderr(t *testing.T) {
 		out  string
 	}{
 		{[]string{"fire"}, 64, ""},
-		{[]string{"await-waiting", "--kubeconfig", config, "--pvc", "data", "--run-id", "r", "--timeout", "200ms"}, 124, `"outcome":"timed-out"`},
+		{
+			[]string{"await-waiting", "--kubeconfig", config, "--pvc", "data", "--run-id", "r", "--timeout", "200ms"},
+			124, `"outcome":"timed-out"`,
+		},
 	} {
 		r, w := io.Pipe()
 		var out strings.Builder

@@ -149,7 +149,9 @@ func TestWhatKills(t *testing.T) {
 				from.send(syscall.SIGTERM)
 				time.Sleep(signalDebounce)
 				synctest.Wait()
-				for s, want := range map[syscall.Signal]bool{syscall.SIGTERM: may, syscall.SIGINT: may, syscall.SIGHUP: false, syscall.SIGPIPE: false} {
+				for s, want := range map[syscall.Signal]bool{
+					syscall.SIGTERM: may, syscall.SIGINT: may, syscall.SIGHUP: false, syscall.SIGPIPE: false,
+				} {
 					if got := from.send(s); got != want {
 						t.Errorf("%s kills: got %v, want %v", s, got, want)
 					}

@@ -61,21 +61,56 @@ func read(t *testing.T, dir, name string) string {
 	return string(b)
 }
 
+var errBroken = errors.New("broken pipe")
+
+// undoCase is an action whose results cannot be written to stdout.
+type undoCase struct {
+	done     error // how the action ended
+	noUndo   bool
+	undo     error // how undoing ended
+	code     int
+	outcome  string
+	undone   bool
+	messages []string
+}
+
+func (c undoCase) test(t *testing.T) {
+	dir, undone := t.TempDir(), false
+	act := action{do: func(context.Context, step.Step) (result.Values, error) { return ok(), c.done }}
+	if !c.noUndo {
+		act.undo = func(_ context.Context, s step.Step, why error) error {
+			if undone = true; !errors.Is(why, errBroken) || s.Claim != "data" {
+				t.Errorf("got %v, claim %q", why, s.Claim)
+			}
+			return c.undo
+		}
+	}
+	err := acted(t, failing{errBroken}, dir, act)
+	if got := exitCode(err); got != c.code || !errors.Is(err, errBroken) || undone != c.undone {
+		t.Errorf("got code %d, undone %v, %v; want %d, %v", got, undone, err, c.code, c.undone)
+	}
+	for _, m := range c.messages {
+		if strings.Count(err.Error(), m) != 1 {
+			t.Errorf("got %q, want %q in it once", err, m)
+		}
+	}
+	if strings.Contains(err.Error(), "\n") {
+		t.Errorf("got more than one line: %q", err)
+	}
+	if got := read(t, dir, "outcome"); got != c.outcome {
+		t.Errorf("got outcome %q, want %q", got, c.outcome)
+	}
+	if read(t, dir, "reason") == "" {
+		t.Error("there is no reason")
+	}
+}
+
 // What was done, but cannot be told, is undone, and the results say so where they can.
 func TestUndo(t *testing.T) {
 	noEnv(t)
-	broken := errors.New("broken pipe")
 	withdrawn := &outcome.Ending{Outcome: outcome.Withdrawn, Why: "it was given back"}
 	late := &outcome.Ending{Outcome: outcome.TimedOut, Why: "late"}
-	for name, c := range map[string]struct {
-		done     error // how the action ended
-		noUndo   bool
-		undo     error // how undoing ended
-		code     int
-		outcome  string
-		undone   bool
-		messages []string
-	}{
+	for name, c := range map[string]undoCase{
 		"given back": {
 			undo: withdrawn,
 			code: 4, outcome: "withdrawn", undone: true, messages: []string{"it was given back", "broken pipe"},
@@ -97,44 +132,14 @@ func TestUndo(t *testing.T) {
 			code: 1, outcome: "failed", messages: []string{"odd", "broken pipe"},
 		},
 	} {
-		t.Run(name, func(t *testing.T) {
-			dir, undone := t.TempDir(), false
-			act := action{do: func(context.Context, step.Step) (result.Values, error) { return ok(), c.done }}
-			if !c.noUndo {
-				act.undo = func(_ context.Context, s step.Step, why error) error {
-					if undone = true; !errors.Is(why, broken) || s.Claim != "data" {
-						t.Errorf("got %v, claim %q", why, s.Claim)
-					}
-					return c.undo
-				}
-			}
-			err := acted(t, failing{broken}, dir, act)
-			if got := exitCode(err); got != c.code || !errors.Is(err, broken) || undone != c.undone {
-				t.Errorf("got code %d, undone %v, %v; want %d, %v", got, undone, err, c.code, c.undone)
-			}
-			for _, m := range c.messages {
-				if strings.Count(err.Error(), m) != 1 {
-					t.Errorf("got %q, want %q in it once", err, m)
-				}
-			}
-			if strings.Contains(err.Error(), "\n") {
-				t.Errorf("got more than one line: %q", err)
-			}
-			if got := read(t, dir, "outcome"); got != c.outcome {
-				t.Errorf("got outcome %q, want %q", got, c.outcome)
-			}
-			if read(t, dir, "reason") == "" {
-				t.Error("there is no reason")
-			}
-		})
+		t.Run(name, c.test)
 	}
 }
 
 // An ending that tells of the failed write already need not do so twice.
 func TestUndoSaysItOnce(t *testing.T) {
 	noEnv(t)
-	broken := errors.New("broken pipe")
-	err := acted(t, failing{broken}, t.TempDir(), action{
+	err := acted(t, failing{errBroken}, t.TempDir(), action{
 		do: func(context.Context, step.Step) (result.Values, error) { return ok(), nil },
 		undo: func(_ context.Context, _ step.Step, why error) error {
 			return &outcome.Ending{Outcome: outcome.Tainted, Why: why.Error() + "; it was too late", Err: why}

@@ -22,8 +22,8 @@ func Main(args []string, version string, stdout, stderr io.Writer) int {
 }
 
 func (m *program) main(args []string, version string) int {
-	// Signals are not left to the default at the end: the exit code is that of what was done,
-	// not of one that comes a moment before it.
+	// Signals stay caught until the process ends: the exit code says what was done, not that a
+	// signal came a moment before the end.
 	alive, end := context.WithCancel(context.Background())
 	defer end()
 	ctx, stop := signals(alive, m.signals, func() bool { return !m.secondSignalIgnored.Load() })
@@ -40,12 +40,13 @@ func (m *program) main(args []string, version string) int {
 type program struct {
 	stdout              io.Writer
 	stderr              *lines
-	rawStderr           io.Writer              // for a command that is run
+	rawStderr           io.Writer              // for the user's commands
 	log                 *slog.Logger           // as text until the flags say otherwise
 	format              atomic.Pointer[string] // of the log
 	signals             signalSource
 	secondSignalIgnored atomic.Bool // a second signal does not kill
-	// stopListening leaves the signals to whoever asks. One that has come until then is told.
+	// stopListening hands the signals over to its caller. It returns the signal that came
+	// before, if one did.
 	stopListening func() (outcome.Stop, bool)
 }
 
@@ -65,7 +66,7 @@ func (m *program) setLogFormat(format string) {
 	m.log = newLog(m.stderr, format)
 }
 
-// lost is the message that stands in for n that nobody read.
+// lost returns the message that takes the place of n that nobody read.
 func (m *program) lost(n int) []byte {
 	var b bytes.Buffer
 	newLog(&b, *m.format.Load()).Warn(fmt.Sprintf("%d messages were dropped: stderr was not read", n))

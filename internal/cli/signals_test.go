@@ -138,7 +138,7 @@ func TestIgnoredHangupStaysIgnored(t *testing.T) {
 	}
 }
 
-// Who insists kills, but not a run that has an application quiesced. A broken pipe never does.
+// A second signal kills, except a run that has an application quiesced. A broken pipe never does.
 func TestWhatKills(t *testing.T) {
 	for name, may := range map[string]bool{"impatience": true, "an application is quiesced": false} {
 		t.Run(name, func(t *testing.T) {

@@ -23,8 +23,8 @@ func environmentWithout(flags ...string) []string {
 	})
 }
 
-// userCommand returns a command of the user's in a run. A freeze of 0 has no limit that the
-// command could be told.
+// userCommand returns a command of the user's, with the run and the limit of the freeze in its
+// environment. A freeze of 0 has no limit.
 func (m *program) userCommand(args []string, runID string, freeze time.Duration) quiesce.Command {
 	out := m.rawStderr
 	if _, file := out.(*os.File); !file {

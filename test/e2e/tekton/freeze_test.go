@@ -15,7 +15,7 @@ type form struct {
 	runs int
 	// start starts a run and gives the PipelineRun's name.
 	start func(s *site) *run
-	// tasks are those in which the application is quiesced and released; "" where one
+	// tasks are those in which the application is quiesced and unquiesced; "" where one
 	// process does both.
 	quiesce, unquiesce string
 }
@@ -65,7 +65,7 @@ func severalPods(s *site) *run {
 			step := t["taskSpec"].(map[string]any)["steps"].([]any)[0].(map[string]any)
 			step["image"], step["command"] = cluster.DebianImage, stamp
 			delete(step, "envFrom")
-		case "release":
+		case "cleanup":
 			setParam(t, "unquiesce-image", cluster.DebianImage)
 			setParam(t, "unquiesce-command", stamp)
 		}

@@ -21,14 +21,15 @@ func TestGuards(t *testing.T) {
 		{"give up without disarming", model{cycles: 2, attempts: 1}, func(m *model) { m.noDisarm = true }, "P2"},
 		{"take the status Completed for the echo", strangers, func(m *model) { m.byStatus = true }, "P1"},
 		{"a fresh trigger for every try", model{cycles: 2, attempts: 1, kills: 2}, func(m *model) { m.freshRetry = true }, "P2"},
-		{"take a write whose reply was lost for done by its value alone", model{cycles: 2, attempts: 1, kills: 1, lost: 1, strange: 1, kinds: takeBack}, func(m *model) { m.byValue = true }, "P2"},
+		{"take a write whose reply was lost for done by its value alone", model{cycles: 2, attempts: 1, kills: 1, lost: 1, strange: 1, kinds: takeBackTrigger}, func(m *model) { m.byValue = true }, "P2"},
 		{"unquiesce before disarm", model{cycles: 2, attempts: 1, kills: 1}, func(m *model) { m.unquiesceFirst = true }, "P2"},
 		{"wait for the echo without a limit", model{cycles: 2, attempts: 1}, func(m *model) { m.patient = true }, "P3"},
-		{"do not mark a lost run's lock, while its write is still on the way", model{cycles: 2, attempts: 1, kills: 1, locked: true, lateWrites: true}, func(m *model) { m.noMark = true }, "P2"},
-		{"nor in one process that waits for a reply no longer", model{cycles: 2, attempts: 1, lost: 1, locked: true, process: true, lateWrites: true}, func(m *model) { m.noMark = true }, "P2"},
-		{"do not look at the lock", model{cycles: 2, attempts: 1, strange: 1, kinds: letGo, locked: true}, func(m *model) { m.noLockGuard = true }, "P1"},
-		{"do not look at the lock again after the cut", model{cycles: 2, attempts: 1, strange: 1, kinds: letGo, locked: true, untilCut: true}, func(m *model) { m.noSecondLook = true }, "P1"},
+		{"do not mark a lost run's lock, while its write is still on the way", model{cycles: 2, attempts: 1, kills: 1, lateWrites: true}, func(m *model) { m.noMark = true }, "P2"},
+		{"nor in one process that waits for a reply no longer", model{cycles: 2, attempts: 1, lost: 1, process: true, lateWrites: true}, func(m *model) { m.noMark = true }, "P2"},
+		{"do not look at the lock", model{cycles: 2, attempts: 1, strange: 1, kinds: letGo}, func(m *model) { m.noLockGuard = true }, "P1"},
+		{"do not look at the lock again after the cut", model{cycles: 2, attempts: 1, strange: 1, kinds: letGo, untilCut: true}, func(m *model) { m.noSecondLook = true }, "P1"},
 		{"take a copy that is there for one that is cut", model{cycles: 2, attempts: 1, untilCut: true}, func(m *model) { m.uncutIsCut = true }, "P1"},
+		{"one state for every cleanup", model{cycles: 2, attempts: 1, kills: 1, lost: 1, unquiesceFails: true}, func(m *model) { m.oneState = true }, "P2"},
 		{"do not verify which copy was recorded", model{cycles: 2, attempts: 1, strange: 1, kinds: deleteCopy, untilCut: true}, func(m *model) { m.anyCopy = true }, "P1"},
 	} {
 		t.Run(c.name, func(t *testing.T) { finds(t, c.m, c.off, c.breaks) })
@@ -38,10 +39,11 @@ func TestGuards(t *testing.T) {
 // TestAssumptions shows what the promises rest on that the run cannot see to. If one of
 // these finds nothing any more, then a promise has become stronger: say so in the docs.
 func TestAssumptions(t *testing.T) {
-	// The write of a process that is dead or has given up was still on its way. Until the
-	// claim changes it may arrive, and the clean-up has found nothing to take back.
-	t.Run("a dead process writes no more", func(t *testing.T) {
-		finds(t, model{cycles: 2, attempts: 1, kills: 1}, func(m *model) { m.lateWrites = true }, "P2")
+	// A process is killed with its write of the lock still on the way. The same run begins again,
+	// finds nothing, and gives up before it locks; then the write arrives.
+	t.Run("a dead process' lock arrives before the next attempt of its run ends", func(t *testing.T) {
+		one := model{cycles: 2, attempts: 2, kills: 1, process: true, lateWrites: true}
+		finds(t, one, func(m *model) { m.lateLocks = true }, "P2")
 	})
 	// VolSync copied because use-copy-trigger was gone for a moment. The status still says
 	// that it waits; that there is a copy, only the copy itself tells.

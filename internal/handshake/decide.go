@@ -39,6 +39,9 @@ func Await(w World, run string) Decision {
 	if c.Armed() && of(run, c.Trigger) {
 		return Disarm(c, run)
 	}
+	if l := TakeLock(c, run); l.Do == End {
+		return l
+	}
 	wait, no := w.waiting()
 	if no != nil {
 		if no.Do == Look && of(run, c.Latest) {
@@ -66,6 +69,13 @@ func Fire(w World, t Trigger) Decision {
 	}
 	wait, no := w.waiting()
 	switch {
+	case no != nil && no.Do == Look && (w.Copy != nil || c.Status == StatusInProgress):
+		// There was none when await-waiting ended: somebody else made VolSync copy.
+		return Decision{
+			Do: End, Outcome: outcome.Tainted,
+			Why:  "VolSync has copied, or is copying, for somebody else, while this run was quiescing: " + no.Why,
+			Hint: "let one run at a time coordinate a claim; do not use this sync's copy",
+		}
 	case no != nil && no.Do == Look:
 		return *refuse("VolSync is not waiting any more: "+no.Why, "run await-waiting again, then quiesce and fire")
 	case no != nil:

@@ -22,15 +22,10 @@ type step uint8
 
 const (
 	awaitStep step = iota
-	fireStep
 	completedStep
 	cutStep
 	verifiedStep
-	surrenderStep // Disarm for the trigger's run
-	disarmStep    // Disarm for the run's id
-	beforeStep    // whether run has been here before
-	lockStep
-	unlockStep
+	beforeStep // whether run has been here before
 )
 
 type world struct {
@@ -39,6 +34,12 @@ type world struct {
 	copied, deleting bool
 	orphan, cut      bool  // with model.untilCut, as
 	uid              uint8 // this
+}
+
+// looked is a look of a reducer.
+type looked struct {
+	reducer uint16
+	world   world
 }
 
 type answer struct {
@@ -68,21 +69,12 @@ func (m *model) decide(q question) answer {
 	switch q.step {
 	case awaitStep:
 		d = Await(w, runID)
-		if l := Lock(w.Claim, runID); m.locked && d.Do != Write && l.Do == End {
-			d = l
-		}
 	case beforeStep:
-		if d = (Decision{Do: End, Outcome: outcome.OK}); Lost(w.Claim, runID) {
+		if d = (Decision{Do: End, Outcome: outcome.OK}); HasEarlierAttempt(w.Claim, runID) {
 			d.Outcome = outcome.Tainted
 		}
-	case lockStep:
-		d = Lock(w.Claim, runID)
-	case unlockStep:
-		d = Unlock(w.Claim, runID)
-	case fireStep:
-		d = m.guarded(Fire(w, m.trigger(q.tok)), w)
 	case completedStep, cutStep, verifiedStep:
-		was := Seen{ClaimUID: w.Claim.UID, Fired: q.seen.fired, Taken: q.seen.taken, Since: m.second("since", q.seen.since)}
+		was := m.seenBefore(q.seen)
 		switch q.step {
 		case completedStep:
 			d = m.guarded(Completed(w.Claim, m.trigger(q.tok), was), w)
@@ -98,10 +90,6 @@ func (m *model) decide(q question) answer {
 		if is.Since != was.Since {
 			a.seen.since = q.world.claim.since
 		}
-	case surrenderStep:
-		d = Disarm(w.Claim, m.trigger(q.tok).Run())
-	case disarmStep:
-		d = Disarm(w.Claim, runID)
 	}
 	a.do, a.end, a.value = d.Do, endOf(d.Outcome), m.intern(d.Value)
 	if q.step == awaitStep && d.Do == End && d.Outcome == outcome.OK {
@@ -111,12 +99,110 @@ func (m *model) decide(q question) answer {
 	return a
 }
 
-// guarded is a decision of a run that has locked the claim.
+// guarded is the decision of a run in its freeze.
 func (m *model) guarded(d Decision, w World) Decision {
-	if m.locked && !m.noLockGuard {
-		return Locked(d, w.Claim, runID)
+	if !m.noLockGuard {
+		return WithLock(d, w.Claim, runID)
 	}
 	return d
+}
+
+// seenBefore is what await-completed has seen, in the package's words.
+func (m *model) seenBefore(s seen) Seen {
+	return Seen{ClaimUID: "claim", Fired: s.fired, Taken: s.taken, Since: m.second("since", s.since)}
+}
+
+func (m *model) wasSeen(s state) Seen { return m.seenBefore(s.run.seen) }
+
+func (m *model) lock(l lock) Lock {
+	return []Lock{{}, {runID, Held}, {runID, Lost}, {runID, Cleanup}}[l]
+}
+
+// internReducer makes a number of a reducer, so that a state can be a map key that is small.
+func (m *model) internReducer(r any) uint16 {
+	n, known := m.reducers[r]
+	if !known {
+		n = uint16(len(m.byNumber))
+		m.reducers[r], m.byNumber = n, append(m.byNumber, r)
+	}
+	return n
+}
+
+func (m *model) reducer(l loop) any { return m.byNumber[l.reducer] }
+
+// lookOf is what a reducer makes of a look.
+func (m *model) lookOf(reducer uint16, w world) turn {
+	k := looked{reducer, w}
+	if n, known := m.looks[k]; known {
+		return n
+	}
+	seen := m.seen(w)
+	var (
+		p Patch
+		d Decision
+		r any
+	)
+	switch was := m.byNumber[reducer].(type) {
+	case Firing:
+		p, d = was.Next(seen)
+		r = was
+	case Locking:
+		p, d = was.Next(seen)
+		r = was
+	case Unlocking:
+		p, d = was.Next(seen)
+		r = was
+	case Disarming:
+		if lost := was.unconfirmed; m.byValue && lost.Do == Write && seen.Claim.Trigger == lost.Value {
+			seen.Claim = was.expected
+		}
+		p, d = was.Next(seen)
+		r = was
+	}
+	n := turn{reducer: m.internReducer(r), do: d.Do, end: endOf(d.Outcome)}
+	if p.SetTrigger {
+		n.patch.setTrig, n.patch.trig = true, m.intern(p.To.Trigger)
+	}
+	if p.SetLock {
+		n.patch.setLock = true
+		for l := unlocked; l <= cleaning; l++ {
+			if m.lock(l) == p.To.Lock {
+				n.patch.lock = l
+			}
+		}
+		if m.oneState && n.patch.lock == cleaning {
+			n.patch.lock = lost
+		}
+	}
+	m.looks[k] = n
+	return n
+}
+
+// reply is a reducer after a reply.
+func (m *model) reply(reducer uint16, reply Reply) uint16 {
+	switch r := m.byNumber[reducer].(type) {
+	case Firing:
+		r.Replied(reply, true)
+		return m.internReducer(r)
+	case Locking:
+		r.Replied(reply, true)
+		return m.internReducer(r)
+	case Disarming:
+		r.Replied(reply, true)
+		if reply != Written { // what Next sets anew must not make two states of one
+			r.next, r.decision = Patch{}, Decision{}
+		}
+		return m.internReducer(r)
+	}
+	return reducer
+}
+
+// decided is what a reducer has decided with its last patch.
+func (m *model) decided(l loop) (Do, end) {
+	if w, is := m.reducer(l).(Disarming); is {
+		return w.Decision().Do, endOf(w.Decision().Outcome)
+	}
+	return Write, isOK
 }
 
 // seen is a world in the package's words.
@@ -124,9 +210,9 @@ func (m *model) seen(w world) World {
 	c := w.claim
 	seen := World{ClaimOnly: m.claimOnly, Claim: Claim{
 		UID: "claim", Enabled: c.use, Use: "true", Trigger: m.values[c.trig], Latest: m.values[c.latest],
-		Status:   []string{"", StatusWaiting, StatusInProgress, StatusCompleted}[c.status],
-		Since:    m.second("since", c.since),
-		LockedBy: []string{"", runID, lostLock(runID)}[c.lock],
+		Status: []string{"", StatusWaiting, StatusInProgress, StatusCompleted}[c.status],
+		Since:  m.second("since", c.since),
+		Lock:   m.lock(c.lock),
 	}}
 	if m.claimOnly {
 		return seen

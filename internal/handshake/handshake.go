@@ -55,7 +55,7 @@ type Claim struct {
 	Status  string // latest-copy-status
 	Since   string // latest-copy-trigger-waiting-since
 
-	LockedBy string // the run that has locked it; see [LockAnnotation]
+	Lock Lock // who has it locked
 }
 
 // ReadClaim reads the annotations of a PVC.
@@ -72,7 +72,7 @@ func ReadClaim(uid string, deleting bool, annotations map[string]string) Claim {
 		Status:  annotations[StatusAnnotation],
 		Since:   annotations[SinceAnnotation],
 
-		LockedBy: annotations[LockAnnotation],
+		Lock: ParseLock(annotations[LockAnnotation]),
 	}
 }
 

@@ -37,7 +37,7 @@ func TestInvariants(t *testing.T) {
 			for _, run := range []string{runID, "run", "run-1.x"} {
 				d = Disarm(c, run)
 				explained(check, "disarm", d)
-				disarming(check, c, run, d)
+				disarms(check, c, run, d)
 			}
 		}
 	}
@@ -89,7 +89,12 @@ func await(check check, r row, s surroundings, w World, d Decision) {
 func fire(check check, r row, s surroundings, w World, trigger Trigger, d Decision) {
 	c, v := w.Claim, trigger.String()
 	check("fire does not wait", d.Do != Look, d)
-	check("fire either works or refuses", d.Outcome == outcome.OK || d.Outcome == outcome.Refused, d)
+	// One that was not there when await-waiting ended.
+	copies := w.Copy != nil || c.Status == StatusInProgress
+	check("fire works, or refuses, or says that VolSync copied meanwhile",
+		d.Outcome == outcome.OK || d.Outcome == outcome.Refused || d.Outcome == outcome.Tainted && copies, d)
+	check("fire does not say that no copy was made where there is one", !(w.Copy != nil && d.Outcome == outcome.Refused) ||
+		isArmed(c, c.Trigger) || c.Latest == v || c.Deleting || !c.Enabled, d)
 	if d.Do == Write {
 		check("fire writes the trigger", d.Value == v, d)
 		check("fire writes only into a wait", mayBeQuiesced(r, s, c), d)
@@ -128,7 +133,7 @@ func completion(check check, c Claim, trigger Trigger, seen Seen, d Decision) {
 	}
 }
 
-func disarming(check check, c Claim, run string, d Decision) {
+func disarms(check check, c Claim, run string, d Decision) {
 	mine := run == runID && strings.HasPrefix(c.Trigger, runID+".") && isArmed(c, c.Trigger)
 	check("disarm writes exactly over an armed trigger of the run", (d.Do == Write) == mine, d)
 	check("disarm never waits", d.Do != Look, d)

@@ -32,19 +32,20 @@ const (
 // facts are the claim's annotations.
 type facts struct {
 	use          bool
-	lock         lock // with model.locked
+	lock         lock
 	trig, latest value
 	status       status
 	since        uint8 // number of the wait; 0 for absent
 }
 
-// lock is whose lock is on the claim.
+// lock is the run's [Lock] on the claim.
 type lock uint8
 
 const (
 	unlocked lock = iota
-	locked        // by the run
-	lost          // by the run, whose attempt was lost: see [Mark]
+	held
+	lost
+	cleaning
 )
 
 func (f facts) armed() bool { return f.trig != none && f.trig != f.latest }
@@ -88,7 +89,7 @@ type state struct {
 
 	kills, lost, strange uint8 // what has gone wrong so far
 	did                  kind  // the strangers' deeds
-	late                 value // a dead process' write that is still on its way
+	late                 patch // a dead process' write that is still on its way
 
 	// What is true of the run, whether it knows it or not.
 	recorded      value // the last trigger of ours that VolSync recorded
@@ -96,12 +97,13 @@ type state struct {
 	recordedEarly bool
 	unquiesced    bool // a copy made for a trigger of ours was cut while the application ran
 	made          bool // a copy was made for a trigger of ours in this attempt
+	hadLock       bool // the run had locked the claim
 }
 
 // others is a write of the claim by anybody but VolSync: whoever has read it before has
 // read an old version now.
 func (s state) others(f facts) state {
-	s.claim, s.current, s.run.mine, s.late = f, false, false, none
+	s.claim, s.current, s.run.mine, s.late = f, false, false, patch{}
 	return s
 }
 
@@ -213,11 +215,11 @@ type kind uint8
 
 const (
 	setForeign kind = 1 << iota
-	takeBack
+	takeBackTrigger
 	deleteCopy
 	removeUse
 	recreate
-	letGo           // only of a run that has locked the claim
+	letGo
 	everything kind = 1<<iota - 1
 )
 
@@ -232,8 +234,8 @@ func (m *model) strangers(s state, do emit) {
 	}
 	with := func(f func(*facts)) state { c := s.claim; f(&c); return s.others(c) }
 	act(setForeign, "sets copy-trigger", s.claim.trig != foreign, with(func(f *facts) { f.trig = foreign }))
-	act(takeBack, "sets copy-trigger back to latest", s.claim.trig >= ours && s.claim.armed(), with(func(f *facts) { f.trig = f.latest }))
-	act(takeBack, "removes copy-trigger", s.claim.trig >= ours, with(func(f *facts) { f.trig = none }))
+	act(takeBackTrigger, "sets copy-trigger back to latest", s.claim.trig >= ours && s.claim.armed(), with(func(f *facts) { f.trig = f.latest }))
+	act(takeBackTrigger, "removes copy-trigger", s.claim.trig >= ours, with(func(f *facts) { f.trig = none }))
 	act(removeUse, "removes use-copy-trigger", s.claim.use, with(func(f *facts) { f.use = false }))
 	if !s.claim.use {
 		do("stranger: puts use-copy-trigger back", with(func(f *facts) { f.use = true }))
@@ -247,14 +249,13 @@ func (m *model) strangers(s state, do emit) {
 		t.copy = snapshot{there: true, orphan: true, maker: s.copy.maker, uid: s.copy.uid}
 	}
 	act(recreate, "deletes the ReplicationSource", s.source != 0, t)
-	if m.locked {
-		// As release does it.
-		act(letGo, "marks the lock of the run as lost", s.claim.lock == locked, with(func(f *facts) { f.lock = lost }))
-		if s.did&letGo != 0 && s.claim.lock == lost && s.frozen != 0 {
-			t := s
-			t.frozen = 0
-			do("stranger: UNQUIESCES", t)
-		}
+	// As a cleanup does it.
+	marked := with(func(f *facts) { f.lock = lost })
+	act(letGo, "marks the lock of the run as lost", s.claim.lock == held, marked)
+	if s.did&letGo != 0 && s.claim.lock == lost && s.frozen != 0 {
+		t := s
+		t.frozen = 0
+		do("stranger: UNQUIESCES", t)
 	}
 	if s.source == 0 {
 		t.source = 2

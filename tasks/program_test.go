@@ -35,6 +35,11 @@ var values = map[string]string{
 	"steps.await-waiting.results.trigger": uid + ".0123456789abcdef",
 }
 
+// lists are the same for arrays.
+var lists = map[string][]string{
+	"params.pvcs": {"data"}, "params.copy": {}, "params.quiesce-command": {"true"}, "params.unquiesce-command": {"true"},
+}
+
 // inUsersImage is the program as it is run there.
 const inUsersImage = "/opt/copytrigger/copytrigger"
 
@@ -54,7 +59,7 @@ func commandLine(t *testing.T, step v1.Step) []string {
 	}
 	step = *step.DeepCopy()
 	for range 2 { // a value may have a variable
-		container.ApplyStepReplacements(&step, known, map[string][]string{"params.pvcs": {"data"}, "params.quiesce-command": {"true"}, "params.unquiesce-command": {"true"}})
+		container.ApplyStepReplacements(&step, known, lists)
 	}
 	for _, e := range step.Env {
 		t.Setenv(e.Name, e.Value)
@@ -90,15 +95,35 @@ func TestCommandLines(t *testing.T) {
 			})
 		}
 	}
-	wanted := map[string]bool{} // fire-and-await is await-completed, too
+	wanted := map[string]bool{} // fire-and-await and await-cut are await-completed, too
 	for _, action := range s.actions {
 		wanted[action.Spec.Args[0]] = true
 	}
-	if want := len(wanted) + len(oneStep) + len([]string{"record"}); len(commands) != want || len(wanted) != len(s.actions)-1 {
+	if want := len(wanted) + len(oneStep) + len([]string{"record"}); len(commands) != want || len(wanted) != len(s.actions)-2 {
 		t.Errorf("the Tasks have %d commands, the %d StepActions %d", len(commands), len(s.actions), len(wanted))
 	}
 	Some(t, wrong([]string{"/copytrigger", "disarm", "--run-id=$(context.none)", "--", "data"}), "nobody fills in")
 	Some(t, wrong([]string{"/copytrigger", "disarm", "--run-id=x"}), "pvc")
+}
+
+// await-completed is told which copy was cut, and refuses an empty answer: any copy would do
+// then.
+func TestCopyThatWasCut(t *testing.T) {
+	Answering(t, http.StatusForbidden)
+	s := applied(t)
+	spec, problems := merge(s, s.tasks["copytrigger-await-completed"])
+	None(t, problems)
+	given := lists["params.copy"]
+	t.Cleanup(func() { lists["params.copy"] = given })
+
+	lists["params.copy"] = []string{"--copy=" + uid}
+	args := commandLine(t, spec.Steps[0])
+	None(t, wrong(args))
+	if !slices.Contains(args, "--copy="+uid) {
+		t.Errorf("the copy is not in %q", args)
+	}
+	lists["params.copy"] = []string{"--copy="}
+	Some(t, wrong(commandLine(t, spec.Steps[0])), "--copy is empty")
 }
 
 // The results that a StepAction declares are those that its command writes.

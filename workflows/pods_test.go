@@ -197,3 +197,29 @@ func TestOverlay(t *testing.T) {
 		t.Errorf("the RoleBinding is for %v", subject)
 	}
 }
+
+// The files name by aliases what several containers have. An overlay that patches one of them
+// leaves the others alone.
+func TestPatchOfOneContainer(t *testing.T) {
+	fs := filesys.MakeFsInMemory()
+	for _, name := range append(files(t), "kustomization.yaml", "templates/kustomization.yaml", "templates/kustomizeconfig.yaml") {
+		Must(t, fs.WriteFile("/workflows/"+name, Text(t, name)))
+	}
+	Must(t, fs.WriteFile("/app/kustomization.yaml", []byte(`resources: [../workflows]
+patches:
+  - target: {kind: WorkflowTemplate, name: quiesced-copy}
+    patch: |-
+      - op: add
+        path: /spec/templates/0/containerSet/containers/2/securityContext/runAsUser
+        value: 70
+`)))
+	tmpl := templateOf(t, kustomized(t, fs, "/app"), "freeze")
+	if c := tmpl.ContainerSet.Containers[2]; c.Name != "quiesce" || *c.SecurityContext.RunAsUser != 70 {
+		t.Errorf("%s: %v", c.Name, c.SecurityContext)
+	}
+	for _, c := range all(tmpl) {
+		if c.Name != "quiesce" && c.SecurityContext.RunAsUser != nil {
+			t.Errorf("%s has the user of quiesce", c.Name)
+		}
+	}
+}

@@ -25,7 +25,7 @@ var values = map[string]string{
 	"pvc": "data", "namespace": "shop", "run-id": uid, "trigger": uid + ".0123456789abcdef", "selector": "a=b",
 	"lock": "true", "keep-out": "true", "timeout": "0", "wait-timeout": "0", "copy-timeout": "1m", "ack-timeout": "1s", "deadline-seconds": "60", "pvc-only": "false",
 	"quiesce-image": "registry.shop.example/q:1", "unquiesce-image": "registry.shop.example/u:1", "env-secret": "s", "scripts": "s",
-	"image": "registry.shop.example/db:1", "hold-command": "", "ready-line": "QUIESCED", "max-freeze": "1m", "unquiesce-timeout": "1m", "until": "completed",
+	"image": "registry.shop.example/db:1", "hold-command": "", "ready-line": "QUIESCED", "max-freeze": "1m", "unquiesce-timeout": "1m", "until": "completed", "copy": "none",
 	"quiesce-command": `["sh", "-c", "echo \"it's\" $HOME"]`, "unquiesce-command": `["true"]`,
 }
 
@@ -119,13 +119,31 @@ func TestCommandLines(t *testing.T) {
 			}
 		}
 	}
-	for _, want := range []string{"await-waiting", "fire-trigger", "await-completed", "--fire", "disarm", "unlock", "await-pods-ended", "verdict", "record"} {
+	for _, want := range []string{"await-waiting", "fire-trigger", "await-completed", "--fire", "--until=cut", "--until=completed", "disarm", "unlock", "await-pods-ended", "verdict", "record"} {
 		if !commands[want] {
 			t.Errorf("nobody uses %s", want)
 		}
 	}
 	Some(t, wrong([]string{"/copytrigger", "record", t.TempDir() + "/x", "--", "/copytrigger", "disarm"}), "pvc")
 	Some(t, wrong([]string{"/copytrigger", "disarm", "--run-id={{workflow.none}}", "data"}), "nobody fills in")
+}
+
+// await-completed is told which copy was cut, and refuses an empty answer: any copy would do
+// then.
+func TestCopyThatWasCut(t *testing.T) {
+	Answering(t, http.StatusNotFound)
+	tmpl := named(applied(t).templates["copytrigger"], "await-completed")
+	given := values["copy"]
+	t.Cleanup(func() { values["copy"] = given })
+
+	values["copy"] = uid
+	words := containers(t, tmpl)[0].words
+	None(t, wrong(words))
+	if !slices.Contains(words, "--copy="+uid) {
+		t.Errorf("the copy is not in %q", words)
+	}
+	values["copy"] = ""
+	Some(t, wrong(containers(t, tmpl)[0].words), "--copy is empty")
 }
 
 // The user's commands reach the program whole, by the environment: nothing that is in them

@@ -1,0 +1,102 @@
+package tasks
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	v1 "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
+
+	"github.com/copytrigger/copytrigger/internal/yamltest"
+)
+
+// notParameters are the flags that a StepAction, or a Task of one step, does not offer.
+var notParameters = []yamltest.Exception{
+	{Step: "*/*", Flag: "kubeconfig", Why: "a pod uses its service account"},
+	{Step: "*/*", Flag: "context", Why: "a pod uses its service account"},
+	{Step: "*/*", Flag: "results-dir", Why: "Tekton says where it reads results"},
+	{Step: "*/*", Flag: "log-format", Why: "an overlay sets COPYTRIGGER_LOG_FORMAT in stepTemplate.env"},
+
+	{Step: "*/fire-trigger", Flag: "timeout", Why: "only an API server that is away takes time"},
+	{Step: "*/disarm", Flag: "timeout", Why: "only an API server that is away takes time"},
+	{Step: "*/unlock", Flag: "timeout", Why: "only an API server that is away takes time"},
+	{Step: "*/await-pods-ended", Flag: "namespace", Why: "the pods are those of the run, in its own namespace"},
+
+	{Step: "Task/fire-trigger", Flag: "after", Why: "the order of the Tasks is the gate"},
+	{Step: "Task/fire-and-await", Flag: "after", Why: "the order of the Tasks is the gate"},
+	{Step: "Task/disarm", Flag: "keep-out", Why: "copytrigger-release is for a clean-up that unlocks, too"},
+	{Step: "Task/quiesced-copy-run", Flag: "lock", Why: "it always locks the claim"},
+
+	{Step: "*/fire-and-await", Flag: "fire", Why: "it always fires"},
+	{Step: "*/fire-and-await", Flag: "until", Why: "after --fire it can only be completed"},
+	{Step: "*/fire-and-await", Flag: "copy", Why: "there is no cut before it has fired"},
+	{Step: "*/await-cut", Flag: "until", Why: "it is always cut"},
+	{Step: "*/await-cut", Flag: "copy", Why: "it is where the copy is found"},
+	{Step: "*/await-cut", Flag: "pvc-only", Why: "the cut is seen on the VolumeSnapshot alone"},
+	{Step: "*/await-cut", Flag: "fire", Why: "copytrigger-fire-trigger does it"},
+	{Step: "*/await-cut", Flag: "after", Why: "only what fires has the gate"},
+	{Step: "*/await-completed", Flag: "until", Why: "copytrigger-await-cut is that with cut"},
+	{Step: "*/await-completed", Flag: "fire", Why: "copytrigger-fire-and-await is that with --fire"},
+	{Step: "*/await-completed", Flag: "after", Why: "only what fires has the gate"},
+}
+
+// parameter is a flag that gets the value of a parameter, list is an array parameter that
+// gives whole arguments.
+var (
+	parameter = regexp.MustCompile(`^--([a-z-]+)=\$\(params\.`)
+	list      = regexp.MustCompile(`^\$\(params\.([a-z-]+)\[\*\]\)$`)
+)
+
+// passed returns the flags of a step whose value is a parameter.
+func passed(step v1.Step) []string {
+	var flags []string
+	for _, arg := range step.Args {
+		if m := parameter.FindStringSubmatch(arg); m != nil {
+			flags = append(flags, m[1])
+		}
+		if m := list.FindStringSubmatch(arg); m != nil {
+			flags = append(flags, strings.TrimSuffix(m[1], "s")) // pvcs, steps
+		}
+	}
+	for _, e := range step.Env {
+		if name, is := strings.CutPrefix(e.Name, "COPYTRIGGER_"); is && strings.Contains(e.Value, "$(params.") {
+			flags = append(flags, strings.ReplaceAll(strings.ToLower(name), "_", "-"))
+		}
+	}
+	return flags
+}
+
+// offered returns the StepActions, and the Tasks that run one step and nothing of the user's
+// beside it. Of the others each picks what its run needs.
+func offered(t *testing.T, s *shipped) []yamltest.Step {
+	t.Helper()
+	var steps []yamltest.Step
+	add := func(kind, name string, step v1.Step) {
+		name = kind + "/" + strings.TrimPrefix(name, "copytrigger-")
+		steps = append(steps, yamltest.Step{Name: name, Flags: yamltest.FlagsOf(t, step.Args[0]), Passed: passed(step)})
+	}
+	for name, action := range s.actions {
+		add("StepAction", name, v1.Step{Args: action.Spec.Args, Env: action.Spec.Env})
+	}
+	for name, task := range s.tasks {
+		spec, problems := merge(s, task)
+		yamltest.None(t, problems)
+		own := slices.DeleteFunc(spec.Steps, func(step v1.Step) bool { return step.Args[0] == "install" })
+		if len(own) == 1 {
+			add("Task", name, own[0])
+		}
+	}
+	return steps
+}
+
+// Every flag of a step is a parameter, or an exception.
+func TestFlagsAreParameters(t *testing.T) {
+	steps := offered(t, applied(t))
+	if len(steps) < 15 {
+		t.Errorf("there are only %d steps", len(steps))
+	}
+	yamltest.None(t, yamltest.Disparities(steps, notParameters))
+	steps[0].Flags = append(steps[0].Flags, "new")
+	yamltest.Some(t, yamltest.Disparities(steps, notParameters), steps[0].Name+": --new is neither")
+}

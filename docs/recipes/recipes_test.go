@@ -194,7 +194,7 @@ func TestCommandLines(t *testing.T) {
 		if got := code(args); got != 3 {
 			t.Errorf("%q: exit code %d", args, got)
 		}
-		if got := code(append(args, "--no-such-flag")); got != 2 {
+		if got := code(append(args, "--no-such-flag")); got != 64 {
 			t.Errorf("a flag that is unknown: exit code %d", got)
 		}
 	})

@@ -63,8 +63,8 @@ type Commands struct {
 // Quiesce runs the first command.
 func (c Commands) Quiesce(ctx context.Context) error { return c.On.RunUntil(ctx) }
 
-// Alone: no command knows whose freeze it ends.
-func (c Commands) Alone() bool { return false }
+// UnquiesceIsScoped reports false: no command knows whose freeze it ends.
+func (c Commands) UnquiesceIsScoped() bool { return false }
 
 // Lost gives nothing.
 func (c Commands) Lost() <-chan error { return nil }

@@ -182,5 +182,5 @@ func (h *Hold) Unquiesce(ctx context.Context) error {
 	}
 }
 
-// Alone: a session's lock is its own.
-func (h *Hold) Alone() bool { return true }
+// UnquiesceIsScoped reports true: a session's lock is its own.
+func (h *Hold) UnquiesceIsScoped() bool { return true }

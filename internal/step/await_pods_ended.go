@@ -6,74 +6,53 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/copytrigger/copytrigger/internal/kube"
 	"github.com/copytrigger/copytrigger/internal/outcome"
 	"github.com/copytrigger/copytrigger/internal/pods"
-	"github.com/copytrigger/copytrigger/internal/result"
 )
 
-// AwaitPodsEnded waits until no pod with these labels can run anything any more. It is for
-// the clean-up after a run that was cancelled: its pod still has its grace period, and
-// could quiesce after the clean-up's unquiesce. A timeout of 0 looks once.
-func (s Step) AwaitPodsEnded(ctx context.Context, selector string, timeout time.Duration) (result.Values, error) {
-	ctx, cancel := limit(ctx, timeout)
+// AwaitPodsEndedOptions are those of [Step.AwaitPodsEnded].
+type AwaitPodsEndedOptions struct {
+	Selector string        // labels of the pods
+	Timeout  time.Duration // 0 looks once
+}
+
+// AwaitPodsEnded waits until no pod with these labels can run anything any more. It is for the
+// cleanup after a run that was cancelled: its pod still has its grace period, and could quiesce
+// after the cleanup's unquiesce.
+func (s Step) AwaitPodsEnded(ctx context.Context, o AwaitPodsEndedOptions) error {
+	ctx, cancel := limit(ctx, o.Timeout)
 	defer cancel()
-	out, w := s.values(), s.waiter(decider{})
 	var err error
-	if timeout == 0 {
-		err = w.oncePods(ctx, selector)
+	w := newWaiter(s.Log, false, nil)
+	if o.Timeout == 0 {
+		var left string
+		if left, err = s.podsLeft(ctx, o.Selector); err == nil && left != "" {
+			w.reason, err = left, timeUp{0}
+		}
 	} else {
-		err = w.during(ctx, func(ctx context.Context) error { return w.runPods(ctx, selector) })
+		err = w.during(ctx, func(ctx context.Context) error { return s.untilNoPods(ctx, w, o.Selector) })
 	}
 	if err == nil {
-		s.Log.Info(fmt.Sprintf("no pod with the labels %s in namespace %s can run any more", selector, s.Namespace))
+		s.Log.Info(fmt.Sprintf("no pod with the labels %s in namespace %s can run any more", o.Selector, s.Namespace))
 	}
 	err = s.unfired(err, w.why())
 	if ending := (*outcome.Ending)(nil); errors.As(err, &ending) && ending.Outcome == outcome.TimedOut {
-		ending.Hint = fmt.Sprintf("see what they do: kubectl get pods -n %s -l '%s'; or raise --timeout", s.Namespace, selector)
+		ending.Hint = fmt.Sprintf("see what they do: kubectl get pods -n %s -l '%s'; or raise --timeout", s.Namespace, o.Selector)
 	}
-	return out, err
+	return err
 }
 
-// runPods looks when the watch stands, and after each change.
-func (w *waiter) runPods(ctx context.Context, selector string) error {
+func (s Step) untilNoPods(ctx context.Context, w *waiter, selector string) error {
 	w.watch(ctx, func(ctx context.Context, changed func()) error {
-		return w.step.Pods.FollowNotEnded(ctx, selector, changed, w.trouble)
+		return s.Pods.FollowNotEnded(ctx, selector, changed, w.trouble)
 	})
-	for {
-		if err := w.next(ctx); err != nil {
-			return err
-		}
-		var left string
-		err := kube.Retry(ctx, w.trouble, func(ctx context.Context) (err error) {
-			left, err = w.step.podsLeft(ctx, selector)
-			return err
-		})
-		if ctx.Err() != nil {
-			continue
-		}
-		if err != nil || left == "" {
-			return err
-		}
-		w.because(left)
-	}
+	return w.until(ctx, func(ctx context.Context) (bool, string, error) {
+		left, err := retried(ctx, w.trouble, func(ctx context.Context) (string, error) { return s.podsLeft(ctx, selector) })
+		return left == "" && err == nil, left, err
+	})
 }
 
-// oncePods is a wait that does not wait.
-func (w *waiter) oncePods(ctx context.Context, selector string) error {
-	var left string
-	err := w.step.persist(ctx, true, func(ctx context.Context) (err error) {
-		left, err = w.step.podsLeft(ctx, selector)
-		return err
-	})
-	if err != nil || left == "" {
-		return err
-	}
-	w.reason = left
-	return timeUp{0}
-}
-
-// podsLeft says which pods are waited for; "" if none is.
+// podsLeft names the pods that are waited for; "" if there is none.
 func (s Step) podsLeft(ctx context.Context, selector string) (string, error) {
 	found, err := s.Pods.NotEnded(ctx, selector)
 	if err != nil || len(found) == 0 {

@@ -2,68 +2,76 @@ package step
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/copytrigger/copytrigger/internal/handshake"
 	"github.com/copytrigger/copytrigger/internal/kube"
 	"github.com/copytrigger/copytrigger/internal/outcome"
-	"github.com/copytrigger/copytrigger/internal/result"
 )
 
+// AwaitWaitingOptions are those of [Step.AwaitWaiting].
+type AwaitWaitingOptions struct {
+	Run      string
+	UntilCut bool          // the application is to run again at the cut; needs copyMethod Snapshot
+	Timeout  time.Duration // 0 looks once
+}
+
+// Waiting is a claim that VolSync waits on.
+type Waiting struct {
+	Trigger handshake.Trigger // to fire
+	Since   string            // when VolSync began to wait, as it says
+	Source  string            // the ReplicationSource; "" with claim-only
+}
+
 // AwaitWaiting waits until VolSync waits for the trigger, so that the application may be
-// quiesced, and gives the trigger to fire. Whatever would make the later steps fail is
-// refused here, while nothing is frozen yet. A timeout of 0 looks once. With Lock it ends
-// by locking the claim.
-func (s Step) AwaitWaiting(ctx context.Context, run string, timeout time.Duration) (result.Values, error) {
-	ctx, cancel := limit(ctx, timeout)
+// quiesced, and locks the claim. Whatever would make the later steps fail is refused here,
+// while nothing is frozen yet.
+func (s Step) AwaitWaiting(ctx context.Context, o AwaitWaitingOptions) (Waiting, error) {
+	ctx, cancel := limit(ctx, o.Timeout)
 	defer cancel()
-	out := s.values()
-	for _, name := range []string{"trigger", "waiting-since", "replication-source"} {
-		out.Set(name, "")
+	if err := s.mayFire(ctx, o.Timeout == 0); err != nil {
+		return Waiting{}, s.unfired(err, "")
 	}
-	if err := s.mayFire(ctx, timeout == 0); err != nil {
-		return out, s.unfired(err, "")
-	}
+	var found Waiting
 	cautioned := false
-	reason, err := s.wait(ctx, timeout == 0, decider{decide: func(ctx context.Context, st state) (bool, string, error) {
+	reason, err := s.wait(ctx, o.Timeout == 0, wait{decide: func(ctx context.Context, st state) (bool, string, error) {
 		if !cautioned {
 			cautioned = true
-			for _, c := range handshake.Cautions(st.world) {
-				s.Log.Warn(s.subject() + ": " + c)
-			}
+			s.warnOf(st.world)
 		}
-		if no := handshake.NoCut(st.world); s.UntilCut && no.Outcome != outcome.OK {
+		if no := handshake.NoCut(st.world); o.UntilCut && no.Outcome != outcome.OK {
 			return true, no.Why, s.ending(no)
 		}
-		d := handshake.Await(st.world, run)
-		if l := handshake.Lock(st.world.Claim, run); s.Lock && d.Do != handshake.Write && l.Do == handshake.End {
-			return true, l.Why, s.ending(l)
-		}
-		switch d.Do {
-		case handshake.Write:
-			return false, "for the take-back of this run's trigger", s.takeBack(ctx, run)
-		case handshake.End:
-			if d.Outcome == outcome.OK && s.Lock {
-				if soon, err := s.lock(ctx, run, timeout == 0); err != nil || soon != "" {
-					return false, s.subject() + ": " + soon, err
-				}
-			}
-			if d.Outcome == outcome.OK {
-				out.Set("trigger", handshake.NewTrigger(run, d.Wait).String())
-				out.Set("waiting-since", d.Wait.Since)
-				out.Set("replication-source", sourceName(st.world))
-			}
+		d := handshake.Await(st.world, o.Run)
+		switch {
+		case d.Do == handshake.Write:
+			return false, "for the take-back of this run's trigger", s.takeBack(ctx, o.Run)
+		case d.Do == handshake.Look:
+			return false, s.subject() + ": " + d.Why, nil
+		case d.Outcome != outcome.OK:
 			return true, d.Why, s.ending(d)
 		}
-		return false, s.subject() + ": " + d.Why, nil
+		l, err := s.lock(ctx, o.Run, o.Timeout == 0)
+		if err != nil || l.Do == handshake.Look {
+			return false, s.subject() + ": " + l.Why, err
+		}
+		found = Waiting{handshake.NewTrigger(o.Run, d.Wait), d.Wait.Since, sourceName(st.world)}
+		return true, d.Why, nil
 	}})
-	return out, s.unfired(err, reason)
+	return found, s.unfired(err, reason)
+}
+
+func (s Step) warnOf(w handshake.World) {
+	for _, c := range handshake.Cautions(w) {
+		s.Log.Warn(s.subject() + ": " + c)
+	}
 }
 
 // mayFire asks for the permission that fire-trigger and disarm will need. Only a clear no
 // counts: there are admission webhooks that refuse whatever is only a try.
 func (s Step) mayFire(ctx context.Context, once bool) error {
-	err := s.persist(ctx, once, func(ctx context.Context) error { return s.Claims.MayAnnotate(ctx, s.Claim) })
+	err := s.persist(ctx, unless(once), func(ctx context.Context) error { return s.Claims.MayAnnotate(ctx, s.Claim) })
 	if err != nil && kube.IsInvalid(err) {
 		s.Log.Warn(s.subject() + ": not checked whether it may be annotated: " + err.Error())
 		return nil
@@ -74,9 +82,9 @@ func (s Step) mayFire(ctx context.Context, once bool) error {
 // takeBack is the disarm of an attempt of this run that finds the trigger of an earlier
 // one in flight. Whatever it changes is an event, after which we look again.
 func (s Step) takeBack(ctx context.Context, run string) error {
-	ctx, cancel := lastly(ctx)
+	ctx, cancel := afterwards(ctx)
 	defer cancel()
-	d, err := s.giveBack(ctx, lenient, func(c handshake.Claim) change { return change{Decision: handshake.Disarm(c, run), lock: c.LockedBy} })
+	d, err := s.giveBack(ctx, loop{passes: lenient}, &handshake.Disarming{Run: run})
 	switch {
 	case err != nil:
 		return s.undecided(err, run)
@@ -85,6 +93,46 @@ func (s Step) takeBack(ctx context.Context, run string) error {
 		return nil
 	}
 	return s.ending(d)
+}
+
+// lock locks the claim for the run. A decision to look again says what there is to wait for
+// before it can be locked. If it fails, the claim is not locked: neither by a write whose reply
+// was lost, nor by one that a signal came in the middle of.
+func (s Step) lock(ctx context.Context, run string, once bool) (handshake.Decision, error) {
+	l := handshake.Locking{Run: run}
+	d, err := s.apply(ctx, loop{passes: unless(once), whole: true}, &l)
+	locked := err == nil && d.Do != handshake.Look && d.Outcome == outcome.OK
+	switch {
+	case locked && ctx.Err() != nil:
+		err = context.Cause(ctx)
+		s.fenceLock(ctx, run)
+	case err != nil && l.Doubt():
+		s.fenceLock(ctx, run)
+	case err == nil && d.Do == handshake.End:
+		err = s.ending(d)
+	}
+	return d, err
+}
+
+// fenceLock makes sure that the run has no lock on the claim, not even by a write that is under
+// way: it changes the claim, and takes off what is there then.
+func (s Step) fenceLock(ctx context.Context, run string) {
+	ctx, cancel := afterwards(ctx)
+	defer cancel()
+	w := handshake.Disarming{Run: run, Lock: handshake.LockForCleanup}
+	_, err := s.apply(ctx, loop{passes: lenient}, &w)
+	if err == nil {
+		_, err = s.apply(ctx, loop{passes: lenient}, &handshake.Unlocking{Run: run})
+	}
+	if err != nil {
+		s.Log.Warn(fmt.Sprintf("%s: the claim may be locked by this run, which ends: %v", s.subject(), err),
+			"hint", s.unlockCommand(run))
+	}
+}
+
+// unlockCommand is the command that takes the run's lock off.
+func (s Step) unlockCommand(run string) string {
+	return fmt.Sprintf("copytrigger unlock -n %s --pvc %s --run-id %s", s.Namespace, s.Claim, run)
 }
 
 func sourceName(w handshake.World) string {

@@ -7,22 +7,19 @@ import (
 
 	"github.com/copytrigger/copytrigger/internal/handshake"
 	"github.com/copytrigger/copytrigger/internal/outcome"
-	"github.com/copytrigger/copytrigger/internal/result"
 )
 
-func awaitWaiting(timeout time.Duration) func(context.Context, Step) (result.Values, error) {
-	return func(ctx context.Context, s Step) (result.Values, error) {
-		return s.AwaitWaiting(ctx, run, timeout)
+func awaitWaiting(timeout time.Duration) func(context.Context, Step) (any, error) {
+	return func(ctx context.Context, s Step) (any, error) {
+		return s.AwaitWaiting(ctx, AwaitWaitingOptions{Run: run, Timeout: timeout})
 	}
 }
 
 // wantTrigger checks the results of a wait that was found.
 func (p *play) wantTrigger(t *testing.T, since string) {
 	t.Helper()
-	for name, want := range map[string]string{"outcome": "ok", "pvc": "app/data", "trigger": p.made().String(), "waiting-since": since, "replication-source": "rs"} {
-		if got := p.values.Get(name); got != want {
-			t.Errorf("got result %s %q, want %q", name, got, want)
-		}
+	if want := (Waiting{p.made(), since, "rs"}); p.result != want {
+		t.Errorf("got %+v, want %+v", p.result, want)
 	}
 }
 
@@ -56,8 +53,8 @@ func TestAwaitWaitingFindsTheWait(t *testing.T) {
 			if p.took < c.took || p.took > c.took+maxRetry {
 				t.Errorf("took %s, want %s", p.took, c.took)
 			}
-			if n := p.count("patch pvc"); n != 0 {
-				t.Errorf("%d writes", n)
+			if n := p.count("patch pvc"); n != 1 {
+				t.Errorf("%d writes, want that of the lock", n)
 			}
 		})
 	}
@@ -108,8 +105,8 @@ func TestAwaitWaitingGivesUp(t *testing.T) {
 			if p.took != c.took {
 				t.Errorf("took %s, want %s", p.took, c.took)
 			}
-			if got := p.values.Get("trigger"); got != "" {
-				t.Errorf("got trigger %q, want none", got)
+			if p.result != (Waiting{}) {
+				t.Errorf("got %+v, want nothing", p.result)
 			}
 		})
 	}

@@ -8,47 +8,76 @@ import (
 	"github.com/copytrigger/copytrigger/internal/handshake"
 	"github.com/copytrigger/copytrigger/internal/kube"
 	"github.com/copytrigger/copytrigger/internal/outcome"
-	"github.com/copytrigger/copytrigger/internal/result"
 )
 
-// Disarm gives back any trigger of the run that VolSync has not recorded. It needs
-// nothing of an earlier step, and to do it again is success; the outcome says what there
-// was to do. It fails only where it cannot be sure that nothing stays armed. What
-// still lives of a run that has locked the claim can fire no more after it, not even by a
-// write that is under way. With keepOut it locks a claim that nobody has locked:
-// no run may quiesce it until the application is let go.
-func (s Step) Disarm(ctx context.Context, run string, keepOut bool, timeout time.Duration) (result.Values, error) {
-	out, _, err := s.disarm(ctx, run, keepOut, timeout)
-	return out, err
+// DisarmOptions are those of [Step.Disarm].
+type DisarmOptions struct {
+	Run     string
+	Timeout time.Duration // 0 tries once
 }
 
-// disarm tells also how the claim was found.
-func (s Step) disarm(ctx context.Context, run string, keepOut bool, timeout time.Duration) (_ result.Values, found handshake.Claim, _ error) {
-	ctx, cancel := limit(ctx, timeout)
+// Disarmed is a claim on which nothing of a run is armed.
+type Disarmed struct {
+	Outcome outcome.Outcome // what there was to do
+	Lock    Whose           // the lock that was found; "" if the claim could not be read
+	By      handshake.Lock  // that lock
+}
+
+// Whose says whose lock is on a claim, in a word that a pipeline can decide by.
+type Whose string
+
+// Whose lock it is. That of a cleanup of the run is nobody's: there was none when it came.
+const (
+	Nobodys  Whose = "none"
+	Own      Whose = "own"
+	Anothers Whose = "other" // or the claim is not there, or may not be read
+)
+
+func whose(l handshake.Lock, run string) Whose {
+	switch {
+	case l.State == handshake.Free || l == handshake.Lock{Run: run, State: handshake.Cleanup}:
+		return Nobodys
+	case l.Of(run):
+		return Own
+	}
+	return Anothers
+}
+
+// Disarm gives back any trigger of the run that VolSync has not recorded, and locks the claim
+// for the cleanup: until unlock, nothing of the run can fire, not even by a write that is under
+// way, and no other run can quiesce. It needs nothing of an earlier step, and to do it again is
+// success; the outcome says what there was to do. It fails only where it cannot be sure that
+// nothing stays armed.
+func (s Step) Disarm(ctx context.Context, o DisarmOptions) (Disarmed, error) {
+	ctx, cancel := limit(ctx, o.Timeout)
 	defer cancel()
-	out := s.values()
-	out.Set("lock", "")
-	seen := false
-	d, err := s.giveBack(ctx, func(err error) bool { return timeout != 0 && kube.Passing(err) }, func(c handshake.Claim) change {
-		found, seen = c, true
-		out.Set("lock", lockedBy(c, run))
-		return change{handshake.Disarm(c, run), handshake.Mark(c, run, keepOut), c.LockedBy == run}
-	})
-	if err == nil {
-		out.Set("outcome", string(d.Outcome))
-		s.Log.Info(s.subject() + ": " + d.Why)
-		return out, found, nil
-	}
-	var refused *outcome.Ending
-	if errors.As(s.unfired(err, ""), &refused) && refused.Outcome == outcome.Refused && (d.Do != handshake.Write || kube.IsNotFound(err)) {
-		if !seen && (kube.IsNotFound(err) || kube.IsForbidden(err)) {
-			// A run that was given the wrong name has quiesced nothing, but another may have. Of a
-			// Role with resourceNames a wrong name is forbidden. A claim that pods use is not deleted
-			// before they are.
-			out.Set("lock", "other")
-			refused.Hint += "; if this is the claim of an application that is quiesced, unquiesce by hand"
+	var found Disarmed
+	look := func(ctx context.Context) (state, error) {
+		st, err := s.lookAtClaim(ctx)
+		if err == nil {
+			found.By = st.world.Claim.Lock
+			found.Lock = whose(found.By, o.Run)
 		}
-		return out, found, refused
+		return st, err
 	}
-	return out, found, s.undecided(err, run)
+	w := handshake.Disarming{Run: o.Run, Lock: handshake.LockForCleanup}
+	d, err := s.giveBack(ctx, loop{passes: unless(o.Timeout == 0), look: look}, &w)
+	if err == nil {
+		found.Outcome = d.Outcome
+		s.Log.Info(s.subject() + ": " + d.Why)
+		return found, nil
+	}
+	nothingArmed := d.Do != handshake.Write || kube.IsNotFound(err)
+	var refused *outcome.Ending
+	if !errors.As(s.unfired(err, ""), &refused) || refused.Outcome != outcome.Refused || !nothingArmed {
+		return found, s.undecided(err, o.Run)
+	}
+	if found.Lock == "" && (kube.IsNotFound(err) || kube.IsForbidden(err)) {
+		// A run that was given the wrong name has quiesced nothing, but another may have. A Role
+		// with resourceNames forbids a wrong name. A claim that pods use is not deleted before they
+		// are.
+		found.Lock = Anothers
+		refused.Hint += "; if this is the claim of an application that is quiesced, unquiesce by hand"
+	}
+	return found, refused
 }

@@ -7,7 +7,6 @@ import (
 
 	"github.com/copytrigger/copytrigger/internal/handshake"
 	"github.com/copytrigger/copytrigger/internal/outcome"
-	"github.com/copytrigger/copytrigger/internal/result"
 )
 
 func TestDisarm(t *testing.T) {
@@ -34,19 +33,19 @@ func TestDisarm(t *testing.T) {
 		want    want
 		writes  int
 	}{
-		"nothing there":   {nil, "ok", want{outcome: outcome.OK}, 0},
+		"nothing there":   {nil, "ok", want{outcome: outcome.OK}, 1},
 		"not taken":       {armed, "withdrawn", want{outcome: outcome.OK, trigger: "before"}, 1},
 		"no copy before":  {func(p *play) { armed(p); p.annotate(handshake.LatestAnnotation, "") }, "withdrawn", want{outcome: outcome.OK}, 1},
 		"taken":           {taken, "tainted", want{outcome: outcome.OK, trigger: "before"}, 1},
-		"recorded":        {func(p *play) { taken(p); p.completes() }, "ok", want{outcome: outcome.OK, trigger: other.String()}, 0},
-		"somebody else's": {func(p *play) { p.annotate(handshake.TriggerAnnotation, "run-2.0123456789abcdef") }, "ok", want{outcome: outcome.OK, trigger: "run-2.0123456789abcdef"}, 0},
+		"recorded":        {func(p *play) { taken(p); p.completes() }, "ok", want{outcome: outcome.OK, trigger: other.String()}, 1},
+		"somebody else's": {func(p *play) { p.annotate(handshake.TriggerAnnotation, "run-2.0123456789abcdef") }, "ok", want{outcome: outcome.OK, trigger: "run-2.0123456789abcdef"}, 1},
 		"a conflict": {then(armed, func(p *play) func(string) error {
 			return once("patch pvc", func() error { p.annotate("a", "b"); return nil })
 		}, nil), "withdrawn", want{outcome: outcome.OK, trigger: "before"}, 2},
 		"VolSync is quicker": {then(armed, func(p *play) func(string) error { return once("patch pvc", func() error { p.takes(); return nil }) }, nil), "tainted", want{outcome: outcome.OK, trigger: "before"}, 2},
 		"VolSync is done first": {then(armed, func(p *play) func(string) error {
 			return once("patch pvc", func() error { p.takes(); p.completes(); return nil })
-		}, nil), "ok", want{outcome: outcome.OK, trigger: other.String()}, 1},
+		}, nil), "ok", want{outcome: outcome.OK, trigger: other.String()}, 2},
 		"reply lost":        {then(armed, nil, lost), "withdrawn", want{outcome: outcome.OK, trigger: "before"}, 1},
 		"taken, reply lost": {then(taken, nil, lost), "tainted", want{outcome: outcome.OK, trigger: "before"}, 1},
 		"taken, reply lost, and VolSync is done": {func(p *play) {
@@ -55,23 +54,25 @@ func TestDisarm(t *testing.T) {
 		}, "tainted", want{outcome: outcome.OK, trigger: "before"}, 1},
 		"request lost, then taken, then taken back by another": {then(armed, func(p *play) func(string) error {
 			return once("patch pvc", func() error { p.takes(); p.annotate(handshake.TriggerAnnotation, "before"); return away })
-		}, nil), "tainted", want{outcome: outcome.OK, trigger: "before"}, 1},
+		}, nil), "tainted", want{outcome: outcome.OK, trigger: "before"}, 2},
 		"request lost": {then(armed, lost, nil), "withdrawn", want{outcome: outcome.OK, trigger: "before"}, 2},
 		"request lost, and VolSync is done": {then(armed, func(p *play) func(string) error {
 			return once("patch pvc", func() error { p.takes(); p.completes(); return away })
-		}, nil), "ok", want{outcome: outcome.OK, trigger: other.String()}, 1},
+		}, nil), "ok", want{outcome: outcome.OK, trigger: other.String()}, 2},
 		"no such claim":                   {func(p *play) { p.claim = nil }, "", want{outcome.Refused, []string{"is not there"}, "check --pvc", ""}, 0},
 		"may not read":                    {func(p *play) { p.faults(always(forbidden, "get pvc"), nil) }, "", want{outcome.Refused, []string{"not yours"}, `grant the verb "get"`, ""}, 0},
-		"may not write, nothing to write": {func(p *play) { p.faults(always(forbidden, "patch pvc"), nil) }, "ok", want{outcome: outcome.OK}, 0},
+		"may not write, nothing to write": {func(p *play) { p.faults(always(forbidden, "patch pvc"), nil) }, "ok", want{outcome: outcome.OK}, 1},
 		"may not write": {then(armed, func(p *play) func(string) error { return always(forbidden, "patch pvc") }, nil), "",
-			want{outcome.Tainted, []string{"cannot make sure", "not yours"}, `grant the verb "patch"`, other.String()}, 1},
+			want{outcome.Tainted, []string{"cannot make sure", "not yours"}, `grant the verb "patch"`, other.String()}, 2},
 		"server gone": {then(armed, func(p *play) func(string) error { return always(away) }, nil), "",
 			want{outcome.Tainted, []string{"cannot make sure that no trigger of run run-1 stays armed", "timed out after 20s", "the server is away"}, "copytrigger disarm -n app --pvc data --run-id run-1", other.String()}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := on(t, c.prepare, func(ctx context.Context, s Step) (result.Values, error) { return s.Disarm(ctx, run, false, timeout) }, nil)
+			p := on(t, c.prepare, func(ctx context.Context, s Step) (any, error) {
+				return s.Disarm(ctx, DisarmOptions{Run: run, Timeout: timeout})
+			}, nil)
 			p.wants(t, c.want)
-			if got := p.values.Get("outcome"); c.result != "" && got != c.result {
+			if got := p.result.(Disarmed).Outcome; string(got) != c.result {
 				t.Errorf("got result %v, want %s", got, c.result)
 			}
 			if n := p.count("patch pvc"); n != c.writes {
@@ -86,21 +87,23 @@ func TestDisarm(t *testing.T) {
 
 func TestDisarmAgain(t *testing.T) {
 	p := on(t, func(p *play) { p.annotate(handshake.TriggerAnnotation, other.String()) },
-		func(ctx context.Context, s Step) (result.Values, error) {
-			if v, err := s.Disarm(ctx, run, false, time.Minute); err != nil {
+		func(ctx context.Context, s Step) (any, error) {
+			if v, err := s.Disarm(ctx, DisarmOptions{Run: run, Timeout: time.Minute}); err != nil {
 				return v, err
 			}
-			return s.Disarm(ctx, run, false, time.Minute)
+			return s.Disarm(ctx, DisarmOptions{Run: run, Timeout: time.Minute})
 		}, nil)
 	p.wants(t, want{outcome: outcome.OK, trigger: "before"})
-	if got := p.values.Get("outcome"); got != "ok" || p.count("patch pvc") != 1 {
-		t.Errorf("got result %v after %d writes, want ok after 1", got, p.count("patch pvc"))
+	if got := p.result.(Disarmed).Outcome; got != outcome.OK || p.count("patch pvc") != 1 {
+		t.Errorf("got %s after %d writes, want ok after 1", got, p.count("patch pvc"))
 	}
 }
 
 func TestDisarmTriesOnce(t *testing.T) {
 	p := on(t, func(p *play) { p.faults(always(away), nil) },
-		func(ctx context.Context, s Step) (result.Values, error) { return s.Disarm(ctx, run, false, 0) }, nil)
+		func(ctx context.Context, s Step) (any, error) {
+			return s.Disarm(ctx, DisarmOptions{Run: run, Timeout: 0})
+		}, nil)
 	p.wants(t, want{outcome.Tainted, []string{"cannot make sure", "the server is away"}, "copytrigger disarm", ""})
 	if len(p.requests) != 1 || p.took != 0 {
 		t.Errorf("%d requests in %s, want 1 at once", len(p.requests), p.took)

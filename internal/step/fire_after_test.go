@@ -36,16 +36,13 @@ func TestFireTriggerAfterQuiesce(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			p := fire(t, 30*time.Second, func(p *play) { p.step.After = file }, nil)
+			p := fire(t, 30*time.Second, func(p *play) { p.after = file }, nil)
 			p.wants(t, c.want)
 			if c.want.outcome != outcome.OK && len(p.requests) > 0 {
 				t.Errorf("asked %q", p.requests)
 			}
-			if got := p.values.Get("trigger"); got != waitingTrigger(t) {
-				t.Errorf("got the result trigger %q", got)
-			}
-			if got := p.values.Get("fired-at"); (got != "") != (c.want.outcome == outcome.OK) {
-				t.Errorf("got fired-at %q", got)
+			if at := p.result.(Fired).At; at.IsZero() == (c.want.outcome == outcome.OK) {
+				t.Errorf("fired at %s", at)
 			}
 		})
 	}

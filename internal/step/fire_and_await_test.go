@@ -9,19 +9,30 @@ import (
 
 	"github.com/copytrigger/copytrigger/internal/handshake"
 	"github.com/copytrigger/copytrigger/internal/outcome"
-	"github.com/copytrigger/copytrigger/internal/result"
 )
+
+type firedAndCopied struct {
+	fired  Fired
+	copied Copied
+}
 
 // fireAndAwait does both on a claim that VolSync waits on.
 func fireAndAwait(t *testing.T, prepare, events func(*play)) *play {
-	var trigger handshake.Trigger
+	var (
+		trigger handshake.Trigger
+		after   string
+	)
 	return on(t, func(p *play) {
 		trigger = p.made()
+		lockedFor(run)(p)
+		defer func() { after = p.after }()
 		if prepare != nil {
 			prepare(p)
 		}
-	}, func(ctx context.Context, s Step) (result.Values, error) {
-		return s.FireAndAwait(ctx, trigger, freeze, ack)
+	}, func(ctx context.Context, s Step) (any, error) {
+		f, c, err := s.FireAndAwait(ctx, FireTriggerOptions{Trigger: trigger, After: after},
+			AwaitCompletedOptions{Trigger: trigger, Timeout: freeze, Ack: ack})
+		return firedAndCopied{f, c}, err
 	}, events)
 }
 
@@ -32,10 +43,8 @@ func TestFireAndAwait(t *testing.T) {
 	if n := p.count("patch pvc"); n != 1 {
 		t.Errorf("%d writes, want the trigger's alone", n)
 	}
-	for _, name := range []string{"trigger", "fired-at", "cut-time", "copy-seconds"} {
-		if got := p.values.Get(name); got == nil || name != "cut-time" && got == "" {
-			t.Errorf("got the result %s %v", name, got)
-		}
+	if got := p.result.(firedAndCopied); got.fired.At.IsZero() || got.copied.Took != p.took {
+		t.Errorf("got %+v", got)
 	}
 }
 
@@ -53,7 +62,7 @@ func TestFireAndAwaitThatEndsBadly(t *testing.T) {
 		outcome         outcome.Outcome
 		armed           bool
 	}{
-		"quiesce failed":     {func(p *play) { p.step.After = failed }, nil, outcome.Refused, false},
+		"quiesce failed":     {func(p *play) { p.after = failed }, nil, outcome.Refused, false},
 		"set already":        {set, nil, outcome.Unverified, false},
 		"set and recorded":   {func(p *play) { set(p); p.takes(); p.completes() }, nil, outcome.Unverified, true},
 		"nobody reacts":      {nil, nil, outcome.Withdrawn, false},
@@ -70,10 +79,8 @@ func TestFireAndAwaitThatEndsBadly(t *testing.T) {
 			if got := p.trigger(); (got == mine) != c.armed {
 				t.Errorf("the trigger is %q", got)
 			}
-			for _, name := range []string{"trigger", "fired-at", "cut-time", "copy-seconds"} {
-				if p.values.Get(name) == nil {
-					t.Errorf("there is no result %s", name)
-				}
+			if got := p.result.(firedAndCopied).copied; got != (Copied{}) {
+				t.Errorf("got the copy %+v", got)
 			}
 		})
 	}

@@ -40,7 +40,7 @@ func TestFireTriggerStopped(t *testing.T) {
 		}, 0, want{outcome.Withdrawn, []string{"stopped by SIGTERM"}, "", "before"}, 1, 0},
 		"reply lost, applied, then the server": {func(p *play) {
 			p.faults(nil, once("patch pvc", func() error { gone(p); return away }))
-		}, 0, want{outcome.Tainted, []string{"timed out after 30s", "cannot make sure", "the server is away"}, "copytrigger disarm", mine}, 1, 30*time.Second + surrenderLimit},
+		}, 0, want{outcome.Tainted, []string{"timed out after 30s", "cannot make sure", "the server is away"}, "copytrigger disarm", mine}, 1, 30*time.Second + giveBackLimit},
 		"reply lost, applied, then the server for a while": {func(p *play) {
 			p.faults(nil, once("patch pvc", func() error { gone(p); time.AfterFunc(31*time.Second, func() { p.faults(nil, nil) }); return away }))
 		}, 0, want{outcome.Withdrawn, []string{"timed out after 30s", "taken back"}, "", "before"}, 2, 0},
@@ -50,7 +50,7 @@ func TestFireTriggerStopped(t *testing.T) {
 				time.AfterFunc(31*time.Second, func() { p.faults(nil, nil) })
 				return away
 			}), 0,
-			want{outcome.TimedOut, []string{"timed out after 30s", "the server is away"}, "has fired nothing", ""}, 1, 0},
+			want{outcome.TimedOut, []string{"timed out after 30s", "the server is away"}, "has fired nothing", ""}, 2, 0},
 		"server away":           {func(p *play) { gone(p) }, 0, want{outcome.TimedOut, []string{"timed out after 30s", "the server is away"}, "has fired nothing", ""}, 0, 30 * time.Second},
 		"server away, one look": {func(p *play) { gone(p) }, -1, want{outcome.Failed, []string{"the server is away"}, "", ""}, 0, 0},
 		"server hangs at the write": {func(p *play) {
@@ -76,7 +76,7 @@ func TestFireTriggerStopped(t *testing.T) {
 
 // A pod has 30 s between SIGTERM and SIGKILL.
 func TestGivingUpFitsIntoAPodsEnd(t *testing.T) {
-	if all := writeLimit + surrenderLimit; all >= 30*time.Second {
+	if all := writeLimit + giveBackLimit; all >= 30*time.Second {
 		t.Errorf("a write and a surrender take up to %s", all)
 	}
 }

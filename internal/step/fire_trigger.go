@@ -8,116 +8,103 @@ import (
 
 	"github.com/copytrigger/copytrigger/internal/exitfile"
 	"github.com/copytrigger/copytrigger/internal/handshake"
-	"github.com/copytrigger/copytrigger/internal/kube"
 	"github.com/copytrigger/copytrigger/internal/outcome"
-	"github.com/copytrigger/copytrigger/internal/result"
 )
 
-// writeLimit bounds one write, which a signal does not interrupt: it would leave open
-// whether the trigger is set.
-const writeLimit = 10 * time.Second
+// FireTriggerOptions are those of [Step.FireTrigger].
+type FireTriggerOptions struct {
+	Trigger handshake.Trigger
+	After   string        // the file with the exit code of quiesce, without whose 0 nothing is fired; "" for none
+	Timeout time.Duration // 0 tries once
+}
 
-// FireTrigger releases VolSync: it sets the trigger, only if what await-waiting saw is
-// still true. To do it again is success.
+// Fired is a trigger that is set.
+type Fired struct {
+	At time.Time // zero: an earlier attempt has set it
+}
+
+// FireTrigger sets the trigger, only if what await-waiting saw is still true, and VolSync
+// copies. To do it again is success.
 //
-// The one doubtful moment is a write whose reply is lost. The next look tells whether it
-// was kept. If there is no next look, because time is up or a signal came, the trigger
-// is given back, and if that fails too the step ends tainted, not as if nothing had
-// happened.
-func (s Step) FireTrigger(ctx context.Context, t handshake.Trigger, timeout time.Duration) (result.Values, error) {
-	ctx, cancel := limit(ctx, timeout)
+// The one doubtful moment is a write whose reply is lost. The next look tells whether it was
+// kept. If there is no next look, because time is up or a signal came, the trigger is given
+// back, and if that fails too the step ends tainted, not as if nothing had happened.
+func (s Step) FireTrigger(ctx context.Context, o FireTriggerOptions) (Fired, error) {
+	ctx, cancel := limit(ctx, o.Timeout)
 	defer cancel()
-	out := s.values()
-	out.Set("trigger", t.String())
-	out.Set("fired-at", "") // stays so where an earlier attempt has fired
-	if err := s.quiesced(); err != nil {
-		return out, err
+	if err := s.afterQuiesce(o.After); err != nil {
+		return Fired{}, err
 	}
-	var wrote, set, doubt bool // set: by an earlier attempt; doubt: about a write, which may be under way still
-	err := s.persist(ctx, timeout == 0, func(ctx context.Context) error {
-		for {
-			st, err := s.lookToFire(ctx, t)
-			if err != nil {
-				return err
-			}
-			d := handshake.Fire(st.world, t)
-			if set = d.Do == handshake.End && d.Outcome == outcome.OK; set {
-				doubt = false
-				s.Log.Info(s.subject() + ": " + d.Why)
-			}
-			if s.Lock {
-				d = handshake.Locked(d, st.world.Claim, t.Run())
-			}
-			if d.Do == handshake.End {
-				return s.ending(d)
-			}
-			if ctx.Err() != nil {
-				return context.Cause(ctx)
-			}
-			err = s.writeWhole(ctx, st, d.Value)
-			wrote = err == nil
-			doubt = doubt && !wrote || err != nil && !kube.Undone(err)
-			if !kube.IsConflict(err) {
-				return err
-			}
-			s.Log.Info("the claim has changed; deciding again: " + err.Error())
-		}
-	})
+	f := handshake.Firing{Trigger: o.Trigger}
+	look := func(ctx context.Context) (state, error) { return s.lookToFire(ctx, f) }
+	d, err := s.apply(ctx, loop{passes: unless(o.Timeout == 0), look: look, whole: true}, &f)
+	if err == nil {
+		err = s.ending(d)
+	}
 	if err == nil {
 		err = context.Cause(ctx)
 	}
 	switch {
-	case err != nil && (wrote || set || doubt):
-		end, refused := s.surrender(ctx, t, handshake.Seen{Fired: wrote || set}, doubt && s.Lock, err), (*outcome.Ending)(nil)
-		if doubt && errors.As(end, &refused) && refused.Outcome == outcome.Refused {
-			return out, s.unfired(err, "") // the write was not kept
-		}
-		return out, end
+	case err != nil && f.MayBeSet():
+		return Fired{}, s.unfire(ctx, f, err)
 	case err != nil:
-		return out, s.unfired(err, "")
-	case wrote:
-		out.Set("fired-at", timestamp(time.Now()))
-		s.Log.Info(s.subject() + ": the trigger " + t.String() + " is set")
+		return Fired{}, s.unfired(err, "")
+	case !f.Wrote():
+		s.Log.Info(s.subject() + ": " + d.Why)
+		return Fired{}, nil
 	}
-	return out, nil
+	s.Log.Info(s.subject() + ": the trigger " + o.Trigger.String() + " is set")
+	return Fired{At: time.Now()}, nil
 }
 
-// lookToFire looks at the claim alone where that answers: a trigger that is set already
-// must not be taken for one that was never set because something else cannot be read.
-func (s Step) lookToFire(ctx context.Context, t handshake.Trigger) (state, error) {
-	st, err := s.lookAtClaim(ctx)
-	if err != nil || s.ClaimOnly {
-		return st, err
+// unfire is the end of a fire-trigger whose trigger is set, or may be.
+func (s Step) unfire(ctx context.Context, f handshake.Firing, why error) error {
+	recorded, err := s.giveUp(ctx, f.GiveUp(), why)
+	var refused *outcome.Ending
+	switch {
+	case recorded:
+		return nil
+	case f.Doubt() && errors.As(err, &refused) && refused.Outcome == outcome.Refused:
+		return s.unfired(why, "") // the write was not kept
 	}
-	if d := handshake.Fire(st.world, t); d.Do == handshake.End && d.Outcome == outcome.OK {
-		return st, nil
+	return err
+}
+
+// Unfire gives the trigger back after a fire-trigger that was well, but for why must not be:
+// its results cannot be left to the next step. It returns nil if VolSync recorded it.
+func (s Step) Unfire(ctx context.Context, t handshake.Trigger, why error) error {
+	_, err := s.giveUp(ctx, handshake.Disarming{
+		Run: t.Run(), Trigger: t, Seen: handshake.Seen{Fired: true}, Lock: handshake.LockLost,
+	}, why)
+	return err
+}
+
+// lookToFire looks at the claim alone where that answers.
+func (s Step) lookToFire(ctx context.Context, f handshake.Firing) (state, error) {
+	st, err := s.lookAtClaim(ctx)
+	if err != nil || s.ClaimOnly || f.ByClaim(st.world.Claim) {
+		return st, err
 	}
 	return s.lookBeside(ctx, st)
 }
 
-// quiesced is the gate for engines that go on after a failed step: without a file that says
-// that quiesce ended well, the application may be running.
-func (s Step) quiesced() error {
-	if s.After == "" {
+// afterQuiesce is the gate for engines that go on after a failed step: without a file that
+// says that quiesce ended well, the application may be running.
+func (s Step) afterQuiesce(file string) error {
+	if file == "" {
 		return nil
 	}
-	exit := exitfile.Read(s.After)
+	exit := exitfile.Read(file)
 	if exit.OK() {
 		return nil
 	}
 	found := exit.Doubt
 	if exit.Ended {
-		found = fmt.Sprintf("%s says %d", s.After, exit.Code)
+		found = fmt.Sprintf("%s says %d", file, exit.Code)
 	}
-	return &outcome.Ending{Outcome: outcome.Refused, Why: s.subject() + ": quiesce did not end with 0, so nothing was fired: " + found,
-		Hint: "see why in the log of quiesce; then unquiesce, and start again with await-waiting"}
-}
-
-// writeWhole sets copy-trigger if the claim still is what was looked at. An error that is not
-// a conflict leaves open whether it was written; the next look tells.
-func (s Step) writeWhole(ctx context.Context, st state, value string) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeLimit)
-	defer cancel()
-	_, err := s.Claims.Annotate(ctx, st.claim, map[string]string{handshake.TriggerAnnotation: value})
-	return err
+	return &outcome.Ending{
+		Outcome: outcome.Refused,
+		Why:     s.subject() + ": quiesce did not end with 0, so nothing was fired: " + found,
+		Hint:    "see why in the log of quiesce; then unquiesce, and start again with await-waiting",
+	}
 }

@@ -8,18 +8,24 @@ import (
 
 	"github.com/copytrigger/copytrigger/internal/handshake"
 	"github.com/copytrigger/copytrigger/internal/outcome"
-	"github.com/copytrigger/copytrigger/internal/result"
 )
 
 // fire fires the trigger that await-waiting has made at the start.
 func fire(t *testing.T, timeout time.Duration, prepare, events func(*play)) *play {
-	var trigger handshake.Trigger
+	var (
+		trigger handshake.Trigger
+		after   string
+	)
 	return on(t, func(p *play) {
 		trigger = p.made()
+		lockedFor(run)(p)
+		defer func() { after = p.after }()
 		if prepare != nil {
 			prepare(p)
 		}
-	}, func(ctx context.Context, s Step) (result.Values, error) { return s.FireTrigger(ctx, trigger, timeout) }, events)
+	}, func(ctx context.Context, s Step) (any, error) {
+		return s.FireTrigger(ctx, FireTriggerOptions{Trigger: trigger, After: after, Timeout: timeout})
+	}, events)
 }
 
 func TestFireTrigger(t *testing.T) {
@@ -49,20 +55,22 @@ func TestFireTrigger(t *testing.T) {
 		"reply lost, not applied": {func(p *play) { p.faults(times(1, always(away, "patch pvc")), nil) }, nil, want{outcome: outcome.OK, trigger: mine}, 2, true},
 		"request lost, then armed by somebody": {func(p *play) {
 			p.faults(once("patch pvc", func() error { p.annotate(handshake.TriggerAnnotation, "else"); return away }), nil)
-		}, nil, want{outcome.Tainted, []string{"PVC app/data: it is armed with the trigger \"else\"", "replaced"}, "one run at a time", "else"}, 1, false},
+		}, nil, want{outcome.Tainted, []string{"PVC app/data: it is armed with the trigger \"else\"", "replaced"}, "one run at a time", "else"}, 2, false},
 		"reply lost, conflict, then armed by somebody": {func(p *play) {
 			writes := 0
 			p.faults(func(request string) error {
 				if request != "patch pvc" {
 					return nil
 				}
-				if writes++; writes == 1 {
+				switch writes++; writes {
+				case 1:
 					return away
+				case 2:
+					p.annotate(handshake.TriggerAnnotation, "else")
 				}
-				p.annotate(handshake.TriggerAnnotation, "else")
 				return nil
 			}, nil)
-		}, nil, want{outcome.Tainted, []string{"replaced"}, "one run at a time", "else"}, 2, false},
+		}, nil, want{outcome.Tainted, []string{"replaced"}, "one run at a time", "else"}, 3, false},
 		"reply not readable, applied": {func(p *play) { p.faults(nil, times(1, always(errors.New("cannot decode"), "patch pvc"))) }, nil,
 			want{outcome.Withdrawn, []string{"cannot decode", "taken back before VolSync took it"}, "", "before"}, 2, false},
 		"no permission": {func(p *play) { p.faults(always(forbidden, "patch pvc"), nil) }, nil,
@@ -75,8 +83,8 @@ func TestFireTrigger(t *testing.T) {
 			if n := p.count("patch pvc"); n != c.writes {
 				t.Errorf("wrote %d times, want %d", n, c.writes)
 			}
-			if got := p.values.Get("fired-at") != ""; got != c.fired {
-				t.Errorf("got fired-at %q, want one: %v", p.values.Get("fired-at"), c.fired)
+			if at := p.result.(Fired).At; at.IsZero() == c.fired {
+				t.Errorf("fired at %s, want a time: %v", at, c.fired)
 			}
 		})
 	}

@@ -10,18 +10,7 @@ import (
 
 	"github.com/copytrigger/copytrigger/internal/handshake"
 	"github.com/copytrigger/copytrigger/internal/outcome"
-	"github.com/copytrigger/copytrigger/internal/result"
 )
-
-// locking is a step of a run that locks.
-func locking(prepare func(*play)) func(*play) {
-	return func(p *play) {
-		p.step.Lock = true
-		if prepare != nil {
-			prepare(p)
-		}
-	}
-}
 
 func lockedFor(by string) func(*play) {
 	return func(p *play) { p.annotate(handshake.LockAnnotation, by) }
@@ -59,20 +48,16 @@ func TestAwaitWaitingLocks(t *testing.T) {
 		}, want{outcome: outcome.Refused, says: []string{"run other has locked"}, hint: "unlock"}, "other"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := on(t, locking(c.prepare), awaitWaiting(time.Hour), nil)
+			p := on(t, c.prepare, awaitWaiting(time.Hour), nil)
 			p.wants(t, c.want)
 			p.wantLock(t, c.lock)
 		})
 	}
-	// Without the flag the lock is nobody's business.
-	p := on(t, lockedFor("other"), awaitWaiting(time.Hour), nil)
-	p.wants(t, want{outcome: outcome.OK})
-	p.wantLock(t, "other")
 }
 
 func TestFireTriggerWantsItsLock(t *testing.T) {
 	for by, want := range map[string]outcome.Outcome{run: outcome.OK, "": outcome.Refused, "other": outcome.Refused} {
-		p := fire(t, time.Minute, locking(lockedFor(by)), nil)
+		p := fire(t, time.Minute, lockedFor(by), nil)
 		if got := p.outcome(); got != want {
 			t.Errorf("locked by %q: got %s, want %s", by, got, want)
 		}
@@ -81,7 +66,7 @@ func TestFireTriggerWantsItsLock(t *testing.T) {
 
 func TestAwaitCompletedWantsItsLock(t *testing.T) {
 	for by, want := range map[string]outcome.Outcome{run: outcome.OK, "": outcome.Unverified, "other": outcome.Unverified} {
-		p := complete(t, freeze, locking(func(p *play) { lockedFor(by)(p); p.takes(); p.completes() }), nil)
+		p := complete(t, freeze, (func(p *play) { lockedFor(by)(p); p.takes(); p.completes() }), nil)
 		if got := p.outcome(); got != want {
 			t.Errorf("locked by %q: got %s, want %s", by, got, want)
 		}
@@ -91,11 +76,11 @@ func TestAwaitCompletedWantsItsLock(t *testing.T) {
 // A fire-trigger that was killed may have its write still under way: who finds no trigger
 // makes sure that it fails, before the application is let go.
 func TestAwaitCompletedThatFindsNoTriggerMarksTheLock(t *testing.T) {
-	p := complete(t, freeze, locking(func(p *play) { lockedFor(run)(p); p.annotate(handshake.TriggerAnnotation, "") }), nil)
+	p := complete(t, freeze, (func(p *play) { lockedFor(run)(p); p.annotate(handshake.TriggerAnnotation, "") }), nil)
 	p.wants(t, want{outcome.Refused, []string{"neither set nor recorded"}, "run fire-trigger first", ""})
 	p.wantLock(t, run+"/lost")
 	// What VolSync has recorded in the last moment stays the run's.
-	p = complete(t, time.Minute, locking(func(p *play) { lockedFor(run)(p); p.takes() }), func(p *play) {
+	p = complete(t, time.Minute, (func(p *play) { lockedFor(run)(p); p.takes() }), func(p *play) {
 		p.faults(once("get pvc", func() error { p.completes(); return nil }), nil)
 	})
 	p.wants(t, want{outcome: outcome.OK, trigger: waitingTrigger(t)})
@@ -124,7 +109,7 @@ func TestUnlock(t *testing.T) {
 		"after a bad end":  {run, file("1"), nil, outcome.Refused, run},
 		"after no end":     {run, dir + "/none", nil, outcome.Refused, run},
 		"lost":             {run + "/lost", file("1"), nil, outcome.Refused, run + "/lost"},
-		"a clean-up's":     {run + "/clean-up", file("1"), nil, outcome.OK, ""}, // the run had quiesced nothing
+		"a cleanup's":     {run + "/cleanup", file("1"), nil, outcome.OK, ""}, // the run had quiesced nothing
 		"changed meanwhile": {run, "", func(p *play) {
 			p.faults(once("patch pvc", func() error { p.annotate("example.com/x", "y"); return nil }), nil)
 		}, outcome.OK, ""},
@@ -138,9 +123,8 @@ func TestUnlock(t *testing.T) {
 				if c.prepare != nil {
 					c.prepare(p)
 				}
-			}, func(ctx context.Context, s Step) (result.Values, error) {
-				s.After = c.after
-				return s.Unlock(ctx, run, time.Minute)
+			}, func(ctx context.Context, s Step) (any, error) {
+				return nil, s.Unlock(ctx, UnlockOptions{Run: run, After: c.after, Timeout: time.Minute})
 			}, nil)
 			if got := p.outcome(); got != c.want {
 				t.Errorf("got %s (%v), want %s", got, p.err, c.want)
@@ -150,11 +134,11 @@ func TestUnlock(t *testing.T) {
 	}
 }
 
-// A clean-up decides by it whether it may unquiesce.
+// A cleanup decides by it whether it may unquiesce.
 func TestDisarmTellsWhoseTheLockIs(t *testing.T) {
-	for by, c := range map[string]struct{ want, left string }{"other/lost": {"other", "other/lost"}, "": {"none", ""}, run: {"own", run + "/lost"}, run + "/lost": {"own", run + "/lost"}, "other": {"other", "other"}} {
+	for by, c := range map[string]struct{ want, left string }{"other/lost": {"other", "other/lost"}, "": {"none", run + "/cleanup"}, run: {"own", run + "/lost"}, run + "/lost": {"own", run + "/lost"}, "other": {"other", "other"}} {
 		p := on(t, lockedFor(by), disarm, nil)
-		if got := p.values.Get("lock"); got != c.want || p.err != nil {
+		if got := p.result.(Disarmed).Lock; string(got) != c.want || p.err != nil {
 			t.Errorf("locked by %q: got %v, %v", by, got, p.err)
 		}
 		p.wantLock(t, c.left)
@@ -169,28 +153,30 @@ func TestDisarmOfNoClaim(t *testing.T) {
 	} {
 		p := on(t, prepare, disarm, nil)
 		p.wants(t, want{outcome: outcome.Refused, says: []string{says}, hint: "unquiesce by hand"})
-		if got := p.values.Get("lock"); got != "other" {
+		if got := p.result.(Disarmed).Lock; got != Anothers {
 			t.Errorf("%s: got lock %v", says, got)
 		}
 	}
 }
 
-func disarm(ctx context.Context, s Step) (result.Values, error) {
-	return s.Disarm(ctx, run, false, time.Minute)
+func disarm(ctx context.Context, s Step) (any, error) {
+	return s.Disarm(ctx, DisarmOptions{Run: run, Timeout: time.Minute})
 }
 
-// With keepOut no run may begin between the look of a clean-up and its unquiesce.
+// With keepOut no run may begin between the look of a cleanup and its unquiesce.
 func TestDisarmKeepsOut(t *testing.T) {
-	keepOut := func(ctx context.Context, s Step) (result.Values, error) { return s.Disarm(ctx, run, true, time.Minute) }
+	keepOut := func(ctx context.Context, s Step) (any, error) {
+		return s.Disarm(ctx, DisarmOptions{Run: run, Timeout: time.Minute})
+	}
 	for by, c := range map[string]struct{ want, left string }{
-		"":                {"none", run + "/clean-up"},
-		run + "/clean-up": {"none", run + "/clean-up"}, // again
-		run:               {"own", run + "/lost"},
-		"other":           {"other", "other"},
-		"other/lost":      {"other", "other/lost"},
+		"":               {"none", run + "/cleanup"},
+		run + "/cleanup": {"none", run + "/cleanup"}, // again
+		run:              {"own", run + "/lost"},
+		"other":          {"other", "other"},
+		"other/lost":     {"other", "other/lost"},
 	} {
 		p := on(t, lockedFor(by), keepOut, nil)
-		if got := p.values.Get("lock"); got != c.want || p.err != nil {
+		if got := p.result.(Disarmed).Lock; string(got) != c.want || p.err != nil {
 			t.Errorf("locked by %q: got %v, %v", by, got, p.err)
 		}
 		p.wantLock(t, c.left)
@@ -216,21 +202,21 @@ func TestDisarmInsistsOnTheMark(t *testing.T) {
 	p.wants(t, want{outcome.Tainted, []string{"cannot make sure", "timed out after 1m0s"}, "copytrigger disarm", ""})
 }
 
-// What an await-waiting finds of another's clean-up goes by: it waits for it.
-func TestAwaitWaitingWaitsForACleanUp(t *testing.T) {
-	p := on(t, locking(lockedFor("other/clean-up")), awaitWaiting(time.Hour), func(p *play) {
+// What an await-waiting finds of another's cleanup goes by: it waits for it.
+func TestAwaitWaitingWaitsForACleanup(t *testing.T) {
+	p := on(t, lockedFor("other/cleanup"), awaitWaiting(time.Hour), func(p *play) {
 		after(time.Minute)
 		p.annotate(handshake.LockAnnotation, "")
 	})
 	p.wants(t, want{outcome: outcome.OK})
 	p.wantLock(t, run)
-	if p.took < time.Minute || p.log.count("the clean-up of run other") == 0 {
+	if p.took < time.Minute || p.log.count("the cleanup of run other") == 0 {
 		t.Errorf("took %s, and said\n%s", p.took, &p.log.b)
 	}
 	// It may come between the look and the lock, too.
-	p = on(t, locking(func(p *play) {
+	p = on(t, (func(p *play) {
 		p.faults(once("patch pvc", func() error {
-			p.annotate(handshake.LockAnnotation, "other/clean-up")
+			p.annotate(handshake.LockAnnotation, "other/cleanup")
 			time.AfterFunc(time.Second, func() { p.annotate(handshake.LockAnnotation, "") })
 			return nil
 		}), nil)
@@ -246,8 +232,8 @@ func TestDisarmOnASlowServer(t *testing.T) {
 			lockedFor(by)(p)
 			p.annotate(handshake.TriggerAnnotation, other.String())
 			p.faults(func(string) error { time.Sleep(9 * time.Second); return nil }, nil)
-		}, func(ctx context.Context, s Step) (result.Values, error) {
-			return s.Disarm(ctx, run, false, 20*time.Second)
+		}, func(ctx context.Context, s Step) (any, error) {
+			return s.Disarm(ctx, DisarmOptions{Run: run, Timeout: 20 * time.Second})
 		}, nil)
 		p.wants(t, want{outcome: outcome.OK, trigger: "before"})
 	}
@@ -274,7 +260,7 @@ func TestDisarmMarksTheLock(t *testing.T) {
 			p := on(t, func(p *play) { armed(p); c.faults(p) }, disarm, nil)
 			p.wants(t, want{outcome: outcome.OK, trigger: "before"})
 			p.wantLock(t, c.lock)
-			if got := p.values.Get("outcome"); got != "withdrawn" || p.count("patch pvc") != c.writes {
+			if got := p.result.(Disarmed).Outcome; got != outcome.Withdrawn || p.count("patch pvc") != c.writes {
 				t.Errorf("got %v after %d writes, want withdrawn after %d", got, p.count("patch pvc"), c.writes)
 			}
 		})
@@ -323,7 +309,7 @@ func TestFireTriggerInDoubtMarksTheLock(t *testing.T) {
 					p.signal()
 					p.annotate(handshake.TriggerAnnotation, waitingTrigger(t))
 					return away
-				case writes <= 1+markTries:
+				case writes <= 1+3:
 					return forbidden
 				}
 				return nil
@@ -331,7 +317,7 @@ func TestFireTriggerInDoubtMarksTheLock(t *testing.T) {
 		}, want{outcome.Withdrawn, []string{"SIGTERM", "taken back"}, "", "before"}, run},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := fire(t, time.Minute, locking(func(p *play) { lockedFor(run)(p); p.faults(c.doubt(p), nil) }), nil)
+			p := fire(t, time.Minute, (func(p *play) { lockedFor(run)(p); p.faults(c.doubt(p), nil) }), nil)
 			p.wants(t, c.want)
 			p.wantLock(t, c.lock)
 		})

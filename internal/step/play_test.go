@@ -17,7 +17,6 @@ import (
 	"github.com/copytrigger/copytrigger/internal/handshake"
 	"github.com/copytrigger/copytrigger/internal/kube"
 	"github.com/copytrigger/copytrigger/internal/outcome"
-	"github.com/copytrigger/copytrigger/internal/result"
 )
 
 // play is one step under way on a cluster, inside a bubble of its own time. That the
@@ -29,8 +28,12 @@ type play struct {
 	signal func() // SIGTERM
 	start  time.Time
 	took   time.Duration
-	values result.Values
+	result any // what the step returned
 	err    error
+
+	untilCut bool   // of a run
+	after    string // of fire-trigger
+	times    Timeline
 }
 
 // log collects what the user reads.
@@ -47,7 +50,7 @@ func (l *log) count(s string) int {
 }
 
 // on runs a step on the cluster that prepare made, while events happen; nil for none.
-func on(t *testing.T, prepare func(*play), do func(context.Context, Step) (result.Values, error), events func(*play)) *play {
+func on(t *testing.T, prepare func(*play), do func(context.Context, Step) (any, error), events func(*play)) *play {
 	p := &play{log: &log{}}
 	synctest.Test(t, func(t *testing.T) {
 		ctx, stop := context.WithCancelCause(t.Context())
@@ -60,7 +63,7 @@ func on(t *testing.T, prepare func(*play), do func(context.Context, Step) (resul
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			p.values, p.err = do(ctx, p.step)
+			p.result, p.err = do(ctx, p.step)
 			p.took = time.Since(p.start)
 		}()
 		synctest.Wait()
@@ -167,6 +170,20 @@ func once(request string, f func() error) func(string) error {
 			return nil
 		}
 		done = true
+		return f()
+	}
+}
+
+// second does something at the second such request.
+func second(request string, f func() error) func(string) error {
+	n := 0
+	return func(r string) error {
+		if r == request {
+			n++
+		}
+		if r != request || n != 2 {
+			return nil
+		}
 		return f()
 	}
 }

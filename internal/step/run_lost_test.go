@@ -7,7 +7,6 @@ import (
 
 	"github.com/copytrigger/copytrigger/internal/handshake"
 	"github.com/copytrigger/copytrigger/internal/outcome"
-	"github.com/copytrigger/copytrigger/internal/result"
 )
 
 // What an attempt that was lost has left is let go, even where this one is stopped before it
@@ -30,19 +29,20 @@ func TestRunAfterALostAttempt(t *testing.T) {
 		"another's, stopped":     {lockedFor("other"), true, want{outcome: outcome.Signalled, says: []string{"SIGTERM"}}, 0, "other"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			app := &lettingGo{}
-			p := on(t, locking(func(p *play) {
+			app := &lostApp{}
+			p := on(t, (func(p *play) {
 				app.play = p
 				if c.prepare != nil {
 					c.prepare(p)
 				}
-			}), func(ctx context.Context, s Step) (result.Values, error) {
+			}), func(ctx context.Context, s Step) (any, error) {
 				if c.stopped {
 					var cancel context.CancelCauseFunc
 					ctx, cancel = context.WithCancelCause(ctx)
 					cancel(outcome.Stop{Name: "SIGTERM", Number: 15})
 				}
-				return s.Run(ctx, run, app, Limits{Wait: time.Hour, Ack: time.Minute, Copy: time.Minute, Freeze: time.Minute, Unquiesce: time.Minute})
+				_, err := s.Run(ctx, RunOptions{Run: run, App: app, Times: &Timeline{}, Limits: Limits{Wait: time.Hour, Ack: time.Minute, Copy: time.Minute, Freeze: time.Minute, Unquiesce: time.Minute}})
+				return nil, err
 			}, nil)
 			p.wants(t, c.want)
 			if len(app.trigger) != c.let {

@@ -12,7 +12,6 @@ import (
 	"github.com/copytrigger/copytrigger/internal/handshake"
 	"github.com/copytrigger/copytrigger/internal/outcome"
 	"github.com/copytrigger/copytrigger/internal/quiesce"
-	"github.com/copytrigger/copytrigger/internal/result"
 )
 
 // app is an application, as it was quiesced and let go.
@@ -25,7 +24,7 @@ type app struct {
 	quiesce   func(ctx context.Context) error // nil: well
 	unquiesce func(ctx context.Context) error
 	lost      chan error
-	alone     bool
+	scoped    bool
 	play      *play
 }
 
@@ -39,8 +38,8 @@ func (a *app) Quiesce(ctx context.Context) error {
 	return nil
 }
 
-func (a *app) Lost() <-chan error { return a.lost }
-func (a *app) Alone() bool        { return a.alone }
+func (a *app) Lost() <-chan error      { return a.lost }
+func (a *app) UnquiesceIsScoped() bool { return a.scoped }
 
 func (a *app) Unquiesce(ctx context.Context) error {
 	a.mu.Lock()
@@ -71,8 +70,25 @@ func whole(t *testing.T, a *app, l Limits, prepare, events func(*play)) *play {
 		if prepare != nil {
 			prepare(p)
 		}
-	}, func(ctx context.Context, s Step) (result.Values, error) { return s.Run(ctx, run, a, l) }, events)
+	}, func(ctx context.Context, s Step) (any, error) {
+		return s.Run(ctx, RunOptions{Run: run, App: a, UntilCut: a.play.untilCut, Limits: l, Times: &a.play.times})
+	}, events)
 	return p
+}
+
+// seconds is how long a part of the run took. It reports false if the run did not come to its end.
+func (p *play) seconds(name string) (float64, bool) {
+	for _, span := range p.times.Spans() {
+		if span.Name == name {
+			return span.Seconds(), span.Reached
+		}
+	}
+	panic("there is no span " + name)
+}
+
+// waitedFor is the trigger for the wait in which every play starts.
+func (p *play) waitedFor(t *testing.T) handshake.Trigger {
+	return (&play{cluster: waiting(t)}).made()
 }
 
 // ranOnce asserts how the application is left.
@@ -98,15 +114,22 @@ func TestRun(t *testing.T) {
 	})
 	p.wants(t, want{outcome: outcome.OK, trigger: waitingTrigger(t)})
 	a.ranOnce(t)
-	for result, want := range map[string]any{
-		"outcome": "ok", "trigger": waitingTrigger(t), "waiting-since": "2000-01-01T00:00:00Z", "replication-source": "rs", "cut-time": "2000-01-01T00:00:06Z",
-		"quiesce-seconds": 2.0, "fire-seconds": 0.0, "taken-seconds": 1.0, "cut-seconds": 3.0, "completed-seconds": 4.0, "unquiesce-seconds": 1.0, "freeze-seconds": 11.0, "copy-seconds": 8.0,
+	got := p.result.(Ran)
+	if want := (Waiting{p.waitedFor(t), "2000-01-01T00:00:00Z", "rs"}); got.Waiting != want {
+		t.Errorf("got %+v, want %+v", got.Waiting, want)
+	}
+	if want := (Copied{CutTime: "2000-01-01T00:00:06Z", Took: 8 * time.Second}); got.Copied != want {
+		t.Errorf("got %+v, want %+v", got.Copied, want)
+	}
+	for name, want := range map[string]float64{
+		"quiesce-seconds": 2, "fire-seconds": 0, "taken-seconds": 1, "cut-seconds": 3,
+		"completed-seconds": 4, "unquiesce-seconds": 1, "freeze-seconds": 11,
 	} {
-		if got := p.values.Get(result); got != want {
-			t.Errorf("%s: got %v, want %v", result, got, want)
+		if got, reached := p.seconds(name); got != want || !reached {
+			t.Errorf("%s: got %v, want %v", name, got, want)
 		}
 	}
-	if p.values.Get("fired-at") == "" {
+	if got.Fired.At.IsZero() {
 		t.Error("no fired-at")
 	}
 }
@@ -139,7 +162,7 @@ func TestRunThatEndsBadly(t *testing.T) {
 			after(time.Second)
 			p.faults(always(away), nil)
 			p.endWatches("pvc", nil)
-		}, want: want{outcome.Tainted, []string{"cannot make sure"}, "disarm", mine}, took: 30*time.Second + surrenderLimit},
+		}, want: want{outcome.Tainted, []string{"cannot make sure"}, "disarm", mine}, took: 30*time.Second + giveBackLimit + unlockLimit},
 		"the source goes": {events: func(p *play) { p.takes(); after(time.Second); p.change("rs", func() { p.sources = nil }) },
 			want: want{outcome.Tainted, []string{"ReplicationSource was deleted"}, "do not use", "before"}, took: time.Second},
 		"unquiesce fails": {app: &app{unquiesce: func(context.Context) error { return errors.New("sh ended with exit code 1") }}, events: func(p *play) { p.takes(); p.completes() },
@@ -174,8 +197,8 @@ func TestRunThatDoesNotBegin(t *testing.T) {
 		outcome         outcome.Outcome
 	}{
 		"not enabled": {func(p *play) { p.annotate(handshake.UseAnnotation, "") }, nil, outcome.Refused},
-		"locked":      {func(p *play) { p.step.Lock = true; p.annotate(handshake.LockAnnotation, "other") }, nil, outcome.Refused},
-		"a clone, until the cut": {func(p *play) { p.step.UntilCut = true; p.change("rs", func() { p.sources[0].Method = "Clone" }) }, nil,
+		"locked":      {func(p *play) { ; p.annotate(handshake.LockAnnotation, "other") }, nil, outcome.Refused},
+		"a clone, until the cut": {func(p *play) { p.untilCut = true; p.change("rs", func() { p.sources[0].Method = "Clone" }) }, nil,
 			outcome.Refused},
 		"no wait":  {func(p *play) { p.completes() }, nil, outcome.TimedOut},
 		"a signal": {func(p *play) { p.completes() }, func(p *play) { after(time.Second); p.signal() }, outcome.Signalled},
@@ -187,8 +210,8 @@ func TestRunThatDoesNotBegin(t *testing.T) {
 			if !errors.As(p.err, &ending) || ending.Outcome != c.outcome || a.frozen || a.thawed != 0 {
 				t.Errorf("got %v, frozen %t, let go %d times; want %s", p.err, a.frozen, a.thawed, c.outcome)
 			}
-			if p.values.Get("freeze-seconds") != "" {
-				t.Errorf("got freeze-seconds %v", p.values.Get("freeze-seconds"))
+			if got, reached := p.seconds("freeze-seconds"); reached {
+				t.Errorf("frozen for %v s", got)
 			}
 		})
 	}
@@ -198,10 +221,10 @@ func TestRunThatDoesNotBegin(t *testing.T) {
 // application go.
 func TestRunAfterOneThatWasKilled(t *testing.T) {
 	for name, prepare := range map[string]func(*play){
-		"before it fired": func(p *play) { p.step.Lock = true; p.annotate(handshake.LockAnnotation, run) },
+		"before it fired": func(p *play) { ; p.annotate(handshake.LockAnnotation, run) },
 		"during the copy": func(p *play) { p.annotate(handshake.TriggerAnnotation, p.made().String()); p.takes() },
 		"during the copy, locked": func(p *play) {
-			p.step.Lock = true
+
 			p.annotate(handshake.LockAnnotation, run, handshake.TriggerAnnotation, p.made().String())
 			p.takes()
 		},
@@ -260,7 +283,7 @@ func TestRunThatLosesItsHold(t *testing.T) {
 
 func TestRunLocks(t *testing.T) {
 	a := &app{}
-	p := whole(t, a, runLimits, func(p *play) { p.step.Lock = true }, func(p *play) {
+	p := whole(t, a, runLimits, func(p *play) {}, func(p *play) {
 		if got := p.get(handshake.LockAnnotation); got != run {
 			t.Errorf("locked by %q in the freeze", got)
 		}
@@ -274,7 +297,7 @@ func TestRunLocks(t *testing.T) {
 	}
 	// As long as the application may be quiesced, nobody else is to begin.
 	a = &app{unquiesce: func(context.Context) error { return errors.New("no") }}
-	p = whole(t, a, runLimits, func(p *play) { p.step.Lock = true }, func(p *play) { p.takes(); p.completes() })
+	p = whole(t, a, runLimits, func(p *play) {}, func(p *play) { p.takes(); p.completes() })
 	if got := p.get(handshake.LockAnnotation); got != run {
 		t.Errorf("locked by %q with the application quiesced", got)
 	}
@@ -308,7 +331,7 @@ func TestRunUntilCut(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := &app{}
-			p := whole(t, a, runLimits, func(p *play) { p.step.UntilCut = true }, func(p *play) {
+			p := whole(t, a, runLimits, func(p *play) { p.untilCut = true }, func(p *play) {
 				p.takes()
 				after(time.Second)
 				if !a.isFrozen() {
@@ -327,7 +350,7 @@ func TestRunUntilCut(t *testing.T) {
 				t.Errorf("got %v, want %s\n%s", p.err, c.outcome, &p.log.b)
 			}
 			a.ranOnce(t)
-			if got := p.values.Get("freeze-seconds"); got != c.frozen.Seconds() {
+			if got, _ := p.seconds("freeze-seconds"); got != c.frozen.Seconds() {
 				t.Errorf("frozen for %v s, want %s", got, c.frozen)
 			}
 			if got := p.trigger(); got != "before" && got != p.get(handshake.LatestAnnotation) {
@@ -337,7 +360,7 @@ func TestRunUntilCut(t *testing.T) {
 	}
 	t.Run("recorded before the cut is seen", func(t *testing.T) {
 		a := &app{}
-		p := whole(t, a, runLimits, func(p *play) { p.step.UntilCut = true }, func(p *play) { p.takes(); p.completes() })
+		p := whole(t, a, runLimits, func(p *play) { p.untilCut = true }, func(p *play) { p.takes(); p.completes() })
 		p.wants(t, want{outcome: outcome.OK, trigger: waitingTrigger(t)})
 		a.ranOnce(t)
 	})
@@ -359,20 +382,20 @@ func TestRunTwiceAtOnce(t *testing.T) {
 	first := &app{}
 	first.quiesce = func(ctx context.Context) error {
 		second.play = first.play
-		_, err := first.play.step.Run(ctx, run, second, runLimits)
+		_, err := first.play.step.Run(ctx, RunOptions{Run: run, App: second, Limits: runLimits, Times: &Timeline{}})
 		var ending *outcome.Ending
 		if !errors.As(err, &ending) || ending.Outcome != outcome.Tainted {
 			t.Errorf("the second ended with %v", err)
 		}
 		return nil
 	}
-	p := whole(t, first, runLimits, func(p *play) { p.step.Lock = true }, nil)
+	p := whole(t, first, runLimits, func(p *play) {}, nil)
 	p.wants(t, want{outcome.Refused, []string{"lock on the claim is gone"}, "await-waiting", ""})
 	second.ranOnce(t)
 
 	// Nor as long as the second has not got the application to run.
 	second.unquiesce = func(context.Context) error { return errors.New("no") }
-	p = whole(t, first, runLimits, func(p *play) { p.step.Lock = true }, nil)
+	p = whole(t, first, runLimits, func(p *play) {}, nil)
 	p.wants(t, want{outcome.Refused, []string{"taken for lost"}, "await-waiting", ""})
 }
 
@@ -380,9 +403,9 @@ func TestRunTwiceAtOnce(t *testing.T) {
 // lock is let go all the same.
 func TestRunLeavesTheFreezeOfAnotherAlone(t *testing.T) {
 	for _, alone := range []bool{false, true} {
-		a := &app{alone: alone}
+		a := &app{scoped: alone}
 		a.quiesce = func(context.Context) error { a.play.annotate(handshake.LockAnnotation, "other"); return nil }
-		p := whole(t, a, runLimits, func(p *play) { p.step.Lock = true }, nil)
+		p := whole(t, a, runLimits, func(p *play) {}, nil)
 		p.wants(t, want{outcome.Refused, []string{"other has locked the claim"}, "await-waiting", ""})
 		if let := a.thawed == 1; let != alone {
 			t.Errorf("a session: %t, let go: %t", alone, let)
@@ -435,7 +458,7 @@ func TestRunKeepsInMindThatItLostItsHold(t *testing.T) {
 // no harm.
 func TestRunUntilCutThroughAnOutage(t *testing.T) {
 	a := &app{}
-	p := whole(t, a, runLimits, func(p *play) { p.step.UntilCut = true }, func(p *play) {
+	p := whole(t, a, runLimits, func(p *play) { p.untilCut = true }, func(p *play) {
 		p.takes()
 		p.cut("copy-1")
 		after(time.Millisecond)
@@ -452,7 +475,7 @@ func TestRunUntilCutThroughAnOutage(t *testing.T) {
 // and let the application run; then the copy was cut.
 func TestRunUntilCutLosesItsLockAtTheCut(t *testing.T) {
 	a := &app{}
-	p := whole(t, a, runLimits, func(p *play) { p.step.UntilCut, p.step.Lock = true, true }, func(p *play) {
+	p := whole(t, a, runLimits, func(p *play) { p.untilCut = true }, func(p *play) {
 		p.faults(once("get copy", func() error {
 			p.annotate(handshake.LockAnnotation, run+"/lost")
 			p.cut("copy-1")
@@ -469,8 +492,8 @@ func TestRunTakenBackBeforeItLooks(t *testing.T) {
 	for _, until := range []bool{false, true} {
 		a := &app{}
 		p := whole(t, a, runLimits, func(p *play) {
-			p.step.UntilCut = until
-			p.faults(nil, once("patch pvc", func() error {
+			p.untilCut = until
+			p.faults(nil, second("patch pvc", func() error { // the first is the lock's
 				p.annotate(handshake.TriggerAnnotation, "before")
 				p.waits("2000-01-01T01:00:00Z")
 				return nil
@@ -491,7 +514,7 @@ func TestRunUntilCutTakenBackBeforeVerify(t *testing.T) {
 		a.play.waits("2000-01-01T01:00:00Z")
 		return nil
 	}
-	p := whole(t, a, runLimits, func(p *play) { p.step.UntilCut = true }, func(p *play) { p.takes(); p.cut("copy-1") })
+	p := whole(t, a, runLimits, func(p *play) { p.untilCut = true }, func(p *play) { p.takes(); p.cut("copy-1") })
 	p.wants(t, want{outcome.Unverified, []string{"took the trigger back"}, "do not rely", "before"})
 }
 
@@ -509,7 +532,7 @@ func TestRunUntilCutThatCannotUnlock(t *testing.T) {
 		}, nil)
 		return nil
 	}
-	p := whole(t, a, runLimits, func(p *play) { p.step.UntilCut, p.step.Lock = true, true }, func(p *play) { p.takes(); p.cut("copy-1") })
+	p := whole(t, a, runLimits, func(p *play) { p.untilCut = true }, func(p *play) { p.takes(); p.cut("copy-1") })
 	var ending *outcome.Ending
 	if !errors.As(p.err, &ending) || ending.Outcome != outcome.Unverified {
 		t.Errorf("got %v, want unverified", p.err)
@@ -520,7 +543,7 @@ func TestRunUntilCutThatCannotUnlock(t *testing.T) {
 // Where the answer changes nothing nobody is asked: the application waits for it. There is
 // no cluster here that could answer.
 func TestNobodyIsAskedForTheLockInVain(t *testing.T) {
-	for _, r := range []*running{{app: &app{}}, {step: Step{Lock: true}, app: &app{alone: true}}} {
+	for _, r := range []*running{{options: RunOptions{App: &app{scoped: true}}}} {
 		if got := r.otherLock(t.Context()); got != "" {
 			t.Errorf("got %q", got)
 		}

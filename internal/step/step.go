@@ -1,5 +1,5 @@
-// Package step has the commands, one file each: it brings together what the flags ask,
-// what the cluster says and what the protocol allows.
+// Package step has the commands, a file each: it brings together what the flags ask, what the
+// cluster says and what the protocol allows. Options go in, types come out.
 package step
 
 import (
@@ -15,7 +15,6 @@ import (
 	"github.com/copytrigger/copytrigger/internal/outcome"
 	"github.com/copytrigger/copytrigger/internal/pods"
 	"github.com/copytrigger/copytrigger/internal/pvc"
-	"github.com/copytrigger/copytrigger/internal/result"
 )
 
 // Claims is what a step asks of a claim; [pvc.Claims] is it.
@@ -40,19 +39,15 @@ type Pods interface {
 	FollowNotEnded(ctx context.Context, selector string, changed func(), trouble kube.Trouble) error
 }
 
-// Step is everything that the commands share.
+// Step is what the commands share: the cluster, the claim, and where to say what happens.
 type Step struct {
 	Claims    Claims
 	VolSync   VolSync // not asked with ClaimOnly
 	Pods      Pods
-	ClaimOnly bool
-	Lock      bool // the run locks the claim from before quiesce until after unquiesce
-	UntilCut  bool // the application is to run again at the cut; needs copyMethod Snapshot
+	ClaimOnly bool // ReplicationSources and copies may not be read
 	Namespace string
 	Claim     string       // "" for a command that is not about a claim
-	After     string       // the file with the exit code of quiesce, without whose 0 nothing is fired; "" for none
 	Log       *slog.Logger // progress and reasons; never results
-	Times     *Timeline    // of a run in one process; nil where nobody asks
 }
 
 // subject names in messages what the step is about.
@@ -71,39 +66,34 @@ func (s Step) ending(d handshake.Decision) error {
 	return &outcome.Ending{Outcome: d.Outcome, Why: s.subject() + ": " + d.Why, Hint: d.Hint}
 }
 
-// values starts the results of a step.
-func (s Step) values() result.Values {
-	var v result.Values
-	v.Set("outcome", string(outcome.OK))
-	v.Set("reason", "") // why it did not end well
-	if s.Claim != "" {
-		v.Set("pvc", s.Namespace+"/"+s.Claim)
-	}
-	if s.ClaimOnly {
-		v.Set("unchecked", "replication-source, copy") // so that nobody takes this for the whole promise
-	}
-	return v
-}
-
-// timestamp is how results write a time: RFC 3339 in UTC, to the millisecond.
-func timestamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
-
-// onceLimit bounds a step that was told not to wait (a limit of 0): one try, but not
-// one that hangs.
-const onceLimit = 10 * time.Second
+// The limits of what a step does without being asked how long it may take. A pod has 30 s
+// between SIGTERM and SIGKILL, and all that a step does after a signal fits into them: a
+// write that is under way, and then giving the trigger back (TestLimitsFitIntoAPodsGrace).
+const (
+	onceLimit     = 10 * time.Second // one look of a step that was told not to wait (a limit of 0)
+	writeLimit    = 10 * time.Second // one write, which a signal does not interrupt
+	giveBackLimit = 15 * time.Second // giving back a trigger when a step gives up
+	fireLimit     = 30 * time.Second // firing where the same process then waits: the application is frozen
+	disarmLimit   = 20 * time.Second // a disarm in one process with the rest of a cleanup
+	unlockLimit   = 20 * time.Second // an unlock, likewise
+	cutLimit      = 2 * time.Second  // the last look for the time of the cut, which the application pays for
+	lookLimit     = 5 * time.Second  // a look that must not keep a run from beginning
+	shortLimit    = 2 * time.Second  // a look that must not keep the application quiesced
+)
 
 // limit is a context with the step's time limit.
 func limit(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
 	return context.WithTimeoutCause(ctx, cmp.Or(d, onceLimit), timeUp{d})
 }
 
-// persist repeats f as long as its errors may pass and ctx lasts; once: not at all. If ctx
-// has ended, its error says why, and what was wrong until then.
-func (s Step) persist(ctx context.Context, once bool, f func(context.Context) error) error {
-	return s.persistIf(ctx, func(err error) bool { return !once && kube.Passing(err) }, f)
+// afterwards is a context for what must still be done when ctx has ended.
+func afterwards(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(context.WithoutCancel(ctx), giveBackLimit, timeUp{giveBackLimit})
 }
 
-func (s Step) persistIf(ctx context.Context, passes func(error) bool, f func(context.Context) error) error {
+// persist repeats f as long as its errors may pass and ctx lasts. If ctx has ended, its error
+// says why, and what was wrong until then.
+func (s Step) persist(ctx context.Context, passes func(error) bool, f func(context.Context) error) error {
 	err := kube.Retry(ctx, func(err error) bool {
 		again := passes(err)
 		if again {
@@ -117,6 +107,14 @@ func (s Step) persistIf(ctx context.Context, passes func(error) bool, f func(con
 	}
 	return fmt.Errorf("%w: %w", context.Cause(ctx), err)
 }
+
+// unless returns which errors pass for a step that looks only once, or does not.
+func unless(once bool) func(error) bool {
+	return func(err error) bool { return !once && kube.Passing(err) }
+}
+
+// lenient is for an account that had the right a moment ago: a refusal, too, may pass.
+func lenient(err error) bool { return kube.Passing(err) || kube.IsDenied(err) }
 
 // timeUp is the cause of a context whose time limit passed.
 type timeUp struct{ after time.Duration }

@@ -5,47 +5,47 @@ import (
 	"time"
 )
 
-// turn is a moment of a run.
-type turn int
+// moment is one of a run.
+type moment int
 
 const (
-	turnQuiesce   turn = iota // quiesce begins: from here the application may be frozen
-	turnQuiesced              // it is frozen
-	turnFired                 // the trigger is set
-	turnTaken                 // VolSync has been seen to have taken it
-	turnCut                   // the storage has been seen to have cut the copy
-	turnCompleted             // VolSync has been seen to have recorded it
-	turnUnquiesce             // unquiesce begins
-	turnReleased              // the application runs again
+	quiesceBegins moment = iota // from here the application may be frozen
+	quiesced                    // it is frozen
+	fired                       // the trigger is set
+	taken                       // VolSync has been seen to have taken it
+	cut                         // the storage has been seen to have cut the copy
+	completed                   // VolSync has been seen to have recorded it
+	unquiesceBegins
+	runsAgain
 )
 
-// Timeline is when the turns of a run came, by the clock of this process. A nil Timeline
+// Timeline is when the moments of a run came, by the clock of this process. A nil Timeline
 // keeps nothing.
 type Timeline struct {
 	mu sync.Mutex
-	at map[turn]time.Time
+	at map[moment]time.Time
 }
 
-// note keeps the first time of a turn.
-func (t *Timeline) note(n turn) {
+// mark keeps the first time of a moment.
+func (t *Timeline) mark(m moment) {
 	if t == nil {
 		return
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.at == nil {
-		t.at = map[turn]time.Time{}
+		t.at = map[moment]time.Time{}
 	}
-	_, known := t.at[n]
-	if _, late := t.at[turnCompleted]; known || late && n == turnCut {
+	_, known := t.at[m]
+	if _, late := t.at[completed]; known || late && m == cut {
 		return
 	}
-	t.at[n] = time.Now()
+	t.at[m] = time.Now()
 }
 
-// between is the time from one turn to another; false if one of them has not come, or not
-// in this order (what is seen by two watches may be).
-func (t *Timeline) between(from, to turn) (time.Duration, bool) {
+// between is the time from one moment to another. It reports false if one of them has not come,
+// or not in this order (what is seen by two watches may be).
+func (t *Timeline) between(from, to moment) (time.Duration, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	a, b := t.at[from], t.at[to]
@@ -55,55 +55,52 @@ func (t *Timeline) between(from, to turn) (time.Duration, bool) {
 	return b.Sub(a), true
 }
 
-// Frozen is since when the application may be frozen; false if it is not.
+// Frozen returns since when the application may be frozen. It reports false if it is not.
 func (t *Timeline) Frozen() (time.Time, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	since, begun := t.at[turnQuiesce]
-	_, over := t.at[turnReleased]
+	since, begun := t.at[quiesceBegins]
+	_, over := t.at[runsAgain]
 	return since, begun && !over
 }
 
 // Span is a part of a run.
 type Span struct {
-	Name string // of the result that has it in seconds
-	Says string // to people
-	Took time.Duration
-	Came bool // it was gone through, to its end
+	Name    string // of the result that has it in seconds
+	Label   string // to people
+	Took    time.Duration
+	Reached bool // the run came to its end
 }
+
+// Seconds is how long the span took, to the microsecond.
+func (s Span) Seconds() float64 { return seconds(s.Took) }
 
 // Spans are the parts of the run in their order, and the whole freeze at last. Of a clone
 // nobody sees the cut, and of a snapshot that is ready at once perhaps not either.
 func (t *Timeline) Spans() []Span {
-	completed := struct {
-		says string
-		from turn
-	}{"cut → completed", turnCut}
-	if _, seen := t.between(turnCut, turnCompleted); !seen {
-		completed.says, completed.from = "taken → completed", turnTaken
+	last := struct {
+		label string
+		from  moment
+	}{"cut → completed", cut}
+	if _, seen := t.between(cut, completed); !seen {
+		last.label, last.from = "taken → completed", taken
 	}
 	spans := []struct {
-		name, says string
-		from, to   turn
+		name, label string
+		from, to    moment
 	}{
-		{"quiesce-seconds", "quiesce", turnQuiesce, turnQuiesced},
-		{"fire-seconds", "fire", turnQuiesced, turnFired},
-		{"taken-seconds", "fire → taken", turnFired, turnTaken},
-		{"cut-seconds", "taken → cut", turnTaken, turnCut},
-		{"completed-seconds", completed.says, completed.from, turnCompleted},
-		{"unquiesce-seconds", "unquiesce", turnUnquiesce, turnReleased},
-		{"freeze-seconds", "frozen", turnQuiesce, turnReleased},
+		{"quiesce-seconds", "quiesce", quiesceBegins, quiesced},
+		{"fire-seconds", "fire", quiesced, fired},
+		{"taken-seconds", "fire → taken", fired, taken},
+		{"cut-seconds", "taken → cut", taken, cut},
+		{"completed-seconds", last.label, last.from, completed},
+		{"unquiesce-seconds", "unquiesce", unquiesceBegins, runsAgain},
+		{"freeze-seconds", "frozen", quiesceBegins, runsAgain},
 	}
 	var all []Span
 	for _, s := range spans {
-		took, came := t.between(s.from, s.to)
-		all = append(all, Span{s.name, s.says, took, came})
+		took, reached := t.between(s.from, s.to)
+		all = append(all, Span{s.name, s.label, took, reached})
 	}
 	return all
-}
-
-// seconds is d to the microsecond. [time.Duration.Seconds] adds two numbers that are rounded,
-// and makes 1.6848260000000002 of 1.684826.
-func seconds(d time.Duration) float64 {
-	return float64(d.Round(time.Microsecond).Microseconds()) / 1e6
 }

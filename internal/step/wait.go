@@ -2,6 +2,7 @@ package step
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -10,31 +11,118 @@ import (
 	"github.com/copytrigger/copytrigger/internal/kube"
 )
 
-// graceOfRefusal is how long an account that had its rights may be refused before it is
-// believed: an API server that has just been started refuses until it has read its rules.
-const graceOfRefusal = 30 * time.Second
+const (
+	// graceOfRefusal is how long an account that had its rights may be refused before that is
+	// believed: an API server that has just been started refuses until it has read its rules.
+	graceOfRefusal = 30 * time.Second
 
-// heartbeat is how often a wait that stays the same says that it still is one.
-const heartbeat = time.Minute
+	// heartbeat is how often a wait that stays the same says that it still is one.
+	heartbeat = time.Minute
 
-// decider decides about one state. It ends the wait with done or an error; otherwise why
-// says what is being waited for.
-type decider struct {
+	// lookAgain is how long a wait goes without a look, whatever its watches say, or do not say.
+	lookAgain = 30 * time.Second
+)
+
+// wait is a wait on the claim, its ReplicationSource and its copy. A change of any of them
+// makes it look at all of them again and decide anew: VolSync may begin to wait without writing
+// the claim, when an older WaitingForTrigger still stands there.
+type wait struct {
+	// decide decides about one look. It ends the wait with done or an error; otherwise why says
+	// what is being waited for.
 	decide func(ctx context.Context, st state) (done bool, why string, err error)
 
-	look    func(context.Context) (state, error) // nil: Step.look
-	nudge   <-chan struct{}                      // another reason to look again; may be nil
-	lenient bool                                 // once there was a look, a refusal, too, may pass: for graceOfRefusal
+	look      func(context.Context) (state, error) // nil: Step.look
+	claimOnly bool                                 // nothing but the claim is watched
+	wake      <-chan struct{}                      // another reason to look again; may be nil
+	lenient   bool                                 // once there was a look, a refusal, too, may pass
 }
 
-// waiter is one wait on the claim, its ReplicationSource and its copy. A change of any
-// of them makes it look at all of them again and decide anew: VolSync may begin to wait
-// without writing the claim, when an older WaitingForTrigger still stands there.
+// wait looks after every change, and every half minute, until w decides that it is done, an
+// error does not pass, or ctx ends: the error is then ctx's cause. With once it looks only once.
+// The reason is the last one given, for the message of whoever gives up.
+//
+// A lenient wait looks at once, whatever becomes of its watches: an application may be frozen.
+// Any other first waits until its watches are established, so that a right that the later steps
+// need is missed here, while nothing is frozen.
+func (s Step) wait(ctx context.Context, once bool, w wait) (reason string, err error) {
+	if w.look == nil {
+		w.look = s.look
+	}
+	if once {
+		st, err := w.look(ctx)
+		if err != nil {
+			return "", err
+		}
+		done, why, err := w.decide(ctx, st)
+		if !done && err == nil {
+			err = timeUp{0}
+		}
+		return why, err
+	}
+	run := newWaiter(s.Log, w.lenient, w.wake)
+	err = run.during(ctx, func(ctx context.Context) error {
+		run.watch(ctx, func(ctx context.Context, changed func()) error {
+			return s.Claims.Follow(ctx, s.Claim, changed, run.trouble)
+		})
+		if !s.ClaimOnly && !w.claimOnly {
+			run.watch(ctx, func(ctx context.Context, changed func()) error {
+				return s.VolSync.FollowSources(ctx, changed, run.trouble)
+			})
+		}
+		watched := copyWatch{step: s, waiter: run, stop: func() {}}
+		return run.until(ctx, func(ctx context.Context) (bool, string, error) {
+			st, err := retried(ctx, run.trouble, w.look)
+			if err != nil {
+				return false, "", err
+			}
+			if watched.follow(ctx, st) && !w.lenient {
+				return false, "", nil // look again when the copy is watched
+			}
+			return w.decide(ctx, st)
+		})
+	})
+	return run.why(), err
+}
+
+// copyWatch is the watch of the copy of the ReplicationSource that was seen last.
+type copyWatch struct {
+	step   Step
+	waiter *waiter
+	source handshake.Source
+	stop   func()
+}
+
+// follow watches the copy of what was seen. It reports whether it has just begun to.
+func (c *copyWatch) follow(ctx context.Context, st state) bool {
+	source, ok := st.copies()
+	if !ok || source.Name == c.source.Name && source.Method == c.source.Method {
+		return false
+	}
+	c.stop()
+	c.source = source
+	c.stop = c.waiter.watch(ctx, func(ctx context.Context, changed func()) error {
+		return c.step.VolSync.FollowCopy(ctx, source, changed, c.waiter.trouble)
+	})
+	return true
+}
+
+// retried is a look that is repeated as long as its errors may pass.
+func retried[T any](ctx context.Context, trouble kube.Trouble, look func(context.Context) (T, error)) (seen T, err error) {
+	err = kube.Retry(ctx, trouble, func(ctx context.Context) (err error) {
+		seen, err = look(ctx)
+		return err
+	})
+	return seen, err
+}
+
+// waiter is a wait under way: its watches, and what it says.
 type waiter struct {
-	step    Step
-	decider decider
-	poke    chan struct{} // something may have changed; full means that a look is due anyway
+	log     *slog.Logger
+	lenient bool
+	other   <-chan struct{}
+	wake    chan struct{} // something may have changed; full means that a look is due anyway
 	fatal   chan error    // the first error that does not pass
+	pending atomic.Int32  // watches that are not established yet
 	running sync.WaitGroup
 
 	mu      sync.Mutex
@@ -43,29 +131,11 @@ type waiter struct {
 	refused time.Time // since when; zero after a look
 }
 
-// watching is one watch of a waiter.
-type watching struct {
-	stands atomic.Bool
-	stop   context.CancelFunc
-}
-
-// wait calls d.decide with the present state, at once and after every change, until it is
-// done, fails, or ctx ends: the error is then ctx's cause. With once it looks only once.
-// The reason is the last one given, for the message of whoever gives up.
-func (s Step) wait(ctx context.Context, once bool, d decider) (reason string, err error) {
-	w := s.waiter(d)
-	if once {
-		return w.once(ctx)
+func newWaiter(log *slog.Logger, lenient bool, other <-chan struct{}) *waiter {
+	return &waiter{
+		log: log, lenient: lenient, other: other,
+		wake: make(chan struct{}, 1), fatal: make(chan error, 1), reason: "reaching the API server",
 	}
-	err = w.during(ctx, w.run)
-	return w.why(), err
-}
-
-func (s Step) waiter(d decider) *waiter {
-	if d.look == nil {
-		d.look = s.look
-	}
-	return &waiter{step: s, decider: d, poke: make(chan struct{}, 1), fatal: make(chan error, 1), reason: "reaching the API server"}
 }
 
 // during is the wait, from its first watch to the end of its last goroutine.
@@ -73,75 +143,84 @@ func (w *waiter) during(ctx context.Context, run func(context.Context) error) er
 	ctx, cancel := context.WithCancel(ctx)
 	defer w.running.Wait()
 	defer cancel()
-	w.running.Go(func() { w.beat(ctx) })
+	w.running.Go(func() { w.logHeartbeat(ctx) })
 	return run(ctx)
+}
+
+// until looks until a look says that it is done. It keeps the reason where why is "".
+func (w *waiter) until(ctx context.Context, look func(context.Context) (done bool, why string, err error)) error {
+	for {
+		if !w.lenient && w.pending.Load() > 0 {
+			if err := w.next(ctx); err != nil {
+				return err
+			}
+			continue
+		}
+		done, why, err := look(ctx)
+		switch {
+		case ctx.Err() != nil && !done:
+			return context.Cause(ctx)
+		case done || err != nil:
+			return err
+		}
+		w.hasLooked()
+		if why != "" {
+			w.setReason(why)
+		}
+		if err := w.next(ctx); err != nil {
+			return err
+		}
+	}
 }
 
 // next waits until there is a reason to look. Its error ends the wait.
 func (w *waiter) next(ctx context.Context) error {
+	again := time.NewTimer(lookAgain)
+	defer again.Stop()
 	select {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	case err := <-w.fatal:
 		return err
-	case <-w.poke:
-	case <-w.decider.nudge:
+	case <-w.wake:
+	case <-w.other:
+	case <-again.C:
 	}
 	return nil
 }
 
-func (w *waiter) run(ctx context.Context) error {
-	s := w.step
-	watches := map[string]*watching{
-		"claim": w.watch(ctx, func(ctx context.Context, changed func()) error {
-			return s.Claims.Follow(ctx, s.Claim, changed, w.trouble)
-		}),
-	}
-	if !s.ClaimOnly {
-		watches["sources"] = w.watch(ctx, func(ctx context.Context, changed func()) error {
-			return s.VolSync.FollowSources(ctx, changed, w.trouble)
-		})
-	}
-	var copied handshake.Source // whose copy is watched
-	for {
-		if err := w.next(ctx); err != nil {
-			return err
-		}
-		if !stand(watches) {
-			continue // what is not watched yet could change unseen after the look
-		}
-		var st state
-		err := kube.Retry(ctx, w.trouble, func(ctx context.Context) (err error) {
-			st, err = w.decider.look(ctx)
-			return err
-		})
-		if ctx.Err() != nil {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		w.saw()
-		if source, ok := st.copies(); ok && (source.Name != copied.Name || source.Method != copied.Method) {
-			if old := watches["copy"]; old != nil {
-				old.stop()
+// watch follows something until ctx ends, or stop is called. The first call of changed means
+// that the watch is established. A lenient wait outlives a watch that is refused: it looks again
+// all the same.
+func (w *waiter) watch(ctx context.Context, follow func(ctx context.Context, changed func()) error) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	w.pending.Add(1)
+	established := sync.OnceFunc(func() { w.pending.Add(-1) })
+	w.running.Go(func() {
+		defer established()
+		err := follow(ctx, func() {
+			established()
+			select {
+			case w.wake <- struct{}{}:
+			default:
 			}
-			copied = source
-			watches["copy"] = w.watch(ctx, func(ctx context.Context, changed func()) error {
-				return s.VolSync.FollowCopy(ctx, source, changed, w.trouble)
-			})
-			continue
+		})
+		switch {
+		case err == nil || ctx.Err() != nil:
+		case w.lenient && kube.IsDenied(err):
+			w.log.Warn("looking every " + lookAgain.String() + ", for a watch is refused: " + err.Error())
+		default:
+			select {
+			case w.fatal <- err:
+			default:
+			}
 		}
-		done, why, err := w.decider.decide(ctx, st)
-		if done || err != nil {
-			return err
-		}
-		w.because(why)
-	}
+	})
+	return cancel
 }
 
-// beat says from time to time that the wait goes on, also while the API server is away.
-func (w *waiter) beat(ctx context.Context) {
+// logHeartbeat says from time to time that the wait goes on, also while the API server is away.
+func (w *waiter) logHeartbeat(ctx context.Context) {
 	start, beat := time.Now(), time.NewTicker(heartbeat)
 	defer beat.Stop()
 	for {
@@ -149,69 +228,19 @@ func (w *waiter) beat(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-beat.C:
-			w.step.Log.Info("still waiting: "+w.why(), "waited", time.Since(start).Round(time.Second).String())
+			w.log.Info("still waiting: "+w.why(), "waited", time.Since(start).Round(time.Second).String())
 		}
 	}
 }
 
-// once is a wait that does not wait.
-func (w *waiter) once(ctx context.Context) (string, error) {
-	var st state
-	err := w.step.persist(ctx, true, func(ctx context.Context) (err error) {
-		st, err = w.decider.look(ctx)
-		return err
-	})
-	if err != nil {
-		return "", err
-	}
-	done, why, err := w.decider.decide(ctx, st)
-	if done || err != nil {
-		return why, err
-	}
-	return why, timeUp{0}
-}
-
-// watch follows something until ctx ends. That it has been called for the first time
-// means that the watch stands.
-func (w *waiter) watch(ctx context.Context, follow func(ctx context.Context, changed func()) error) *watching {
-	ctx, cancel := context.WithCancel(ctx)
-	watch := &watching{stop: cancel}
-	w.running.Go(func() {
-		defer cancel()
-		err := follow(ctx, func() {
-			watch.stands.Store(true)
-			select {
-			case w.poke <- struct{}{}:
-			default:
-			}
-		})
-		if err != nil && ctx.Err() == nil {
-			select {
-			case w.fatal <- err:
-			default:
-			}
-		}
-	})
-	return watch
-}
-
-func stand(watches map[string]*watching) bool {
-	for _, w := range watches {
-		if !w.stands.Load() {
-			return false
-		}
-	}
-	return true
-}
-
-// because keeps the reason, and says it if it is a new one.
-func (w *waiter) because(why string) {
+// setReason keeps the reason, and says it if it is a new one.
+func (w *waiter) setReason(why string) {
 	w.mu.Lock()
 	was := w.reason
 	w.reason = why
 	w.mu.Unlock()
 	if why != was {
-		w.step.Log.Info("waiting: " + why)
+		w.log.Info("waiting: " + why)
 	}
 }
 
@@ -221,8 +250,8 @@ func (w *waiter) why() string {
 	return w.reason
 }
 
-// saw notes that there was a look.
-func (w *waiter) saw() {
+// hasLooked notes that there was a look.
+func (w *waiter) hasLooked() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.looked, w.refused = true, time.Time{}
@@ -230,18 +259,18 @@ func (w *waiter) saw() {
 
 // trouble is a reason to wait, too: for the API server.
 func (w *waiter) trouble(err error) bool {
-	again := kube.Passing(err) || kube.IsDenied(err) && w.bears()
+	again := kube.Passing(err) || kube.IsDenied(err) && w.toleratesDenied()
 	if again {
-		w.because("trying again: " + err.Error())
+		w.setReason("trying again: " + err.Error())
 	}
 	return again
 }
 
-// bears says whether a refusal may still pass.
-func (w *waiter) bears() bool {
+// toleratesDenied reports whether a refusal may still pass.
+func (w *waiter) toleratesDenied() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if !w.decider.lenient || !w.looked {
+	if !w.lenient || !w.looked {
 		return false
 	}
 	if w.refused.IsZero() {

@@ -82,10 +82,34 @@ func TestWaitFollowsTheCopyOfTheSource(t *testing.T) {
 	p.wants(t, want{outcome: outcome.OK})
 }
 
-// Without a change nobody looks.
-func TestWaitDoesNotPoll(t *testing.T) {
-	p := on(t, func(p *play) { p.sources[0].SyncStart = "" }, awaitWaiting(24*time.Hour), nil)
-	if n := len(p.requests); n > 15 {
-		t.Errorf("%d requests in a day without a change: %q", n, p.requests)
+// Without a change it looks every half minute, and no more often.
+func TestWaitLooksNowAndThen(t *testing.T) {
+	const hours, lookMost = 24, 24 * 3600 / 30
+	p := on(t, func(p *play) { p.sources[0].SyncStart = "" }, awaitWaiting(hours*time.Hour), nil)
+	if n := p.count("get pvc"); n < lookMost-1 || n > lookMost+5 {
+		t.Errorf("%d looks in a day without a change, want one every half minute: %d", n, lookMost)
+	}
+}
+
+// Whatever becomes of the watches, who waits with an application frozen sees the record within
+// half a minute: a watch that is refused, one that is never established, one that says nothing.
+func TestAwaitCompletedLooksWithoutAWatch(t *testing.T) {
+	for name, prepare := range map[string]func(p *play){
+		"refused":      func(p *play) { p.faults(always(forbidden, "watch pvc", "watch rs", "watch copy"), nil) },
+		"away":         func(p *play) { p.faults(always(away, "watch pvc", "watch rs", "watch copy"), nil) },
+		"says nothing": func(p *play) { p.silent = true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := complete(t, freeze, prepare, func(p *play) {
+				after(time.Second)
+				p.takes()
+				after(time.Minute)
+				p.completes()
+			})
+			p.wants(t, want{outcome: outcome.OK, trigger: waitingTrigger(t)})
+			if most := time.Minute + time.Second + lookAgain; p.took > most {
+				t.Errorf("took %s, want %s at most", p.took, most)
+			}
+		})
 	}
 }

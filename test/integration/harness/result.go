@@ -20,7 +20,7 @@ type Result struct {
 const (
 	OK         = 0
 	Failed     = 1
-	Usage      = 2
+	Usage      = 64
 	Refused    = 3
 	Withdrawn  = 4
 	Tainted    = 5

@@ -51,7 +51,7 @@ func TestAwaitCompletedGivesUp(t *testing.T) {
 			want{outcome.Refused, []string{"neither set nor recorded"}, "run fire-trigger first", ""}, 0},
 		"no such claim": {func(p *play) { p.claim = nil }, nil, want{outcome.Refused, []string{"PVC app/data is not there"}, "check --pvc", ""}, 0},
 		"server gone": {taken, func(p *play) { p.faults(always(away), nil) }, want{outcome.Tainted,
-			[]string{"timed out after 10m0s", "cannot make sure that no trigger of run run-1 stays armed", "the server is away"}, "copytrigger disarm", mine}, freeze + surrenderLimit},
+			[]string{"timed out after 10m0s", "cannot make sure that no trigger of run run-1 stays armed", "the server is away"}, "copytrigger disarm", mine}, freeze + giveBackLimit},
 		"permission taken away": {taken, func(p *play) {
 			p.faults(always(forbidden, "get pvc", "patch pvc"), nil)
 			p.annotate("example.com/x", "y")
@@ -64,8 +64,8 @@ func TestAwaitCompletedGivesUp(t *testing.T) {
 			if p.took != c.took && c.took >= 0 {
 				t.Errorf("took %s, want %s", p.took, c.took)
 			}
-			if got := p.values.Get("copy-seconds"); got != "" {
-				t.Errorf("got copy-seconds %v, want none", got)
+			if got := p.result.(Copied); got != (Copied{}) {
+				t.Errorf("got the copy %+v, want none", got)
 			}
 		})
 	}

@@ -11,27 +11,26 @@ import (
 	"github.com/copytrigger/copytrigger/internal/outcome"
 	"github.com/copytrigger/copytrigger/internal/pods"
 	"github.com/copytrigger/copytrigger/internal/quiesce"
-	"github.com/copytrigger/copytrigger/internal/result"
 )
 
-// lettingGo is an application that was left quiesced.
-type lettingGo struct {
+// lostApp is an application that was left quiesced.
+type lostApp struct {
 	play    *play
 	err     error
 	trigger []string // the claim's, at each unquiesce
 	lock    []string
 }
 
-func (a *lettingGo) Quiesce(context.Context) error { panic("quiesced by a release") }
-func (a *lettingGo) Lost() <-chan error            { return nil }
-func (a *lettingGo) Alone() bool                   { return false }
-func (a *lettingGo) Unquiesce(context.Context) error {
+func (a *lostApp) Quiesce(context.Context) error { panic("quiesced by a cleanup") }
+func (a *lostApp) Lost() <-chan error            { return nil }
+func (a *lostApp) UnquiesceIsScoped() bool       { return false }
+func (a *lostApp) Unquiesce(context.Context) error {
 	a.trigger = append(a.trigger, a.play.trigger())
 	a.lock = append(a.lock, a.play.get(handshake.LockAnnotation))
 	return a.err
 }
 
-func TestRelease(t *testing.T) {
+func TestCleanup(t *testing.T) {
 	armed := func(p *play) { p.annotate(handshake.TriggerAnnotation, other.String()) }
 	for name, c := range map[string]struct {
 		prepare  func(*play)
@@ -46,9 +45,9 @@ func TestRelease(t *testing.T) {
 		"a lost run":    {prepare: func(p *play) { armed(p); lockedFor(run)(p) }, want: want{outcome: outcome.OK, trigger: "before"}, let: 1},
 		"a lost hold":   {prepare: func(p *play) { armed(p); lockedFor(run)(p) }, held: true, want: want{outcome: outcome.OK, trigger: "before"}},
 		"another that was lost": {prepare: lockedFor("other/lost"), lock: "other/lost",
-			want: want{outcome: outcome.Failed, says: []string{"clean-up of run other has not ended", "left alone"}, hint: "release --run-id other"}},
-		"another's clean-up": {prepare: lockedFor("other/clean-up"), lock: "other/clean-up",
-			want: want{outcome: outcome.Failed, says: []string{"clean-up of run other has not ended", "left alone"}, hint: "again in a moment"}},
+			want: want{outcome: outcome.Failed, says: []string{"cleanup of run other has not ended", "left alone"}, hint: "cleanup --run-id other"}},
+		"another's cleanup": {prepare: lockedFor("other/cleanup"), lock: "other/cleanup",
+			want: want{outcome: outcome.Failed, says: []string{"cleanup of run other has not ended", "left alone"}, hint: "again in a moment"}},
 		"another's freeze": {prepare: lockedFor("other"), want: want{outcome: outcome.OK}, lock: "other"},
 		"another locks it just now": {prepare: func(p *play) {
 			p.faults(once("patch pvc", func() error { p.annotate(handshake.LockAnnotation, "other"); return nil }), nil)
@@ -71,17 +70,18 @@ func TestRelease(t *testing.T) {
 			want: want{outcome: outcome.TimedOut, says: []string{"freeze-1"}, hint: "kubectl get pods"}, let: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			app := &lettingGo{err: c.unfrozen}
+			app := &lostApp{err: c.unfrozen}
 			p := on(t, func(p *play) {
 				app.play = p
 				if c.prepare != nil {
 					c.prepare(p)
 				}
-			}, func(ctx context.Context, s Step) (result.Values, error) {
+			}, func(ctx context.Context, s Step) (any, error) {
+				o := CleanupOptions{Run: run, App: app, Selector: c.selector, Wait: time.Minute, Unquiesce: time.Minute}
 				if c.held {
-					return s.Release(ctx, run, nil, c.selector, Limits{Wait: time.Minute, Unquiesce: time.Minute})
+					o.App = nil
 				}
-				return s.Release(ctx, run, app, c.selector, Limits{Wait: time.Minute, Unquiesce: time.Minute})
+				return s.Cleanup(ctx, o)
 			}, nil)
 			p.wants(t, c.want)
 			if len(app.trigger) != c.let {
@@ -98,11 +98,11 @@ func TestRelease(t *testing.T) {
 }
 
 // While the application is being let go no run may lock the claim, and begin to quiesce it.
-func TestReleaseKeepsOthersOut(t *testing.T) {
-	for by, want := range map[string]string{"": run + "/clean-up", run: run + "/lost", run + "/lost": run + "/lost"} {
-		app := &lettingGo{}
-		p := on(t, func(p *play) { app.play = p; lockedFor(by)(p) }, func(ctx context.Context, s Step) (result.Values, error) {
-			return s.Release(ctx, run, app, "", Limits{Unquiesce: time.Minute})
+func TestCleanupKeepsOthersOut(t *testing.T) {
+	for by, want := range map[string]string{"": run + "/cleanup", run: run + "/lost", run + "/lost": run + "/lost"} {
+		app := &lostApp{}
+		p := on(t, func(p *play) { app.play = p; lockedFor(by)(p) }, func(ctx context.Context, s Step) (any, error) {
+			return s.Cleanup(ctx, CleanupOptions{Run: run, App: app, Unquiesce: time.Minute})
 		}, nil)
 		if len(app.lock) != 1 || app.lock[0] != want {
 			t.Errorf("locked by %q: let go with the locks %q", by, app.lock)
@@ -112,13 +112,13 @@ func TestReleaseKeepsOthersOut(t *testing.T) {
 }
 
 // A signal that comes while it waits for pods does not keep it from letting go.
-func TestReleaseGoesOn(t *testing.T) {
-	app := &lettingGo{}
+func TestCleanupGoesOn(t *testing.T) {
+	app := &lostApp{}
 	p := on(t, func(p *play) { app.play = p; lockedFor(run)(p); p.pods = []pods.Pod{{Name: "freeze-1"}} },
-		func(ctx context.Context, s Step) (result.Values, error) {
+		func(ctx context.Context, s Step) (any, error) {
 			ctx, cancel := context.WithCancelCause(ctx)
 			cancel(outcome.Stop{Name: "SIGTERM", Number: 15})
-			return s.Release(ctx, run, app, labels, Limits{Wait: time.Minute, Unquiesce: time.Minute})
+			return s.Cleanup(ctx, CleanupOptions{Run: run, App: app, Selector: labels, Wait: time.Minute, Unquiesce: time.Minute})
 		}, nil)
 	p.wants(t, want{outcome: outcome.Signalled, says: []string{"SIGTERM"}})
 	if len(app.trigger) != 1 {

@@ -8,7 +8,6 @@ import (
 
 	"github.com/copytrigger/copytrigger/internal/handshake"
 	"github.com/copytrigger/copytrigger/internal/outcome"
-	"github.com/copytrigger/copytrigger/internal/result"
 )
 
 // awaitCut waits, with a lock, for the cut of a copy that VolSync is making.
@@ -18,15 +17,15 @@ func awaitCut(t *testing.T, timeout, ack time.Duration, prepare, events func(*pl
 		p.sources[0].Claim = name
 		trigger = p.made()
 		p.annotate(handshake.TriggerAnnotation, trigger.String())
-		p.step.UntilCut, p.step.Lock = true, true
+		p.untilCut = true
 		lockedFor(run)(p)
 		p.takes()
 		p.cut("copy-1")
 		if prepare != nil {
 			prepare(p)
 		}
-	}, func(ctx context.Context, s Step) (result.Values, error) {
-		return s.AwaitCut(ctx, trigger, timeout, ack)
+	}, func(ctx context.Context, s Step) (any, error) {
+		return s.AwaitCompleted(ctx, AwaitCompletedOptions{Trigger: trigger, UntilCut: true, Timeout: timeout, Ack: ack})
 	}, events)
 }
 
@@ -48,8 +47,8 @@ func secondLook(p *play, err error) {
 func TestAwaitCut(t *testing.T) {
 	p := awaitCut(t, time.Minute, time.Minute, nil, nil)
 	p.wants(t, want{outcome: outcome.OK, trigger: waitingTrigger(t)})
-	if got := p.values.Get("copy"); got != "copy-1" {
-		t.Errorf("got copy %v", got)
+	if got := p.result.(Copied).Copy; got != "copy-1" {
+		t.Errorf("got copy %q", got)
 	}
 	p.wantLock(t, run)
 
@@ -65,12 +64,12 @@ func TestAwaitCutCannotLookAtTheLock(t *testing.T) {
 		secondLook(p, errors.New("boom"))
 		time.AfterFunc(time.Second, func() { p.faults(nil, nil) })
 	}, nil)
-	if p.wants(t, want{outcome: outcome.Tainted, says: []string{"boom"}, hint: "copytrigger disarm", trigger: waitingTrigger(t)}); p.took > surrenderLimit {
+	if p.wants(t, want{outcome: outcome.Tainted, says: []string{"boom"}, hint: "copytrigger disarm", trigger: waitingTrigger(t)}); p.took > giveBackLimit {
 		t.Errorf("took %s", p.took)
 	}
 	// A right that is taken away is believed, and not at once.
 	p = awaitCut(t, time.Hour, time.Minute, func(p *play) { secondLook(p, forbidden) }, nil)
-	if p.wants(t, want{outcome: outcome.Tainted, says: []string{"not yours"}, hint: "get", trigger: waitingTrigger(t)}); p.took > graceOfRefusal+surrenderLimit+maxRetry {
+	if p.wants(t, want{outcome: outcome.Tainted, says: []string{"not yours"}, hint: "get", trigger: waitingTrigger(t)}); p.took > graceOfRefusal+giveBackLimit+maxRetry {
 		t.Errorf("took %s", p.took)
 	}
 }

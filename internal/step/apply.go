@@ -1,0 +1,95 @@
+package step
+
+import (
+	"context"
+
+	"github.com/copytrigger/copytrigger/internal/handshake"
+	"github.com/copytrigger/copytrigger/internal/kube"
+	"github.com/copytrigger/copytrigger/internal/pvc"
+)
+
+// reducer decides what a step writes to the claim, one look after the other: package
+// handshake has them.
+type reducer interface {
+	Next(w handshake.World) (handshake.Patch, handshake.Decision)
+	Replied(r handshake.Reply, passing bool) (again bool)
+}
+
+// loop is how the decisions of a reducer are carried out.
+type loop struct {
+	passes func(error) bool                         // an error of a request may pass
+	look   func(ctx context.Context) (state, error) // nil: at the claim alone
+	whole  bool                                     // a write is not interrupted when ctx ends
+}
+
+// apply looks, and writes what the reducer decides, until nothing is left to write, an error
+// does not pass, or ctx ends. It returns the last decision.
+//
+// It reads the claim alone where the loop does not say otherwise: giving back must need no
+// more rights than firing.
+func (s Step) apply(ctx context.Context, l loop, r reducer) (d handshake.Decision, err error) {
+	if l.look == nil {
+		l.look = s.lookAtClaim
+	}
+	err = s.persist(ctx, l.passes, func(ctx context.Context) error {
+		for {
+			st, err := l.look(ctx)
+			if err != nil {
+				return err
+			}
+			var p handshake.Patch
+			if p, d = r.Next(st.world); p.Empty() {
+				return nil
+			}
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			if err = s.write(ctx, st.claim, p, l.whole); err == nil {
+				r.Replied(handshake.Written, true)
+				return nil
+			}
+			if !r.Replied(reply(err), l.passes(err)) {
+				return err
+			}
+			s.sayWhyAgain(err)
+		}
+	})
+	return d, err
+}
+
+// write is one conditional write. Whole, a signal does not interrupt it: that would leave open
+// whether it is done.
+func (s Step) write(ctx context.Context, was pvc.Claim, p handshake.Patch, whole bool) error {
+	if whole {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), writeLimit)
+		defer cancel()
+	}
+	_, err := s.Claims.Annotate(ctx, was, p.Annotations())
+	return err
+}
+
+// reply is what an error tells of the write that failed with it.
+func reply(err error) handshake.Reply {
+	switch {
+	case kube.IsConflict(err):
+		return handshake.Conflict
+	case kube.Undone(err):
+		return handshake.NotWritten
+	}
+	return handshake.Unknown
+}
+
+func (s Step) sayWhyAgain(err error) {
+	if kube.IsConflict(err) {
+		s.Log.Info("the claim has changed; deciding again: " + err.Error())
+		return
+	}
+	s.warnOfLock(err)
+}
+
+// warnOfLock says that the trigger is given back without a change of the lock.
+func (s Step) warnOfLock(err error) {
+	s.Log.Warn(s.subject() + ": its lock was not changed, so another process of this run can still fire, " +
+		"and another run can still quiesce: " + err.Error())
+}

@@ -1,0 +1,77 @@
+package step
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/copytrigger/copytrigger/internal/handshake"
+	"github.com/copytrigger/copytrigger/internal/kube"
+	"github.com/copytrigger/copytrigger/internal/outcome"
+)
+
+// giveBack applies w, and returns its last decision.
+func (s Step) giveBack(ctx context.Context, l loop, w *handshake.Disarming) (handshake.Decision, error) {
+	_, err := s.apply(ctx, l, w)
+	if err != nil && w.LeavesLock() {
+		s.warnOfLock(err)
+		err = nil
+	}
+	return w.Decision(), err
+}
+
+// giveUp ends a step that has fired, or may have: it gives the trigger back, as w says, and
+// returns how that stands. why is what made the step give up. It reports recorded if VolSync
+// has recorded the trigger after all; the step has not failed then.
+func (s Step) giveUp(ctx context.Context, w handshake.Disarming, why error) (recorded bool, err error) {
+	var ending *outcome.Ending
+	if !errors.As(why, &ending) { // or it is said at the end, and enough
+		s.Log.Warn("giving up: " + why.Error())
+	}
+	ctx, cancel := afterwards(ctx)
+	defer cancel()
+	d, err := s.giveBack(ctx, loop{passes: lenient}, &w)
+	switch {
+	case err == nil && d.Outcome == outcome.OK:
+		return true, nil
+	case err == nil && ending != nil && ending.Outcome == d.Outcome:
+		return false, ending
+	case err == nil:
+		said := why.Error()
+		if ending == nil { // or it has named the claim itself
+			said = s.subject() + ": " + said
+		}
+		return false, &outcome.Ending{Outcome: d.Outcome, Why: said + "; " + d.Why, Hint: d.Hint, Err: why}
+	case kube.IsNotFound(err) && !w.Seen.Fired:
+		return false, s.unfired(err, "")
+	case kube.IsNotFound(err):
+		return false, &outcome.Ending{
+			Outcome: outcome.Tainted, Err: why,
+			Why:  s.subject() + ": it was deleted, and its trigger with it; VolSync may have been copying",
+			Hint: "do not rely on this sync's copy",
+		}
+	}
+	return false, s.undecided(fmt.Errorf("%w; then: %w", why, err), w.Run)
+}
+
+// undecided is the ending when the trigger may still be armed.
+func (s Step) undecided(err error, run string) error {
+	when := "as soon as the API server answers"
+	if failed := (*kube.Error)(nil); errors.As(err, &failed) && !kube.Passing(failed) && hint(failed) != "" {
+		when = hint(failed) + "; then"
+	}
+	return &outcome.Ending{
+		Outcome: outcome.Tainted, Err: err,
+		Why:  fmt.Sprintf("%s: cannot make sure that no trigger of run %s stays armed: %v", s.subject(), run, err),
+		Hint: fmt.Sprintf("%s: copytrigger disarm -n %s --pvc %s --run-id %s", when, s.Namespace, s.Claim, run),
+	}
+}
+
+// because adds what was being waited for to the reason for giving up.
+func because(err error, reason string) error {
+	var ending *outcome.Ending
+	if reason == "" || errors.As(err, &ending) {
+		return err
+	}
+	return fmt.Errorf("%w while waiting: %s", err, reason)
+}

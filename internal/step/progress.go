@@ -1,0 +1,131 @@
+package step
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/copytrigger/copytrigger/internal/handshake"
+)
+
+// progress watches the ReplicationSource and the copy of a fired trigger, beside the wait that
+// decides. Whatever goes wrong with that is a loss of news, and nothing else.
+type progress struct {
+	step    Step
+	trigger handshake.Trigger
+	times   *Timeline
+	news    chan struct{}
+	stop    context.CancelFunc
+	ended   sync.WaitGroup
+
+	mu    sync.Mutex
+	known bool // world is a look's
+	world handshake.World
+	cutAt string // of the copy that was there while the trigger was in its place
+}
+
+// observe starts a progress. One that is idle, or whose step may not read more than the claim,
+// can be asked all the same.
+func (s Step) observe(ctx context.Context, t handshake.Trigger, idle bool, times *Timeline) *progress {
+	ctx, cancel := context.WithCancel(ctx)
+	p := &progress{step: s, trigger: t, times: times, news: make(chan struct{}, 1), stop: cancel}
+	if s.ClaimOnly || idle {
+		return p
+	}
+	p.step.Log = slog.New(slog.DiscardHandler) // the claim's own wait does the talking
+	p.ended.Go(func() {
+		_, err := p.step.wait(ctx, false, wait{lenient: true, decide: func(_ context.Context, st state) (bool, string, error) {
+			p.update(st.world)
+			return false, "", nil
+		}})
+		if ctx.Err() == nil {
+			s.Log.Warn("no news of the copy any more: " + err.Error())
+		}
+	})
+	return p
+}
+
+func (p *progress) end() {
+	p.stop()
+	p.ended.Wait()
+}
+
+func (p *progress) update(w handshake.World) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.known, p.world = true, w
+	if c := w.Copy; c != nil && c.Cut != "" && w.Claim.Trigger == p.trigger.String() {
+		p.cutAt = c.Cut
+		p.times.mark(cut)
+	}
+	select {
+	case p.news <- struct{}{}:
+	default:
+	}
+}
+
+// wakes is the channel on which there is news; nil for a nil progress.
+func (p *progress) wakes() <-chan struct{} {
+	if p == nil {
+		return nil
+	}
+	return p.news
+}
+
+// sourceGone reports whether no ReplicationSource copies the claim any more.
+func (p *progress) sourceGone() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.known && len(p.world.Sources) == 0
+}
+
+// describe says how far the storage is, as far as it tells.
+func (p *progress) describe(claim handshake.Claim) string {
+	if p == nil {
+		return ""
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch c := p.world.Copy; {
+	case c == nil || claim.Status != handshake.StatusInProgress:
+		return ""
+	case c.Problem != "":
+		// Not the end: drivers report errors that pass (VolSync never reads this either).
+		return fmt.Sprintf("; the storage reports for %s: %s", c.Name, c.Problem)
+	case c.Cut != "":
+		return fmt.Sprintf("; %s was cut at %s and is not ready to use yet", c.Name, c.Cut)
+	default:
+		return fmt.Sprintf("; %s is not cut yet", c.Name)
+	}
+}
+
+// cutTime is when the copy was cut; "" if that is not known. claim is the one that has the
+// record: with another trigger on it, the copy may be another's.
+func (p *progress) cutTime(claim handshake.Claim) string {
+	p.mu.Lock()
+	at, sources := p.cutAt, p.world.Sources
+	p.mu.Unlock()
+	if at != "" || p.step.ClaimOnly || claim.Trigger != p.trigger.String() {
+		return at
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), cutLimit)
+	defer cancel()
+	if len(sources) == 0 {
+		sources, _ = p.step.VolSync.Sources(ctx, p.step.Claim)
+	}
+	if len(sources) != 1 {
+		return ""
+	}
+	if c, err := p.step.VolSync.Copy(ctx, sources[0]); err == nil && c != nil {
+		return c.Cut
+	}
+	return ""
+}
+
+// seconds is d to the microsecond. [time.Duration.Seconds] adds two numbers that are rounded,
+// and makes 1.6848260000000002 of 1.684826.
+func seconds(d time.Duration) float64 {
+	return float64(d.Round(time.Microsecond).Microseconds()) / 1e6
+}

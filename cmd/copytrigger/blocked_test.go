@@ -72,14 +72,15 @@ func TestBlockedStderr(t *testing.T) {
 		code    int
 		outcome string
 	}{
-		"time limit": {"2s", false, 124, "timed-out"},
-		"signal":     {"1h", true, 143, "signalled"},
+		"time limit": {timeout: "2s", code: 124, outcome: "timed-out"},
+		"signal":     {timeout: "1h", signal: true, code: 143, outcome: "signalled"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			config, asked := deaf(t)
 			var out bytes.Buffer
-			cmd := exec.Command("copytrigger", "await-waiting", "--kubeconfig", config, "--pvc", "data", "--run-id", "r", "--timeout", c.timeout)
+			cmd := exec.Command("copytrigger", "await-waiting", "--kubeconfig", config, "--pvc", "data",
+				"--run-id", "r", "--timeout", c.timeout)
 			cmd.Stdout, cmd.Stderr = &out, fullPipe(t)
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
@@ -92,7 +93,8 @@ func TestBlockedStderr(t *testing.T) {
 				}
 			}
 			err := cmd.Wait()
-			if got := cmd.ProcessState.ExitCode(); got != c.code || !strings.Contains(out.String(), `"outcome":"`+c.outcome+`"`) {
+			says := strings.Contains(out.String(), `"outcome":"`+c.outcome+`"`)
+			if got := cmd.ProcessState.ExitCode(); got != c.code || !says {
 				t.Errorf("got code %d, %v, %s", got, err, out.String())
 			}
 		})

@@ -170,7 +170,8 @@ func wants(ts *testscript.TestScript, code string, err error) {
 // json says that stdout has one JSON object on one line, and nothing else.
 func onlyJSON(ts *testscript.TestScript, neg bool, args []string) {
 	out := ts.ReadFile("stdout")
-	if neg || len(args) > 0 || strings.Count(out, "\n") != 1 || !strings.HasPrefix(out, "{") || !strings.HasSuffix(out, "}\n") {
+	object := strings.Count(out, "\n") == 1 && strings.HasPrefix(out, "{") && strings.HasSuffix(out, "}\n")
+	if neg || len(args) > 0 || !object {
 		ts.Fatalf("stdout is not one JSON object:\n%s", out)
 	}
 }

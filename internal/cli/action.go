@@ -2,66 +2,87 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 
-	"github.com/copytrigger/copytrigger/internal/outcome"
+	"github.com/urfave/cli/v2"
+	"k8s.io/klog/v2"
+
 	"github.com/copytrigger/copytrigger/internal/result"
 	"github.com/copytrigger/copytrigger/internal/step"
 )
 
 // action is a command once its flags are read and the cluster is known.
 type action struct {
-	do func(ctx context.Context, s step.Step, o options) (result.Values, error)
-	// undo takes back what do has done well but cannot report, because of why. Its error
-	// is how the command ends then. nil where nothing needs it.
-	undo func(ctx context.Context, s step.Step, o options, why error) error
+	do func(ctx context.Context, s step.Step) (result.Values, error)
+	// undo reverts a successful do whose results could not be written; why is the write
+	// error. The command ends with the error that undo returns. nil where nothing needs it.
+	undo func(ctx context.Context, s step.Step, why error) error
 }
 
-// leave writes the results of an action that ended with err, and gives what the command
-// ends with. They are written for a bad end too, so that what a pipeline declares is there
-// to be read.
-//
-// Results that cannot be written are a failure: whoever started the step goes by them. A
-// good end is undone then, and what can be written says so, in place of what was already.
-func (m *program) leave(v result.Values, dir string, err error, undo func(why error) error) error {
-	conclude(&v, err)
-	werr := v.Write(m.stdout, dir)
-	if werr == nil {
+// outputFlagSet is the flagSet of a command that has results: it embeds [outputFlags].
+type outputFlagSet interface {
+	flagSet
+	dir() string
+}
+
+// clusterFlagSet is the flagSet of a command that asks a cluster: it embeds [clusterFlags],
+// or [claimFlags].
+type clusterFlagSet interface {
+	outputFlagSet
+	connect(m *program, version string) (step.Step, error)
+}
+
+// onCluster connects to the cluster, acts, and writes the results.
+func (m *program) onCluster(f clusterFlagSet, act action) cli.ActionFunc {
+	return func(c *cli.Context) error {
+		if err := m.begin(c, f); err != nil {
+			return err
+		}
+		s, err := f.connect(m, c.App.Version)
+		if err != nil {
+			return err
+		}
+		values, err := act.do(c.Context, s)
+		return m.writeResults(values, f.dir(), err, func(why error) error {
+			if act.undo == nil {
+				return nil
+			}
+			return act.undo(c.Context, s, why)
+		})
+	}
+}
+
+// withoutCluster is onCluster for a command that asks no cluster.
+func (m *program) withoutCluster(f outputFlagSet, do func() (result.Values, error)) cli.ActionFunc {
+	return m.withoutResults(f, func() error {
+		values, err := do()
+		return m.writeResults(values, f.dir(), err, func(error) error { return nil })
+	})
+}
+
+// withoutResults is withoutCluster for a command that has no results.
+func (m *program) withoutResults(f flagSet, do func() error) cli.ActionFunc {
+	return func(c *cli.Context) error {
+		if err := m.begin(c, f); err != nil {
+			return err
+		}
+		return do()
+	}
+}
+
+// begin checks the flags. Before that it gives the log the format that they ask for.
+func (m *program) begin(c *cli.Context, f flagSet) error {
+	format, err := f.format()
+	if err != nil {
 		return err
 	}
-	if err == nil {
-		err = undo(werr)
+	m.setLogFormat(format)
+	m.log = m.log.With("command", c.Command.Name)
+	// client-go's own messages belong to the progress, in its format.
+	klog.SetSlogLogger(m.log)
+	if c.Command.ArgsUsage == "" && c.NArg() > 0 {
+		return usageError{fmt.Errorf("unexpected argument %q", c.Args().First()),
+			"every parameter is a flag; see copytrigger " + c.Command.Name + " --help"}
 	}
-	if !errors.Is(err, werr) {
-		err = join(err, werr)
-	}
-	conclude(&v, err)
-	_ = v.Write(io.Discard, dir) // each by itself: one of them cannot be written
-	_ = v.Write(m.stdout, "")
-	return err
-}
-
-// conclude says in the results how the action ended, if it did not end well.
-func conclude(v *result.Values, err error) {
-	var ending *outcome.Ending
-	switch {
-	case err == nil:
-		return
-	case errors.As(err, &ending):
-		v.Set("outcome", string(ending.Outcome))
-		v.Set("reason", ending.Why)
-	default:
-		v.Set("outcome", string(outcome.Failed))
-		v.Set("reason", err.Error())
-	}
-}
-
-// join is both errors on one line; the first, if there is one, decides the exit code.
-func join(first, second error) error {
-	if first == nil {
-		return second
-	}
-	return fmt.Errorf("%w; and %w", first, second)
+	return f.check(c)
 }

@@ -34,7 +34,9 @@ func TestRooms(t *testing.T) {
 		quiesce, verdict        = "internal/quiesce", "internal/verdict"
 		pvc, pods, volsync      = "internal/pvc", "internal/pods", "internal/volsync"
 	)
-	all := []string{outcome, file, exitfile, result, kube, handshake, quiesce, verdict, pvc, pods, volsync, "internal/step"}
+	all := []string{
+		outcome, file, exitfile, result, kube, handshake, quiesce, verdict, pvc, pods, volsync, "internal/step",
+	}
 	may := map[string][]string{
 		outcome:   {},
 		file:      {},
@@ -102,8 +104,10 @@ func TestBinary(t *testing.T) {
 		t.Fatalf("the list does not have %s: %q", lib, got)
 	}
 	for _, d := range got {
-		for _, never := range []string{"k8s.io/client-go/kubernetes", "k8s.io/client-go/tools/cache", "k8s.io/client-go/informers", "k8s.io/api/",
-			"github.com/tektoncd/", "knative.dev/", "github.com/backube/", "google.golang.org/grpc", module + "test"} {
+		for _, never := range []string{
+			"k8s.io/client-go/kubernetes", "k8s.io/client-go/tools/cache", "k8s.io/client-go/informers", "k8s.io/api/",
+			"github.com/tektoncd/", "knative.dev/", "github.com/backube/", "google.golang.org/grpc", module + "test",
+		} {
 			if d == never || strings.HasPrefix(d, strings.TrimSuffix(never, "/")+"/") {
 				t.Errorf("the program reaches %s", d)
 			}

@@ -1,7 +1,7 @@
 package cli
 
 import (
-	"io"
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -9,81 +9,190 @@ import (
 	"time"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/copytrigger/copytrigger/internal/step"
 )
 
-// Every flag of every command can be given by the environment instead.
-func TestEnvironment(t *testing.T) {
-	noEnv(t)
+// flagValues are a value of a flag, and one that is refused.
+type flagValues struct {
+	good string
+	bad  string
+	says string // of the bad one; "" for a flag that takes every value
+}
+
+// knownFlags has every flag: one that is not in it fails [TestEveryFlag].
+func knownFlags(t *testing.T) map[string]flagValues {
+	t.Helper()
 	dir := t.TempDir()
-	values := map[string]string{"pvc": "data", "namespace": "app", "kubeconfig": "kc", "context": "ctx", "results-dir": dir,
-		"log-format": "json", "run-id": "run-1", "trigger": mine, "timeout": "7s", "ack-timeout": "5s", "pvc-only": "true", "lock": "true", "keep-out": "true", "copy-timeout": "9s",
-		"command": `["true"]`, "exit": "true", "dry-run": "true", "after": "exitCode", "step": "quiesce=a,await-completed=b", "selector": "a=b,c=d",
-		"quiesce": "date", "unquiesce": `["sh", "-c", "date"]`, "hold": "cat", "ready-line": "HELD", "max-freeze": "11s", "unquiesce-timeout": "12s", "until": "cut", "copy": "uid-1", "fire": "true"}
-	// What cannot be given together with the rest.
-	without := map[string][]string{"run": {"hold", "pvc-only"}, "await-waiting": {"pvc-only"}, "await-completed": {"copy", "pvc-only", "until"}, "record": {"exit"}}
-	arguments := map[string][]string{"record": {"file"}, "install": {"dir"}} // there is no variable for these
-	m := newProgram(io.Discard, io.Discard, withSignals())
-	for _, c := range m.app("v1").Commands {
-		t.Run(c.Name, func(t *testing.T) {
-			args := []string{c.Name}
-			for _, f := range c.Flags {
-				name := f.Names()[0]
-				value, known := values[name]
-				if !known {
+	return map[string]flagValues{
+		"ack-timeout":       {good: "5s", bad: "0", says: "--ack-timeout is 0"},
+		"after":             {good: "exitCode", bad: "", says: "--after is empty"},
+		"command":           {good: `["true"]`, bad: "[]", says: "COMMAND is missing"},
+		"context":           {good: "ctx"},
+		"copy":              {good: "uid-1", bad: "", says: "--copy is empty"},
+		"copy-timeout":      {good: "9s", bad: "-1s", says: "a limit is negative"},
+		"dry-run":           {good: "true", bad: "soon", says: "dry-run"},
+		"exit":              {good: "true", bad: "soon", says: "exit"},
+		"fire":              {good: "true", bad: "soon", says: "fire"},
+		"hold":              {good: "cat", bad: " ", says: "--hold: the command is empty"},
+		"keep-out":          {good: "true", bad: "soon", says: "keep-out"},
+		"kubeconfig":        {good: "kc"},
+		"lock":              {good: "true", bad: "soon", says: "lock"},
+		"log-format":        {good: "json", bad: "xml", says: `--log-format "xml" is neither text nor json`},
+		"max-freeze":        {good: "11s", bad: "0", says: "--max-freeze is 0s"},
+		"namespace":         {good: "app", bad: "", says: "--namespace is empty"},
+		"pvc":               {good: "data", bad: "..", says: "is not a claim's name"},
+		"pvc-only":          {good: "true", bad: "soon", says: "pvc-only"},
+		"quiesce":           {good: "date", bad: `["true"`, says: "--quiesce: "},
+		"ready-line":        {good: "HELD", bad: "", says: "--ready-line"},
+		"results-dir":       {good: dir, bad: dir + "/none", says: "results directory"},
+		"run-id":            {good: "run-1", bad: "", says: "--run-id is empty"},
+		"selector":          {good: "a=b,c=d", bad: "a=b=c", says: "--selector"},
+		"step":              {good: "quiesce=a,await-completed=b", bad: "quiesce", says: "--step"},
+		"timeout":           {good: "7s", bad: "-1s", says: "a limit is negative"},
+		"trigger":           {good: mine, bad: "by-hand", says: "--trigger: "},
+		"unquiesce":         {good: `["sh", "-c", "date"]`, bad: "[]", says: "--unquiesce: "},
+		"unquiesce-timeout": {good: "12s", bad: "0", says: "--unquiesce-timeout is 0s"},
+		"until":             {good: "cut", bad: "ready", says: "--until"},
+	}
+}
+
+// lineWith returns a command line that is right but for the flag that is to be added to it.
+func lineWith(t *testing.T, command, flag string, known map[string]flagValues) []string {
+	t.Helper()
+	line := []string{command}
+	for _, name := range map[string][]string{
+		"await-waiting":    {"pvc", "run-id"},
+		"fire-trigger":     {"pvc", "trigger"},
+		"await-completed":  {"pvc", "trigger"},
+		"disarm":           {"pvc", "run-id"},
+		"unlock":           {"pvc", "run-id"},
+		"run":              {"pvc", "run-id", "quiesce", "unquiesce"},
+		"release":          {"pvc", "run-id"},
+		"verdict":          {"step"},
+		"await-pods-ended": {"selector"},
+	}[command] {
+		if name == flag || flag == "hold" && strings.HasSuffix(name, "quiesce") {
+			continue
+		}
+		line = append(line, "--"+name+"="+known[name].good)
+	}
+	switch {
+	case command == "install":
+		line = append(line, "dir")
+	case flag == "command":
+		line = append(line, "file")
+	case command == "record":
+		line = append(line, "file", "--", "true")
+	}
+	return line
+}
+
+// given returns a command line with a flag in front of all others.
+func given(line []string, flag, value string) []string {
+	return slices.Insert(slices.Clone(line), 1, "--"+flag+"="+value)
+}
+
+// everyFlag calls f for each flag of each command, with a command line that lacks it.
+func everyFlag(t *testing.T, f func(t *testing.T, flag cli.Flag, values flagValues, line []string)) {
+	t.Helper()
+	noEnv(t)
+	known := knownFlags(t)
+	for _, c := range newProgram(nil, nil, withSignals()).commands() {
+		for _, flag := range c.flags.flags() {
+			name := flag.Names()[0]
+			t.Run(c.name+" --"+name, func(t *testing.T) {
+				values, is := known[name]
+				if !is {
 					t.Fatalf("flag --%s is not known to this test", name)
 				}
-				if slices.Contains(without[c.Name], name) {
-					continue
-				}
-				if value == "true" {
-					args = append(args, "--"+name)
-				} else {
-					args = append(args, "--"+name, value)
-				}
-			}
-			want, err := parsed(append(args, arguments[c.Name]...)...)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, f := range c.Flags {
-				name := f.Names()[0]
-				variable := "COPYTRIGGER_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
-				if got := f.(cli.DocGenerationFlag).GetEnvVars(); !slices.Equal(got, []string{variable}) {
-					t.Errorf("--%s: got variables %q, want %s", name, got, variable)
-				}
-				if !slices.Contains(without[c.Name], name) {
-					t.Setenv(variable, values[name])
-				}
-			}
-			if got, err := parsed(append([]string{c.Name}, arguments[c.Name]...)...); err != nil || !reflect.DeepEqual(got, want) {
-				t.Errorf("got %+v, %v\nwant %+v", got, err, want)
-			}
-		})
+				f(t, flag, values, lineWith(t, c.name, name, known))
+			})
+		}
 	}
+}
+
+// Every flag of every command changes what the command does, and can be given by the
+// environment instead.
+func TestEveryFlag(t *testing.T) {
+	everyFlag(t, func(t *testing.T, flag cli.Flag, values flagValues, line []string) {
+		name := flag.Names()[0]
+		variable := "COPYTRIGGER_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
+		if got := flag.(cli.DocGenerationFlag).GetEnvVars(); !slices.Equal(got, []string{variable}) {
+			t.Errorf("got variables %q, want %s", got, variable)
+		}
+		without, _ := parsed(line...)
+		want, err := parsed(given(line, name, values.good)...)
+		if err != nil || reflect.DeepEqual(want, without) {
+			t.Fatalf("got %+v, %v, and without it %+v", want, err, without)
+		}
+		t.Setenv(variable, values.good)
+		if got, err := parsed(line...); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("by environment: got %+v, %v\nwant %+v", got, err, want)
+		}
+	})
+}
+
+// Every command checks each of its flags.
+func TestEveryFlagIsChecked(t *testing.T) {
+	everyFlag(t, func(t *testing.T, flag cli.Flag, values flagValues, line []string) {
+		if values.says == "" {
+			return
+		}
+		_, err := parsed(given(line, flag.Names()[0], values.bad)...)
+		if exitCode(err) != 64 || !strings.Contains(fmt.Sprint(err), values.says) {
+			t.Errorf("got %v, want a usage error with %q", err, values.says)
+		}
+	})
+}
+
+// What a step is told by its fields reaches it.
+func TestFlagsReachTheStep(t *testing.T) {
+	tells := map[string]func(step.Step) bool{
+		"pvc-only": func(s step.Step) bool { return s.ClaimOnly },
+		"lock":     func(s step.Step) bool { return s.Lock },
+		"until":    func(s step.Step) bool { return s.UntilCut },
+		"after":    func(s step.Step) bool { return s.After == "exitCode" },
+	}
+	everyFlag(t, func(t *testing.T, flag cli.Flag, values flagValues, line []string) {
+		told, is := tells[flag.Names()[0]]
+		if !is || line[0] == "record" {
+			return
+		}
+		f, err := parsed(given(line, flag.Names()[0], values.good)...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s := f.(interface{ step(step.Step) step.Step }).step(step.Step{}); !told(s) {
+			t.Errorf("got %+v", s)
+		}
+	})
 }
 
 func TestFlagGoesBeforeEnvironment(t *testing.T) {
 	noEnv(t)
 	t.Setenv("COPYTRIGGER_PVC", "other")
 	t.Setenv("COPYTRIGGER_TIMEOUT", "1h")
-	got, err := parsed("disarm", "--pvc", "data", "--run-id", "r", "--timeout", "1s")
-	if err != nil || !slices.Equal(got.claims, []string{"data"}) || got.timeout != time.Second {
+	want := disarmOf(claim("data"))
+	want.timeout = time.Second
+	got, err := parsed("disarm", "--pvc", "data", "--run-id", "run-1", "--timeout", "1s")
+	if err != nil || !reflect.DeepEqual(got, flagSet(want)) {
 		t.Errorf("got %+v, %v, want what the flags say", got, err)
 	}
 }
 
-// What is about no claim does not mind the variables of a pod in which other steps run, too.
+// A command about no claim ignores the variables of a pod in which other steps run, too.
 func TestEnvironmentOfOthers(t *testing.T) {
 	noEnv(t)
 	t.Setenv("COPYTRIGGER_PVC", "..")
 	t.Setenv("COPYTRIGGER_RUN_ID", "")
-	if got, err := parsed("await-pods-ended", "-l", "a=b"); err != nil || len(got.claims) > 0 {
-		t.Errorf("got %+v, %v", got, err)
+	if _, err := parsed("await-pods-ended", "-l", "a=b"); err != nil {
+		t.Error(err)
 	}
 	t.Setenv("COPYTRIGGER_NAMESPACE", "")
 	t.Setenv("COPYTRIGGER_KUBECONFIG", "none")
-	if got, err := parsed("verdict", "--step", "disarm=f"); err != nil || len(got.claims) > 0 {
-		t.Errorf("got %+v, %v", got, err)
+	if _, err := parsed("verdict", "--step", "disarm=f"); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -91,61 +200,8 @@ func TestEnvironmentOfOthers(t *testing.T) {
 func TestArgumentsAddToEnvironment(t *testing.T) {
 	noEnv(t)
 	t.Setenv("COPYTRIGGER_PVC", "data")
-	if _, err := parsed("disarm", "--run-id", "r", "--", "other"); exitCode(err) != 64 || !strings.Contains(err.Error(), "data, other") {
+	_, err := parsed("disarm", "--run-id", "r", "--", "other")
+	if exitCode(err) != 64 || !strings.Contains(err.Error(), "data, other") {
 		t.Errorf("got %v", err)
-	}
-}
-
-// An engine that was given no value sets an empty variable.
-func TestEmptyEnvironment(t *testing.T) {
-	noEnv(t)
-	for variable, says := range map[string]string{
-		"COPYTRIGGER_PVC": "not a claim's name", "COPYTRIGGER_RUN_ID": "--run-id is empty",
-		"COPYTRIGGER_TIMEOUT": "", "COPYTRIGGER_NAMESPACE": "--namespace is empty", "COPYTRIGGER_LOG_FORMAT": "", "COPYTRIGGER_RESULTS_DIR": "",
-	} {
-		t.Run(variable, func(t *testing.T) {
-			t.Setenv("COPYTRIGGER_PVC", "data")
-			t.Setenv("COPYTRIGGER_RUN_ID", "r")
-			t.Setenv(variable, "")
-			got, err := parsed("disarm")
-			if says == "" && (err != nil || got.timeout != 20*time.Second) {
-				t.Errorf("got %+v, %v, want the default", got, err)
-			}
-			if says != "" && (exitCode(err) != 64 || !strings.Contains(err.Error(), says)) {
-				t.Errorf("got %v, want %q", err, says)
-			}
-		})
-	}
-	t.Run("COPYTRIGGER_HOLD", func(t *testing.T) {
-		t.Setenv("COPYTRIGGER_PVC", "data")
-		t.Setenv("COPYTRIGGER_HOLD", "")
-		t.Setenv("COPYTRIGGER_QUIESCE", "true")
-		t.Setenv("COPYTRIGGER_UNQUIESCE", "true")
-		if got, err := parsed("run"); err != nil || got.hold != nil || got.quiesce == nil || got.unquiesce == nil {
-			t.Errorf("got %+v, %v", got, err)
-		}
-		t.Setenv("COPYTRIGGER_UNQUIESCE", "")
-		if _, err := parsed("run"); exitCode(err) != 64 || !strings.Contains(err.Error(), "--unquiesce is missing") {
-			t.Errorf("got %v, want a usage error", err)
-		}
-		t.Setenv("COPYTRIGGER_QUIESCE", "")
-		t.Setenv("COPYTRIGGER_HOLD", "true")
-		if got, err := parsed("run"); err != nil || got.hold == nil || got.quiesce != nil || got.unquiesce != nil {
-			t.Errorf("got %+v, %v", got, err)
-		}
-		t.Setenv("COPYTRIGGER_SELECTOR", "")
-		if got, err := parsed("release", "--run-id", "r"); err != nil || got.unquiesce != nil || got.selector != "" {
-			t.Errorf("got %+v, %v", got, err)
-		}
-	})
-	t.Run("COPYTRIGGER_AFTER", func(t *testing.T) {
-		t.Setenv("COPYTRIGGER_AFTER", "")
-		if _, err := parsed("fire-trigger", "--pvc", "data", "--trigger", mine); exitCode(err) != 64 || !strings.Contains(err.Error(), "--after is empty") {
-			t.Errorf("got %v, want a usage error", err)
-		}
-	})
-	t.Setenv("COPYTRIGGER_TIMEOUT", "soon")
-	if _, err := parsed("disarm"); exitCode(err) != 64 {
-		t.Errorf("got %v, want a usage error", err)
 	}
 }

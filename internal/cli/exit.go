@@ -8,7 +8,7 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// exitCode is the code for what a command returned.
+// exitCode returns the exit code for what a command returned.
 func exitCode(err error) int {
 	var (
 		ending  *outcome.Ending
@@ -31,8 +31,8 @@ func exitCode(err error) int {
 	return ending.Outcome.Code(stop)
 }
 
-// commandExit is the exit code of a user's command, which record passes on. All that is to be
-// said of it has been said.
+// commandExit is the exit code of a user's command, which record passes on. It is not logged:
+// record has done so.
 type commandExit int
 
 func (c commandExit) Error() string {
@@ -48,7 +48,7 @@ type usageError struct {
 func (u usageError) Error() string { return u.err.Error() }
 func (u usageError) Unwrap() error { return u.err }
 
-// hintOf is the next move that an error carries; "" if none.
+// hintOf returns the hint that an error carries; "" for none.
 func hintOf(err error) string {
 	var (
 		ending *outcome.Ending

@@ -10,18 +10,20 @@ import (
 	"github.com/copytrigger/copytrigger/internal/outcome"
 )
 
-// exitCodesTopic is what `copytrigger help exit-codes` shows.
-func (m *program) exitCodesTopic() *cli.Command {
+// exitCodesTopic returns the topic that `copytrigger help exit-codes` shows.
+func exitCodesTopic() *cli.Command {
 	return &cli.Command{
-		Name:        "exit-codes",
-		Usage:       "what the exit codes mean, and what became of the copy",
-		Description: exitCodes(),
-		Hidden:      true, // not a step: help lists it as a topic
-		Action:      func(c *cli.Context) error { return cli.ShowSubcommandHelp(c) },
+		Name:            "exit-codes",
+		Usage:           "what the exit codes mean, and what became of the copy",
+		Description:     exitCodes(),
+		Hidden:          true, // not a step: the program's help names it
+		OnUsageError:    onUsageError,
+		HideHelpCommand: true,
+		Action:          func(c *cli.Context) error { return cli.ShowSubcommandHelp(c) },
 	}
 }
 
-// exitCodes is the table of outcomes as text.
+// exitCodes returns the table of outcomes as text.
 func exitCodes() string {
 	var b strings.Builder
 	b.WriteString("The result outcome has the word. Whatever the code: disarm first, then unquiesce.\n\n")

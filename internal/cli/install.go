@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -12,33 +13,49 @@ import (
 )
 
 // installCommand brings the program into containers of other images.
-func (m *program) installCommand() *cli.Command {
-	return &cli.Command{
-		Name:        "install",
-		Usage:       "copy this program to a directory, for containers of other images",
-		ArgsUsage:   "DIR",
-		Description: "The copy is DIR/copytrigger. To repeat it does no harm.\n\nExample:\n   copytrigger install /opt/copytrigger",
-		Flags:       []cli.Flag{logFlag()},
-		Action: func(c *cli.Context) error {
-			o, err := m.begin(c)
-			if err != nil {
-				return err
-			}
-			file, err := install(o.dir)
-			if err != nil {
-				return &outcome.Ending{Outcome: outcome.Failed, Err: err, Why: "nothing was installed: " + err.Error(), Hint: "give an existing, writable directory with room for this program"}
-			}
-			m.log.Info("installed as " + file)
-			return nil
-		},
+func (m *program) installCommand() command {
+	f := &installFlags{}
+	return command{
+		name:        "install",
+		usage:       "copy this program to a directory, for containers of other images",
+		example:     "copytrigger install /opt/copytrigger",
+		description: "The copy is DIR/copytrigger. To repeat it does no harm.",
+		args:        "DIR",
+		flags:       f,
+		action:      m.withoutResults(f, func() error { return f.run(m) }),
 	}
 }
 
-// executable is this program itself, also where its file has been replaced meanwhile.
+type installFlags struct {
+	logFlags
+	dir string
+}
+
+func (f *installFlags) check(c *cli.Context) error {
+	if f.dir = c.Args().First(); f.dir == "" || c.NArg() > 1 {
+		return usageError{fmt.Errorf("one directory is wanted, not %q", c.Args().Slice()), "copytrigger install DIR"}
+	}
+	return nil
+}
+
+func (f *installFlags) run(m *program) error {
+	file, err := install(f.dir)
+	if err != nil {
+		return &outcome.Ending{
+			Outcome: outcome.Failed, Err: err, Why: "nothing was installed: " + err.Error(),
+			Hint: "give an existing, writable directory with room for this program",
+		}
+	}
+	m.log.Info("installed as " + file)
+	return nil
+}
+
+// executable is this program itself, even if its file was replaced meanwhile.
 const executable = "/proc/self/exe"
 
-// install copies the running program to dir. It is static, and runs in every image. One that
-// is there already is replaced, whole, and goes on running for whoever has started it.
+// install copies the running program to dir and returns the name of the copy. The program is
+// static, and runs in every image. An earlier copy is replaced whole; a process that runs it
+// goes on.
 func install(dir string) (name string, err error) {
 	name = filepath.Join(dir, "copytrigger")
 	from, err := os.Open(executable)

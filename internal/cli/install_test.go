@@ -55,3 +55,16 @@ func names(t *testing.T, dir string) []string {
 	}
 	return all
 }
+
+func TestInstallRefuses(t *testing.T) {
+	refuses(t, map[string]refusal{
+		"nowhere to install": {
+			args: []string{"install"},
+			says: "one directory is wanted", hint: "install DIR",
+		},
+		"two places to install": {
+			args: []string{"install", "a", "b"},
+			says: "one directory is wanted", hint: "install DIR",
+		},
+	})
+}

@@ -16,7 +16,7 @@ const (
 // pipe, a terminal after Ctrl-S, a collector that hangs) must not hold up a time-out or
 // the giving back of a trigger. Each Write is one message, and is written whole.
 //
-// When too many wait, the oldest go: the last ones say how it ended.
+// When too many wait, the oldest are dropped: the last ones say how the command ended.
 type lines struct {
 	w    io.Writer
 	done chan struct{} // closed when all is written and no more will come
@@ -29,7 +29,8 @@ type lines struct {
 	closed  bool
 }
 
-// newLines writes to w. lost makes the message that stands in for dropped ones.
+// newLines returns lines that are written to w. lost returns the message that takes the place
+// of dropped ones.
 func newLines(w io.Writer, lost func(dropped int) []byte) *lines {
 	l := &lines{w: w, done: make(chan struct{}), lost: lost}
 	l.changed.L = &l.mu
@@ -58,7 +59,7 @@ func (l *lines) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// next waits for a line; false when there will be none.
+// next waits for a line and returns it. more is false when there will be none.
 func (l *lines) next() (line []byte, more bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -76,7 +77,8 @@ func (l *lines) next() (line []byte, more bool) {
 	return line, true
 }
 
-// flush ends it: it waits until everything is written, but not for ever.
+// flush waits until everything is written, but no longer than limit. Nothing may be written
+// after it.
 func (l *lines) flush(limit time.Duration) {
 	l.mu.Lock()
 	l.closed = true

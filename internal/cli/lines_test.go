@@ -125,7 +125,10 @@ func TestMainWithBlockedStderr(t *testing.T) {
 		out  string
 	}{
 		{[]string{"fire"}, 64, ""},
-		{[]string{"await-waiting", "--kubeconfig", config, "--pvc", "data", "--run-id", "r", "--timeout", "200ms"}, 124, `"outcome":"timed-out"`},
+		{
+			[]string{"await-waiting", "--kubeconfig", config, "--pvc", "data", "--run-id", "r", "--timeout", "200ms"},
+			124, `"outcome":"timed-out"`,
+		},
 	} {
 		r, w := io.Pipe()
 		var out strings.Builder
@@ -150,7 +153,7 @@ func TestLostMessages(t *testing.T) {
 		"json": `"level":"WARN","msg":"7 messages were dropped: stderr was not read"}` + "\n",
 	} {
 		m := newProgram(io.Discard, io.Discard, withSignals())
-		m.speak(format)
+		m.setLogFormat(format)
 		if got := string(m.lost(7)); !strings.HasSuffix(got, want) || format == "text" && got != want {
 			t.Errorf("%s: got %q, want %q", format, got, want)
 		}

@@ -16,8 +16,8 @@ import (
 // redraw is how often a terminal's last line is drawn again.
 const redraw = 200 * time.Millisecond
 
-// live is a log for people at a terminal: what is being waited for stands in the last line,
-// with the time that the application has been frozen, and makes no lines of its own.
+// live is a log for people at a terminal. Its last line shows what is being waited for, and for
+// how long the application has been frozen; waiting makes no lines of its own.
 type live struct {
 	w     io.Writer
 	width func() int
@@ -30,7 +30,7 @@ type live struct {
 	drawn  bool
 }
 
-// show makes the log live if stderr is a terminal.
+// show makes the log live if stderr is a terminal. The caller ends what it returns.
 func (m *program) show(times *step.Timeline) *live {
 	terminal, is := m.rawStderr.(*os.File)
 	if is {
@@ -115,4 +115,18 @@ func (l *live) draw() {
 	}
 	_, _ = io.WriteString(l.w, "\r"+text+"\x1b[K")
 	l.drawn = true
+}
+
+// logDurations logs how long each part of the run took.
+func (m *program) logDurations(times *step.Timeline) {
+	width := 0
+	for _, span := range times.Spans() {
+		width = max(width, len([]rune(span.Says)))
+	}
+	for _, span := range times.Spans() {
+		if span.Came {
+			line := fmt.Sprintf("%-*s %10s", width, span.Says, span.Took.Round(time.Millisecond))
+			m.log.Info(line, span.Name, span.Took.Seconds())
+		}
+	}
 }

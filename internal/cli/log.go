@@ -13,7 +13,7 @@ import (
 //   - a line starts with the program's name, and has no capital and no full stop.
 //   - an error says what, on which object, and a hint says what to do.
 
-// newLog makes the log of a format: "text" for people, "json" for collectors.
+// newLog returns a log in a format: "text" for people, "json" for collectors.
 func newLog(w io.Writer, format string) *slog.Logger {
 	if format == "json" {
 		return slog.New(slog.NewJSONHandler(w, nil))

@@ -1,10 +1,11 @@
 package cli
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
-	"strings"
 	"syscall"
 
 	"github.com/urfave/cli/v2"
@@ -16,12 +17,13 @@ import (
 
 // recordCommand is for engines that stop a pod as soon as one container fails. It needs no
 // cluster.
-func (m *program) recordCommand() *cli.Command {
-	return &cli.Command{
-		Name:      "record",
-		Usage:     "run a command, keep its exit code in a file for verdict and --after, and exit with 0",
-		ArgsUsage: "FILE [-- COMMAND [ARG...]], or --exit [-- COMMAND [ARG...]]",
-		Description: "Where a step that fails stops all that come after it, unquiesce too (an Argo\n" +
+func (m *program) recordCommand() command {
+	f := &recordFlags{}
+	return command{
+		name:    "record",
+		usage:   "run a command, keep its exit code in a file for verdict and --after, and exit with 0",
+		example: "copytrigger record /run/copytrigger/quiesce -- psql --file=quiesce.sql",
+		description: "Where a step that fails stops all that come after it, unquiesce too (an Argo\n" +
 			"containerSet). FILE appears when the command has ended: with its exit code, 128+n if a\n" +
 			"signal killed it, 126 or 127 if it cannot be run or --command is no JSON array, 3 if\n" +
 			"--after kept it from running.\n" +
@@ -30,79 +32,151 @@ func (m *program) recordCommand() *cli.Command {
 			"be written; with 64 if the command line is wrong.\n\n" +
 			"Where it is only a command that cannot be started which stops what comes after it (a\n" +
 			"Tekton step with onError: continue): --exit, with no FILE. It exits with the code that it\n" +
-			"would keep.\n\n" +
-			"Example:\n   copytrigger record /run/copytrigger/quiesce -- psql --file=quiesce.sql",
-		Flags:  []cli.Flag{commandFlag(), afterFlag(), exitFlag(), dryRunFlag(), logFlag()},
-		Action: m.record,
+			"would keep.",
+		args:   "FILE [-- COMMAND [ARG...]], or --exit [-- COMMAND [ARG...]]",
+		flags:  f,
+		action: m.withoutResults(f, func() error { return f.run(m) }),
 	}
 }
 
-func (m *program) record(c *cli.Context) error {
-	o, err := m.begin(c)
-	if err != nil {
+type recordFlags struct {
+	asJSON string // the command; "" for that of the arguments
+	afterFlags
+	exit   bool // with the code of the command, and keep no file
+	dryRun bool // only see whether the command can be run
+	logFlags
+
+	file       string // for the exit code
+	command    []string
+	unreadable error // why command is not what was meant; nil if it is
+}
+
+func (f *recordFlags) flags() []cli.Flag {
+	return slices.Concat(
+		[]cli.Flag{text(&f.asJSON, "command",
+			"the command as `JSON` array of strings, for engines without array parameters, instead of -- COMMAND")},
+		f.afterFlags.flags(),
+		[]cli.Flag{
+			boolean(&f.exit, "exit", "exit with the code instead of keeping it in FILE"),
+			boolean(&f.dryRun, "dry-run", "only see whether the command can be run"),
+		},
+		f.logFlags.flags(),
+	)
+}
+
+func (f *recordFlags) check(c *cli.Context) error {
+	if err := f.afterFlags.check(c); err != nil {
 		return err
 	}
-	if o.exit {
-		if code := m.runRecorded(o); code != 0 {
+	rest := c.Args().Slice()
+	if !f.exit {
+		if len(rest) == 0 || rest[0] == "" {
+			return usageError{errors.New("FILE is missing"), f.see() + "; or --exit instead of FILE"}
+		}
+		f.file, rest = rest[0], rest[1:]
+	}
+	if err := f.readCommand(c.IsSet("command"), rest); err != nil {
+		return err
+	}
+	if len(f.command) == 0 || f.command[0] == "" {
+		return usageError{errors.New("COMMAND is missing"), f.see()}
+	}
+	return nil
+}
+
+// readCommand reads the command of --command, if that is given, or of the rest of the arguments.
+func (f *recordFlags) readCommand(given bool, rest []string) error {
+	switch {
+	case given && len(rest) > 0:
+		return usageError{fmt.Errorf("there is --command, and also %q", rest[0]), "give the command once"}
+	case given:
+		if err := json.Unmarshal([]byte(f.asJSON), &f.command); err != nil {
+			// No image has such a command: it is recorded like one that cannot be run.
+			f.unreadable = usageError{fmt.Errorf("--command %q is not a JSON array of strings", f.asJSON),
+				`give it as ["psql", "--file=x.sql"]; for a shell, ["sh", "-c", "…"]; ` +
+					`was a variable of the pipeline not expanded?`}
+			f.command = []string{"the command"}
+		}
+	case f.exit:
+		f.command = rest
+	case len(rest) > 0 && rest[0] != "--":
+		return usageError{fmt.Errorf("unexpected argument %q", rest[0]), f.see()}
+	case len(rest) > 0:
+		f.command = rest[1:]
+	}
+	return nil
+}
+
+// see returns the hint for arguments that are wrong.
+func (f *recordFlags) see() string {
+	if f.exit {
+		return "copytrigger record --exit -- COMMAND [ARG...]"
+	}
+	return "copytrigger record FILE -- COMMAND [ARG...], flags before FILE"
+}
+
+func (f *recordFlags) run(m *program) error {
+	if f.exit {
+		if code := f.exitCode(m); code != 0 {
 			return commandExit(code)
 		}
 		return nil
 	}
-	recording, err := exitfile.Record(o.file)
+	recording, err := exitfile.Record(f.file)
 	if err != nil {
-		return &outcome.Ending{Outcome: outcome.Failed, Err: err, Why: "nothing was run: " + err.Error(), Hint: "give a file in an existing, writable directory"}
+		return &outcome.Ending{
+			Outcome: outcome.Failed, Err: err, Why: "nothing was run: " + err.Error(),
+			Hint: "give a file in an existing, writable directory",
+		}
 	}
-	return recording.Ended(m.runRecorded(o))
+	return recording.Ended(f.exitCode(m))
 }
 
-// runRecorded is the exit code to record.
-func (m *program) runRecorded(o options) int {
+// exitCode runs the command, if nothing keeps it from running, and returns the code to record.
+func (f *recordFlags) exitCode(m *program) int {
 	got := listen(m.signals, len(outcome.Stops()))
 	m.catch(syscall.SIGPIPE) // the program ignores it
 	// A second signal must not kill us now: there would be no file.
 	if stop, stopped := m.stopListening(); stopped {
-		m.log.Warn(fmt.Sprintf("%s was not run: %s", o.command[0], stop))
+		m.log.Warn(fmt.Sprintf("%s was not run: %s", f.command[0], stop))
 		return outcome.Signalled.Code(stop)
 	}
-	if o.after != "" {
-		if exit := exitfile.Read(o.after); !exit.OK() {
-			m.log.Warn(fmt.Sprintf("%s was not run: what it comes after %s", o.command[0], exit), "after", o.after)
+	if f.after != "" {
+		if exit := exitfile.Read(f.after); !exit.OK() {
+			m.log.Warn(fmt.Sprintf("%s was not run: what it comes after %s", f.command[0], exit), "after", f.after)
 			return outcome.Refused.Code(outcome.Stop{})
 		}
 	}
-	if o.unreadable != nil {
-		m.log.Error(o.unreadable.Error(), "hint", hintOf(o.unreadable))
-		return quiesce.NotExecutable
-	}
-	if o.dryRun {
-		code, err := quiesce.CanRun(o.command[0])
-		if err != nil {
-			m.log.Error(fmt.Sprintf("%s cannot be run: %v", o.command[0], err), "hint", cannotRun)
-		}
-		return code
-	}
-	code, err := quiesce.Command{Args: o.command, Env: environmentWithout("after", "command", "exit", "dry-run"), Stdin: os.Stdin, Stdout: m.stdout, Stderr: m.rawStderr}.Run(got)
 	switch {
-	case err != nil:
-		m.log.Error(fmt.Sprintf("%s was not run: %v", o.command[0], err), "hint", cannotRun)
-	case code != 0:
-		m.log.Warn(fmt.Sprintf("%s ended with exit code %d", o.command[0], code))
+	case f.unreadable != nil:
+		m.log.Error(f.unreadable.Error(), "hint", hintOf(f.unreadable))
+		return quiesce.NotExecutable
+	case f.dryRun:
+		return f.canRun(m)
+	}
+	return f.runCommand(m, got)
+}
+
+// canRun returns the code with which a command ends that cannot be run; 0 for one that can.
+func (f *recordFlags) canRun(m *program) int {
+	code, err := quiesce.CanRun(f.command[0])
+	if err != nil {
+		m.log.Error(fmt.Sprintf("%s cannot be run: %v", f.command[0], err), "hint", cannotRun)
 	}
 	return code
 }
 
-const cannotRun = "is it in the image of this container, and executable?"
-
-// environmentWithout is that of a user's command: all but the variables of flags that were
-// meant for this program itself. A step of it that the command runs would take them for its
-// own.
-func environmentWithout(flags ...string) []string {
-	return slices.DeleteFunc(os.Environ(), func(kv string) bool {
-		name, _, _ := strings.Cut(kv, "=")
-		return slices.ContainsFunc(flags, func(flag string) bool { return name == env(flag)[0] })
-	})
+// runCommand runs the command, which gets the signals, and returns its code.
+func (f *recordFlags) runCommand(m *program, got <-chan os.Signal) int {
+	code, err := quiesce.Command{
+		Args: f.command, Env: environmentWithout("after", "command", "exit", "dry-run"),
+		Stdin: os.Stdin, Stdout: m.stdout, Stderr: m.rawStderr,
+	}.Run(got)
+	switch {
+	case err != nil:
+		m.log.Error(fmt.Sprintf("%s was not run: %v", f.command[0], err), "hint", cannotRun)
+	case code != 0:
+		m.log.Warn(fmt.Sprintf("%s ended with exit code %d", f.command[0], code))
+	}
+	return code
 }
-
-// catch catches signals that are then no reason to die or to stop. What is caught is not
-// inherited by a command, as what is ignored would be.
-func (m *program) catch(s ...os.Signal) { m.signals.Notify(make(chan os.Signal, 1), s...) }

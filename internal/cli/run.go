@@ -1,11 +1,9 @@
 package cli
 
 import (
+	"cmp"
 	"context"
-	"fmt"
-	"os"
-	"strconv"
-	"syscall"
+	"slices"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -16,93 +14,111 @@ import (
 )
 
 // runCommand is all steps in one process.
-func (m *program) runCommand() *cli.Command {
-	return &cli.Command{
-		Name:  "run",
-		Usage: "a whole run in one process, around commands of yours",
-		Description: "It waits until VolSync waits, quiesces, fires, waits for the copy, and unquiesces: also\n" +
+func (m *program) runCommand() command {
+	f := &runFlags{}
+	return command{
+		name:    "run",
+		usage:   "a whole run in one process, around commands of yours",
+		example: `copytrigger run -n app --pvc data --quiesce 'fsfreeze -f /data' --unquiesce 'fsfreeze -u /data'`,
+		description: "It waits until VolSync waits, quiesces, fires, waits for the copy, and unquiesces: also\n" +
 			"after a quiesce that failed, at --max-freeze, and when it gets SIGTERM. CMD is for the shell,\n" +
 			"or a JSON array: '[\"psql\", \"--file=quiesce.sql\"]'. What it says goes to stderr.\n\n" +
 			"--hold is for locks that end with a session: one command that takes the lock, says QUIESCED,\n" +
 			"keeps the lock until its stdin ends, and ends with 0 only if it still had it.\n\n" +
 			"The commands find COPYTRIGGER_RUN_ID and COPYTRIGGER_MAX_FREEZE_SECONDS in their environment.\n" +
-			"Results: those of the steps, and how long each part took, in seconds.\n\n" +
-			"Example:\n   copytrigger run -n app --pvc data --quiesce 'fsfreeze -f /data' --unquiesce 'fsfreeze -u /data'",
-		Flags: append(common(),
-			text("quiesce", "`CMD` that quiesces the application"),
-			text("unquiesce", "`CMD` that lets it run again; it must do no harm where nothing is quiesced, and is repeated until it ends with 0, or with 106: it found that the application was not quiesced any more"),
-			text("hold", "`CMD` that keeps it quiesced as long as it runs, instead of both"),
-			lineFlag(),
-			duration("max-freeze", 10*time.Minute, "let the application go `DURATION` after the start of quiesce, whatever comes"),
-			untilFlag("unquiesce when VolSync has recorded the trigger (completed), or already when the VolumeSnapshot is cut, and see to the end whether that copy is recorded (cut)"),
-			copyTimeoutFlag("give the trigger back if VolSync has not recorded it `DURATION` after it was fired"),
-			ackFlag(),
-			duration("unquiesce-timeout", 5*time.Minute, "give up unquiescing after `DURATION`, all attempts together"),
-			claimOnlyFlag(),
-			lockFlag("lock the claim for this run, and refuse one that another run has locked; let the application go if an attempt of this run was lost"),
-			runFlag("`ID` of this run, the same for each of its retries (default: a random one)"),
-			timeoutFlag(time.Hour, "give up waiting for VolSync after `DURATION`, with nothing quiesced; 0 looks once")),
-		Action: m.run(action{do: m.wholeRun}),
+			"Results: those of the steps, and how long each part took, in seconds." + claimArgsHelp,
+		args:  claimArgs,
+		flags: f,
+		action: m.onCluster(f, action{do: func(ctx context.Context, s step.Step) (result.Values, error) {
+			return m.wholeRun(ctx, s, f)
+		}}),
 	}
 }
 
-func (m *program) wholeRun(ctx context.Context, s step.Step, o options) (result.Values, error) {
-	m.seesThrough()
+type runFlags struct {
+	claimFlags
+	applicationFlags
+	maxFreeze time.Duration
+	untilFlags
+	copyTimeoutFlags
+	ackFlags
+	claimOnlyFlags
+	lockFlags
+	runIDFlags
+	timeoutFlags
+}
+
+func (f *runFlags) flags() []cli.Flag {
+	return slices.Concat(
+		f.claimFlags.flags(),
+		f.applicationFlags.flags(),
+		[]cli.Flag{duration(&f.maxFreeze, "max-freeze", 10*time.Minute,
+			"let the application go `DURATION` after the start of quiesce, whatever comes")},
+		f.untilFlags.flags("unquiesce when VolSync has recorded the trigger (completed), or already when the "+
+			"VolumeSnapshot is cut, and see to the end whether that copy is recorded (cut)"),
+		f.copyTimeoutFlags.flags(
+			"give the trigger back if VolSync has not recorded it `DURATION` after it was fired"),
+		f.ackFlags.flags(),
+		[]cli.Flag{f.unquiesceFlags.timeoutFlag()},
+		f.claimOnlyFlags.flags(),
+		f.lockFlags.flags("lock the claim for this run, and refuse one that another run has locked; "+
+			"let the application go if an attempt of this run was lost"),
+		f.runIDFlags.flags("`ID` of this run, the same for each of its retries (default: a random one)"),
+		f.timeoutFlags.flags(time.Hour,
+			"give up waiting for VolSync after `DURATION`, with nothing quiesced; 0 looks once"),
+	)
+}
+
+func (f *runFlags) check(c *cli.Context) error {
+	return cmp.Or(
+		f.claimFlags.check(c),
+		f.timeoutFlags.check(c),
+		f.copyTimeoutFlags.check(c),
+		f.ackFlags.check(c),
+		positive("max-freeze", f.maxFreeze),
+		f.checkTimeout(c),
+		positive("copy-timeout", f.copyTimeout),
+		f.runIDFlags.checkOrMake(c),
+		f.untilFlags.check(c),
+		f.mayLookAtCopy(f.untilCut()),
+		f.applicationFlags.check(c),
+		f.outputFlags.check(c),
+	)
+}
+
+// application is what the run quiesces and lets run again.
+func (f *runFlags) application(m *program, s step.Step) step.Application {
+	if f.hold.args != nil {
+		return quiesce.NewHold(m.userCommand(f.hold.args, f.runID, f.maxFreeze), f.readyLine, m.stderr)
+	}
+	on := m.userCommand(f.quiesce.args, f.runID, f.maxFreeze)
+	on.Bound = true // nobody would unquiesce after it
+	return quiesce.Commands{On: on, Off: m.userCommand(f.unquiesce.args, f.runID, f.maxFreeze), Log: s.Log}
+}
+
+// step completes a step by what this command was told.
+func (f *runFlags) step(s step.Step) step.Step {
+	s.ClaimOnly, s.Lock, s.UntilCut = f.claimOnly, f.lock, f.untilCut()
+	return s
+}
+
+func (f *runFlags) run(ctx context.Context, s step.Step, m *program) (result.Values, error) {
+	limits := step.Limits{
+		Wait: f.timeout, Ack: f.ack, Copy: f.copyTimeout, Freeze: f.maxFreeze, Unquiesce: f.unquiesceTimeout,
+	}
+	return f.step(s).Run(ctx, f.runID, f.application(m, s), limits)
+}
+
+// wholeRun shows meanwhile what is being waited for, and at the end how long each part took.
+func (m *program) wholeRun(ctx context.Context, s step.Step, f *runFlags) (result.Values, error) {
+	m.ignoreSecondSignal()
 	s.Times = &step.Timeline{}
 	shown := m.show(s.Times)
 	s.Log = m.log
-	if !o.runGiven {
-		s.Log.Info("no --run-id given; this run is " + o.run)
-	}
-	values, err := s.Run(ctx, o.run, m.application(o, s), o.limits)
-	m.seesItThrough.Store(false)
+	f.logRunID(s)
+	values, err := f.run(ctx, s, m)
+	m.secondSignalIgnored.Store(false)
 	shown.end()
-	m.tell(s.Times)
+	m.logDurations(s.Times)
 	return values, err
-}
-
-// seesThrough is for who has to let an application go: a second signal does not kill, nor a
-// broken pipe, and the terminal does not stop it.
-func (m *program) seesThrough() {
-	m.seesItThrough.Store(true)
-	m.catch(syscall.SIGPIPE, syscall.SIGTSTP, syscall.SIGTTIN, syscall.SIGTTOU)
-}
-
-func (m *program) application(o options, s step.Step) step.Application {
-	out := m.rawStderr
-	if _, file := out.(*os.File); !file {
-		out = m.stderr // the log is written to it as well
-	}
-	command := func(args []string) quiesce.Command {
-		return quiesce.Command{Args: args, Env: o.environment(), Stdout: out, Stderr: out}
-	}
-	if o.hold != nil {
-		return quiesce.NewHold(command(o.hold), o.readyLine, m.stderr)
-	}
-	on := command(o.quiesce)
-	on.Bound = true // nobody would unquiesce after it
-	return quiesce.Commands{On: on, Off: command(o.unquiesce), Log: s.Log}
-}
-
-// environment is that of the user's commands: without what was meant for run or release itself.
-func (o options) environment() []string {
-	kept := append(environmentWithout("quiesce", "unquiesce", "hold", "ready-line", "run-id", "until", "results-dir", "selector"),
-		env("run-id")[0]+"="+o.run)
-	if o.limits.Freeze > 0 {
-		kept = append(kept, env("max-freeze-seconds")[0]+"="+strconv.Itoa(int(max(o.limits.Freeze, time.Second)/time.Second)))
-	}
-	return kept
-}
-
-// tell says at the end how long each part of the run took.
-func (m *program) tell(times *step.Timeline) {
-	width := 0
-	for _, span := range times.Spans() {
-		width = max(width, len([]rune(span.Says)))
-	}
-	for _, span := range times.Spans() {
-		if span.Came {
-			m.log.Info(fmt.Sprintf("%-*s %10s", width, span.Says, span.Took.Round(time.Millisecond)), span.Name, span.Took.Seconds())
-		}
-	}
 }

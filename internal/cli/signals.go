@@ -11,11 +11,11 @@ import (
 	"github.com/copytrigger/copytrigger/internal/outcome"
 )
 
-// echo is how long after the first signal no other one counts. One hangup or one Ctrl-C
-// may arrive twice: from the terminal, and again from the shell or whatever started us.
-const echo = time.Second
+// signalDebounce is how long after the first signal all others are ignored. One hangup or one
+// Ctrl-C may arrive twice: from the terminal, and again from the shell or whatever started us.
+const signalDebounce = time.Second
 
-// stopBy is the stop by a signal of [listen]'s.
+// stopBy returns the stop that a signal of [listen] means.
 func stopBy(s os.Signal) outcome.Stop {
 	for _, stop := range outcome.Stops() {
 		if syscall.Signal(stop.Number) == s {
@@ -35,8 +35,8 @@ type signalSource interface {
 	Reset(s ...os.Signal)
 }
 
-// processSignals are the signals of this process. A process has them only once: who takes
-// them in a test may get one that another test has sent.
+// processSignals are the signals of this process. A process has them only once: a test that
+// takes them may get one that another test has sent.
 type processSignals struct{}
 
 func (processSignals) Ignored(s os.Signal) bool                  { return signal.Ignored(s) }
@@ -45,7 +45,7 @@ func (processSignals) Notify(c chan<- os.Signal, s ...os.Signal) { signal.Notify
 func (processSignals) Stop(c chan<- os.Signal)                   { signal.Stop(c) }
 func (processSignals) Reset(s ...os.Signal)                      { signal.Reset(s...) }
 
-// listen makes a channel that gets the signals that a step ends by, but for those that were
+// listen returns a channel that gets the signals that end a step, except those that were
 // ignored before.
 func listen(from signalSource, room int) chan os.Signal {
 	got := make(chan os.Signal, room)
@@ -58,20 +58,21 @@ func listen(from signalSource, room int) chan os.Signal {
 	return got
 }
 
-// signals gives a context that the first signal ends, with a [outcome.Stop] as its cause; a
-// step then still gives its trigger back. Who means it sends another SIGINT or SIGTERM
-// after more than an [echo]: that kills at once. A SIGHUP that is repeated never does,
-// since nobody sends it by hand. What was ignored before (nohup) stays so.
+// signals returns a context that the first signal ends, with a [outcome.Stop] as its cause; a
+// step then still gives its trigger back. Another SIGINT or SIGTERM, more than a
+// [signalDebounce] later, kills at once. A repeated SIGHUP never does: nobody sends it by
+// hand. What was ignored before (nohup) stays ignored.
 //
-// SIGTERM is how a pod ends, SIGINT and SIGHUP how a terminal does. SIGPIPE is ignored:
-// that nobody reads the log any more is no reason to die in the middle of a freeze.
+// SIGTERM is how a pod ends, SIGINT and SIGHUP how a terminal does. SIGPIPE is ignored: a log
+// that nobody reads any more is no reason to die in the middle of a freeze.
 //
-// mayKill is asked first: a run with the application quiesced is not left by impatience.
+// mayKill is asked before signals may kill: impatience must not end a run that has the
+// application quiesced.
 func signals(parent context.Context, from signalSource, mayKill func() bool) (context.Context, context.CancelFunc) {
 	from.Ignore(syscall.SIGPIPE)
 	got := listen(from, 1)
 	alive, end := context.WithCancel(parent)
-	ctx := obey(alive, got, func() {
+	ctx := cancelOnSignal(alive, got, func() {
 		if mayKill() {
 			from.Reset(syscall.SIGTERM, syscall.SIGINT)
 		}
@@ -79,17 +80,18 @@ func signals(parent context.Context, from signalSource, mayKill func() bool) (co
 	return ctx, func() { from.Stop(got); end() }
 }
 
-// stopOf is the signal that ended the context of signals, if one did. It waits for its end.
+// stopOf returns the signal that ended the context of signals, and whether one did. It waits
+// until the context has ended.
 func stopOf(ctx context.Context) (outcome.Stop, bool) {
 	<-ctx.Done()
 	var stop outcome.Stop
 	return stop, errors.As(context.Cause(ctx), &stop)
 }
 
-// obey ends its context with the first signal got, and lets signals kill an [echo] later.
-// What else comes stays in got, or finds it full; either way nobody asks for it. When alive
-// ends, so does the context, but not before it is known whether a signal came first.
-func obey(alive context.Context, got <-chan os.Signal, letKill func()) context.Context {
+// cancelOnSignal returns a context that the first signal got ends, and calls letKill a
+// [signalDebounce] later. Later signals are ignored. When alive ends, so does the context, but
+// not before it is known whether a signal came first.
+func cancelOnSignal(alive context.Context, got <-chan os.Signal, letKill func()) context.Context {
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(alive))
 	stopped := func(s os.Signal) {
 		cancel(stopBy(s))
@@ -108,10 +110,21 @@ func obey(alive context.Context, got <-chan os.Signal, letKill func()) context.C
 			return
 		}
 		select {
-		case <-time.After(echo):
+		case <-time.After(signalDebounce):
 			letKill()
 		case <-alive.Done():
 		}
 	}()
 	return ctx
+}
+
+// catch catches signals that are then no reason to die or to stop. What is caught is not
+// inherited by a command, as what is ignored would be.
+func (m *program) catch(s ...os.Signal) { m.signals.Notify(make(chan os.Signal, 1), s...) }
+
+// ignoreSecondSignal is for a command that has to let an application go: a second signal does
+// not kill it, nor does a broken pipe, and the terminal does not stop it.
+func (m *program) ignoreSecondSignal() {
+	m.secondSignalIgnored.Store(true)
+	m.catch(syscall.SIGPIPE, syscall.SIGTSTP, syscall.SIGTTIN, syscall.SIGTTOU)
 }

@@ -138,7 +138,7 @@ func TestIgnoredHangupStaysIgnored(t *testing.T) {
 	}
 }
 
-// Who insists kills, but not a run that has an application quiesced. A broken pipe never does.
+// A second signal kills, except a run that has an application quiesced. A broken pipe never does.
 func TestWhatKills(t *testing.T) {
 	for name, may := range map[string]bool{"impatience": true, "an application is quiesced": false} {
 		t.Run(name, func(t *testing.T) {
@@ -147,9 +147,11 @@ func TestWhatKills(t *testing.T) {
 				_, stop := signals(t.Context(), from, func() bool { return may })
 				defer stop()
 				from.send(syscall.SIGTERM)
-				time.Sleep(echo)
+				time.Sleep(signalDebounce)
 				synctest.Wait()
-				for s, want := range map[syscall.Signal]bool{syscall.SIGTERM: may, syscall.SIGINT: may, syscall.SIGHUP: false, syscall.SIGPIPE: false} {
+				for s, want := range map[syscall.Signal]bool{
+					syscall.SIGTERM: may, syscall.SIGINT: may, syscall.SIGHUP: false, syscall.SIGPIPE: false,
+				} {
 					if got := from.send(s); got != want {
 						t.Errorf("%s kills: got %v, want %v", s, got, want)
 					}
@@ -164,7 +166,7 @@ func TestRepeatedSignals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		alive, end := context.WithCancel(t.Context())
 		got, mayKill := make(chan os.Signal, 1), atomic.Bool{}
-		ctx := obey(alive, got, func() { mayKill.Store(true) })
+		ctx := cancelOnSignal(alive, got, func() { mayKill.Store(true) })
 		time.Sleep(time.Hour)
 		synctest.Wait()
 		if ctx.Err() != nil || mayKill.Load() {
@@ -180,15 +182,15 @@ func TestRepeatedSignals(t *testing.T) {
 		if want := (outcome.Stop{Name: "SIGHUP", Number: 1}); !errors.Is(context.Cause(ctx), want) {
 			t.Errorf("got %v, want %v", context.Cause(ctx), want)
 		}
-		time.Sleep(echo - 1)
+		time.Sleep(signalDebounce - 1)
 		synctest.Wait()
 		if mayKill.Load() {
-			t.Errorf("a signal kills %s after the first", echo-1)
+			t.Errorf("a signal kills %s after the first", signalDebounce-1)
 		}
 		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		if !mayKill.Load() {
-			t.Errorf("a signal does not kill %s after the first", echo)
+			t.Errorf("a signal does not kill %s after the first", signalDebounce)
 		}
 		end()
 	})
@@ -199,7 +201,7 @@ func TestSignalsOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		alive, end := context.WithCancel(t.Context())
 		got := make(chan os.Signal, 1)
-		ctx := obey(alive, got, func() { t.Error("signals were let kill") })
+		ctx := cancelOnSignal(alive, got, func() { t.Error("signals were let kill") })
 		got <- syscall.SIGTERM
 		<-ctx.Done()
 		end()

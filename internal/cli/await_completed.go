@@ -1,0 +1,115 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/copytrigger/copytrigger/internal/result"
+	"github.com/copytrigger/copytrigger/internal/step"
+)
+
+// awaitCompletedCommand is the step before unquiesce; with --copy, the step after it.
+func (m *program) awaitCompletedCommand() command {
+	f := &awaitCompletedFlags{}
+	return command{
+		name:    "await-completed",
+		usage:   "wait until VolSync has recorded the trigger, so that the application may run again",
+		example: `copytrigger await-completed -n app --pvc data --trigger "$TRIGGER" --timeout 5m`,
+		description: "Results: trigger, cut-time, copy-seconds, copy. When it gives up, for time or a signal,\n" +
+			"it gives the trigger back first (exit 4), or says that it was too late for that (exit 5).\n" +
+			"--until=cut ends as soon as the storage has cut the VolumeSnapshot: the application may run\n" +
+			"again, but the copy is good only when await-completed --copy has ended with 0, too.\n" +
+			"--fire fires the trigger first, in the same process; --after then keeps it from firing\n" +
+			"where quiesce failed. A trigger that is set already is taken back: nobody knows in which\n" +
+			"freeze it was set." + claimArgsHelp,
+		args:   claimArgs,
+		flags:  f,
+		action: m.onCluster(f, action{do: f.run}),
+	}
+}
+
+type awaitCompletedFlags struct {
+	claimFlags
+	claimOnlyFlags
+	ackFlags
+	untilFlags
+	copy string // uid of the copy that was cut; "" before the cut
+	lockFlags
+	triggerFlags
+	fire bool // the trigger, before it is awaited
+	afterFlags
+	timeoutFlags
+}
+
+func (f *awaitCompletedFlags) flags() []cli.Flag {
+	return slices.Concat(
+		f.claimFlags.flags(),
+		f.claimOnlyFlags.flags(),
+		f.ackFlags.flags(),
+		f.untilFlags.flags(
+			"completed: until VolSync has recorded the trigger; cut: until the VolumeSnapshot is cut"),
+		[]cli.Flag{text(&f.copy, "copy", "the result copy of await-completed --until=cut, as `UID`: "+
+			"only that copy is good; the application may run again")},
+		f.lockFlags.flags("take the copy for unverified unless this run still has the claim locked"),
+		f.triggerFlags.flags("`TRIGGER` that was fired, or is to be with --fire"),
+		[]cli.Flag{boolean(&f.fire, "fire",
+			"fire the trigger first, as fire-trigger does: one step less while the application is quiesced")},
+		f.afterFlags.flags(),
+		f.timeoutFlags.flags(10*time.Minute, "give the trigger back and end after `DURATION`; 0 looks once"),
+	)
+}
+
+func (f *awaitCompletedFlags) check(c *cli.Context) error {
+	return cmp.Or(
+		f.claimFlags.check(c),
+		f.timeoutFlags.check(c),
+		f.ackFlags.check(c),
+		f.triggerFlags.check(c),
+		f.afterFlags.check(c),
+		f.untilFlags.check(c),
+		f.checkWhatFor(c),
+		f.mayLookAtCopy(f.untilCut() || f.copy != "" && f.copy != step.Recorded),
+		f.outputFlags.check(c),
+	)
+}
+
+// checkWhatFor refuses flags that ask to wait for different things.
+func (f *awaitCompletedFlags) checkWhatFor(c *cli.Context) error {
+	switch {
+	case f.copy == "" && c.IsSet("copy"):
+		// Without it another copy would do.
+		return usageError{errors.New("--copy is empty"),
+			"give the result copy of await-completed --until=cut, which must have ended with 0"}
+	case f.untilCut() && f.copy != "":
+		return usageError{errors.New("--until=cut and --copy are both given"),
+			"--copy is for afterwards: until VolSync has recorded the trigger for that copy"}
+	case f.fire && (f.untilCut() || f.copy != ""):
+		return usageError{errors.New("--fire is given, and --until=cut or --copy as well"),
+			"--fire waits until VolSync has recorded the trigger; for less use fire-trigger, then await-completed"}
+	}
+	return nil
+}
+
+// step completes a step by what this command was told.
+func (f *awaitCompletedFlags) step(s step.Step) step.Step {
+	s.ClaimOnly, s.Lock, s.UntilCut, s.After = f.claimOnly, f.lock, f.untilCut(), f.after
+	return s
+}
+
+func (f *awaitCompletedFlags) run(ctx context.Context, s step.Step) (result.Values, error) {
+	s = f.step(s)
+	switch {
+	case f.fire:
+		return s.FireAndAwait(ctx, f.trigger, f.timeout, f.ack)
+	case f.copy != "":
+		return s.AwaitVerified(ctx, f.trigger, f.copy, f.timeout, f.ack)
+	case f.untilCut():
+		return s.AwaitCut(ctx, f.trigger, f.timeout, f.ack)
+	}
+	return s.AwaitCompleted(ctx, f.trigger, f.timeout, f.ack)
+}

@@ -1,0 +1,89 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/copytrigger/copytrigger/internal/result"
+	"github.com/copytrigger/copytrigger/internal/step"
+)
+
+// awaitWaitingCommand is the first step of a run.
+func (m *program) awaitWaitingCommand() command {
+	f := &awaitWaitingFlags{}
+	return command{
+		name:    "await-waiting",
+		usage:   "wait until VolSync waits for the trigger, so that the application may be quiesced",
+		example: `copytrigger await-waiting -n app --pvc data --run-id "$RUN"`,
+		description: "Results: trigger (for the later steps), waiting-since, replication-source.\n" +
+			"Writes nothing, unless an earlier attempt of the same run left its trigger: that is taken back.\n" +
+			"If VolSync is copying by then it ends with exit 5. With --lock it refuses a claim that another\n" +
+			"run has locked (3), and ends (5) where an attempt of this run has: its pod was lost." + claimArgsHelp,
+		args:   claimArgs,
+		flags:  f,
+		action: m.onCluster(f, action{do: f.run, undo: f.undo}),
+	}
+}
+
+type awaitWaitingFlags struct {
+	claimFlags
+	claimOnlyFlags
+	ackFlags         // only checked, while nothing is quiesced
+	copyTimeoutFlags // only checked
+	untilFlags
+	lockFlags
+	runIDFlags
+	timeoutFlags
+}
+
+func (f *awaitWaitingFlags) flags() []cli.Flag {
+	return slices.Concat(
+		f.claimFlags.flags(),
+		f.claimOnlyFlags.flags(),
+		f.ackFlags.flags(),
+		f.copyTimeoutFlags.flags(
+			"`DURATION` that await-completed will get as --timeout: checked here, while nothing is quiesced"),
+		f.untilFlags.flags(
+			"cut or completed, as await-completed will get it: checked here, while nothing is quiesced"),
+		f.lockFlags.flags("lock the claim for this run, until unlock; refuse one that another run has locked"),
+		f.runIDFlags.flags("`ID` of this run, the same for each of its steps and retries (default: a random one)"),
+		f.timeoutFlags.flags(time.Hour, "give up after `DURATION`; 0 looks once"),
+	)
+}
+
+func (f *awaitWaitingFlags) check(c *cli.Context) error {
+	return cmp.Or(
+		f.claimFlags.check(c),
+		f.timeoutFlags.check(c),
+		f.copyTimeoutFlags.check(c),
+		f.ackFlags.check(c),
+		f.runIDFlags.checkOrMake(c),
+		f.untilFlags.check(c),
+		f.mayLookAtCopy(f.untilCut()),
+		f.outputFlags.check(c),
+	)
+}
+
+// step completes a step by what this command was told.
+func (f *awaitWaitingFlags) step(s step.Step) step.Step {
+	s.ClaimOnly, s.Lock, s.UntilCut = f.claimOnly, f.lock, f.untilCut()
+	return s
+}
+
+func (f *awaitWaitingFlags) run(ctx context.Context, s step.Step) (result.Values, error) {
+	f.logRunID(s)
+	return f.step(s).AwaitWaiting(ctx, f.runID, f.timeout)
+}
+
+// undo unlocks the claim: nobody has read that the run may begin.
+func (f *awaitWaitingFlags) undo(ctx context.Context, s step.Step, why error) error {
+	if f.lock {
+		// Its error is not told: why is.
+		_, _ = f.step(s).Unlock(context.WithoutCancel(ctx), f.runID, 10*time.Second)
+	}
+	return why
+}

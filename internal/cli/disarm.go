@@ -1,0 +1,56 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/copytrigger/copytrigger/internal/result"
+	"github.com/copytrigger/copytrigger/internal/step"
+)
+
+// disarmCommand is the first step after a run that failed.
+func (m *program) disarmCommand() command {
+	f := &disarmFlags{}
+	return command{
+		name:    "disarm",
+		usage:   "give back a trigger of this run that VolSync has not recorded",
+		example: `copytrigger disarm -n app --pvc data --run-id "$RUN"`,
+		description: "Result: outcome: ok (there was none), withdrawn (no copy was made) or tainted (VolSync\n" +
+			"is copying). All three exit with 0: nothing of this run is armed any more. lock: whose lock\n" +
+			"it found on the claim: own, none or other; in the freeze of another run nothing must be\n" +
+			"unquiesced. It needs no result of another step, so that a finally task or exit handler\n" +
+			"can always call it." + claimArgsHelp,
+		args:   claimArgs,
+		flags:  f,
+		action: m.onCluster(f, action{do: f.run}),
+	}
+}
+
+type disarmFlags struct {
+	claimFlags
+	runIDFlags
+	keepOut bool // other runs, until unlock: for a clean-up that has unlock at its end
+	timeoutFlags
+}
+
+func (f *disarmFlags) flags() []cli.Flag {
+	return slices.Concat(
+		f.claimFlags.flags(),
+		f.runIDFlags.flags("`ID` of the run: a trigger of another run is left alone"),
+		[]cli.Flag{boolean(&f.keepOut, "keep-out", "lock a claim that nobody has locked, until unlock: "+
+			"no run with --lock begins before the application is let go")},
+		f.timeoutFlags.flags(20*time.Second, "give up after `DURATION` if the API server cannot be reached"),
+	)
+}
+
+func (f *disarmFlags) check(c *cli.Context) error {
+	return cmp.Or(f.claimFlags.check(c), f.timeoutFlags.check(c), f.runIDFlags.check(c), f.outputFlags.check(c))
+}
+
+func (f *disarmFlags) run(ctx context.Context, s step.Step) (result.Values, error) {
+	return s.Disarm(ctx, f.runID, f.keepOut, f.timeout)
+}

@@ -1,0 +1,73 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/copytrigger/copytrigger/internal/result"
+	"github.com/copytrigger/copytrigger/internal/step"
+)
+
+// fireTriggerCommand is the step after quiesce.
+func (m *program) fireTriggerCommand() command {
+	f := &fireTriggerFlags{}
+	return command{
+		name:    "fire-trigger",
+		usage:   "release VolSync, if what await-waiting saw is still true",
+		example: `copytrigger fire-trigger -n app --pvc data --trigger "$TRIGGER"`,
+		description: "Results: trigger, fired-at. To repeat it does no harm. Where the engine goes on after a\n" +
+			"failed quiesce, --after keeps it from firing." + claimArgsHelp,
+		args:   claimArgs,
+		flags:  f,
+		action: m.onCluster(f, action{do: f.run, undo: f.undo}),
+	}
+}
+
+type fireTriggerFlags struct {
+	claimFlags
+	claimOnlyFlags
+	triggerFlags
+	afterFlags
+	lockFlags
+	timeoutFlags
+}
+
+func (f *fireTriggerFlags) flags() []cli.Flag {
+	return slices.Concat(
+		f.claimFlags.flags(),
+		f.claimOnlyFlags.flags(),
+		f.triggerFlags.flags("`TRIGGER` that await-waiting gave"),
+		f.afterFlags.flags(),
+		f.lockFlags.flags("refuse unless this run has locked the claim"),
+		f.timeoutFlags.flags(30*time.Second, "give up after `DURATION` if the API server cannot be reached"),
+	)
+}
+
+func (f *fireTriggerFlags) check(c *cli.Context) error {
+	return cmp.Or(
+		f.claimFlags.check(c),
+		f.timeoutFlags.check(c),
+		f.triggerFlags.check(c),
+		f.afterFlags.check(c),
+		f.outputFlags.check(c),
+	)
+}
+
+// step completes a step by what this command was told.
+func (f *fireTriggerFlags) step(s step.Step) step.Step {
+	s.ClaimOnly, s.Lock, s.After = f.claimOnly, f.lock, f.after
+	return s
+}
+
+func (f *fireTriggerFlags) run(ctx context.Context, s step.Step) (result.Values, error) {
+	return f.step(s).FireTrigger(ctx, f.trigger, f.timeout)
+}
+
+// undo gives the trigger back: nobody has read that it was fired.
+func (f *fireTriggerFlags) undo(ctx context.Context, s step.Step, why error) error {
+	return f.step(s).Unfire(ctx, f.trigger, why)
+}

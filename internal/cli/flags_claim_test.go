@@ -1,0 +1,128 @@
+package cli
+
+import "testing"
+
+func TestClaimRefuses(t *testing.T) {
+	refuses(t, map[string]refusal{
+		"no claim": {
+			args: []string{"disarm", "--run-id", "r"},
+			says: "--pvc is missing", hint: "--pvc NAME",
+		},
+		"two claims": {
+			args: []string{"disarm", "--run-id", "r", "--pvc", "a", "--pvc", "b"},
+			says: "several claims are named: a, b", hint: "one run a claim",
+		},
+		"two claims, by comma": {
+			args: []string{"disarm", "--run-id", "r", "--pvc", "a,b"},
+			says: "several claims are named: a, b", hint: "one run a claim",
+		},
+		"empty claim": {
+			args: []string{"disarm", "--run-id", "r", "--pvc", ""},
+			says: "not a claim's name", hint: "variable",
+		},
+		"Tekton's variable": {
+			args: []string{"disarm", "--run-id", "r", "--pvc", "$(params.pvc)"},
+			says: "not a claim's name", hint: "variable",
+		},
+		"Argo's variable": {
+			args: []string{"disarm", "--run-id", "r", "--pvc", "{{inputs.parameters.pvc}}"},
+			says: "not a claim's name", hint: "variable",
+		},
+		"the directory above": {
+			args: []string{"disarm", "--run-id", "r", "--pvc", ".."},
+			says: "not a claim's name", hint: "variable",
+		},
+		"the directory": {
+			args: []string{"disarm", "--run-id", "r", "--pvc", "."},
+			says: "not a claim's name", hint: "variable",
+		},
+		"a path": {
+			args: []string{"disarm", "--run-id", "r", "--pvc", "a/b"},
+			says: "not a claim's name", hint: "variable",
+		},
+		"a shell's variable": {
+			args: []string{"disarm", "--run-id", "r", "--pvc", "$(x)"},
+			says: "not a claim's name", hint: "variable",
+		},
+		"blank claim": {
+			args: []string{"disarm", "--run-id", "r", "--pvc", " "},
+			says: "not a claim's name", hint: "variable",
+		},
+		"capitals": {
+			args: []string{"disarm", "--run-id", "r", "--pvc", "Data"},
+			says: "not a claim's name", hint: "lower case",
+		},
+		"namespace above": {
+			args: []string{"disarm", "--run-id", "r", "--pvc", "a", "-n", ".."},
+			says: "not a namespace's name", hint: "variable",
+		},
+		"namespace here": {
+			args: []string{"disarm", "--run-id", "r", "--pvc", "a", "-n", "."},
+			says: "not a namespace's name", hint: "variable",
+		},
+		"namespace with a path": {
+			args: []string{"disarm", "--run-id", "r", "--pvc", "a", "-n", "a/b"},
+			says: "not a namespace's name", hint: "variable",
+		},
+		"namespace with a dot": {
+			args: []string{"disarm", "--run-id", "r", "--pvc", "a", "-n", "a.b"},
+			says: "not a namespace's name", hint: "variable",
+		},
+		"namespace's variable": {
+			args: []string{"disarm", "--run-id", "r", "--pvc", "a", "-n", "$(x)"},
+			says: "not a namespace's name", hint: "variable",
+		},
+		"blank namespace": {
+			args: []string{"disarm", "--run-id", "r", "--pvc", "a", "-n", " "},
+			says: "not a namespace's name", hint: "variable",
+		},
+		"empty namespace": {
+			args: []string{"disarm", "--run-id", "r", "--pvc", "a", "--namespace", ""},
+			says: "--namespace is empty", hint: "leave it out",
+		},
+		"empty namespace, short": {
+			args: []string{"disarm", "--run-id", "r", "--pvc", "a", "-n", ""},
+			says: "--namespace is empty", hint: "leave it out",
+		},
+		"an argument more": {
+			args: []string{"disarm", "--run-id", "r", "--pvc", "a", "extra"},
+			says: "several claims are named: a, extra", hint: "one run a claim",
+		},
+		"two arguments": {
+			args: []string{"disarm", "--run-id", "r", "--", "a", "b"},
+			says: "several claims are named: a, b", hint: "one run a claim",
+		},
+		"a flag behind": {
+			args: []string{"disarm", "a", "--run-id", "r"},
+			says: `argument "--run-id" is not a claim's name`, hint: "put flags before",
+		},
+		"a flag behind --": {
+			args: []string{"disarm", "--", "--run-id=r", "a"},
+			says: `argument "--run-id=r" is not a claim's name`, hint: "put flags before",
+		},
+		"a short flag behind --": {
+			args: []string{"disarm", "--run-id", "r", "--", "-h"},
+			says: `argument "-h" is not a claim's name`, hint: "put flags before",
+		},
+		"twice --": {
+			args: []string{"disarm", "--run-id", "r", "--", "--", "a"},
+			says: `argument "--" is not a claim's name`, hint: "put flags before",
+		},
+		"empty argument": {
+			args: []string{"disarm", "--run-id", "r", "--", ""},
+			says: `argument "" is not a claim's name`, hint: "variable",
+		},
+		"Tekton's array": {
+			args: []string{"disarm", "--run-id", "r", "--", "$(params.pvcs[*])"},
+			says: `argument "$(params.pvcs[*])" is not a claim's name`, hint: "variable",
+		},
+		"a path as argument": {
+			args: []string{"disarm", "--run-id", "r", "--", "a/b"},
+			says: `argument "a/b" is not a claim's name`, hint: "variable",
+		},
+		"nothing behind --": {
+			args: []string{"disarm", "--run-id", "r", "--"},
+			says: "--pvc is missing", hint: "NAME alone",
+		},
+	})
+}

@@ -1,0 +1,57 @@
+package cli
+
+import (
+	"fmt"
+	"path/filepath"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/copytrigger/copytrigger/internal/result"
+)
+
+// logFlags are of every command.
+type logFlags struct {
+	logFormat string
+}
+
+func (f *logFlags) flags() []cli.Flag {
+	return []cli.Flag{textOr(&f.logFormat, "log-format", "text", "progress on stderr as `text` or json")}
+}
+
+func (f *logFlags) format() (string, error) {
+	switch f.logFormat {
+	case "":
+		return "text", nil
+	case "text", "json":
+		return f.logFormat, nil
+	}
+	return "", usageError{fmt.Errorf("--log-format %q is neither text nor json", f.logFormat), ""}
+}
+
+// outputFlags are of every command that has results.
+type outputFlags struct {
+	logFlags
+	resultsDir string
+}
+
+func (f *outputFlags) flags() []cli.Flag {
+	return append([]cli.Flag{
+		text(&f.resultsDir, "results-dir",
+			"also write each result to a file in `DIR`; DIR/NAME/.. means DIR, also where there is no NAME"),
+	}, f.logFlags.flags()...)
+}
+
+// check cleans the name first. A Tekton StepAction knows only the file of a result, which is
+// not yet written, so that its directory is $(step.results.NAME.path)/.. there.
+func (f *outputFlags) check(*cli.Context) error {
+	if f.resultsDir != "" {
+		f.resultsDir = filepath.Clean(f.resultsDir)
+	}
+	if err := result.CheckDir(f.resultsDir); err != nil {
+		return usageError{err, "give an existing, writable directory with --results-dir"}
+	}
+	return nil
+}
+
+// dir returns the directory for the results; "" for none.
+func (f *outputFlags) dir() string { return f.resultsDir }

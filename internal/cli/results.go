@@ -1,0 +1,57 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/copytrigger/copytrigger/internal/outcome"
+	"github.com/copytrigger/copytrigger/internal/result"
+)
+
+// writeResults writes the results of an action that ended with err, and returns the error that
+// the command ends with. They are written after a bad end too, so that a pipeline finds every
+// result that it declares.
+//
+// Results that cannot be written are a failure: the pipeline acts on them. A good end is undone
+// then, and what can be written says so, in place of what was written before.
+func (m *program) writeResults(v result.Values, dir string, err error, undo func(why error) error) error {
+	setOutcome(&v, err)
+	werr := v.Write(m.stdout, dir)
+	if werr == nil {
+		return err
+	}
+	if err == nil {
+		err = undo(werr)
+	}
+	if !errors.Is(err, werr) {
+		err = join(err, werr)
+	}
+	setOutcome(&v, err)
+	_ = v.Write(io.Discard, dir) // each by itself: one of them cannot be written
+	_ = v.Write(m.stdout, "")
+	return err
+}
+
+// setOutcome sets outcome and reason of an action that did not end well.
+func setOutcome(v *result.Values, err error) {
+	var ending *outcome.Ending
+	switch {
+	case err == nil:
+		return
+	case errors.As(err, &ending):
+		v.Set("outcome", string(ending.Outcome))
+		v.Set("reason", ending.Why)
+	default:
+		v.Set("outcome", string(outcome.Failed))
+		v.Set("reason", err.Error())
+	}
+}
+
+// join returns both errors on one line. The first, if there is one, decides the exit code.
+func join(first, second error) error {
+	if first == nil {
+		return second
+	}
+	return fmt.Errorf("%w; and %w", first, second)
+}

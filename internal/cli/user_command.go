@@ -1,0 +1,40 @@
+package cli
+
+import (
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/copytrigger/copytrigger/internal/quiesce"
+)
+
+// cannotRun is the hint for a command that cannot be run.
+const cannotRun = "is it in the image of this container, and executable?"
+
+// environmentWithout returns the environment of a user's command: all but the variables of
+// flags that were meant for this program itself. If the command runs a step of this program,
+// that step would take them for its own.
+func environmentWithout(flags ...string) []string {
+	return slices.DeleteFunc(os.Environ(), func(kv string) bool {
+		name, _, _ := strings.Cut(kv, "=")
+		return slices.ContainsFunc(flags, func(flag string) bool { return name == env(flag)[0] })
+	})
+}
+
+// userCommand returns a command of the user's, with the run and the limit of the freeze in its
+// environment. A freeze of 0 has no limit.
+func (m *program) userCommand(args []string, runID string, freeze time.Duration) quiesce.Command {
+	out := m.rawStderr
+	if _, file := out.(*os.File); !file {
+		out = m.stderr // the log is written to it as well
+	}
+	vars := append(environmentWithout("quiesce", "unquiesce", "hold", "ready-line", "run-id", "until", "results-dir",
+		"selector"), env("run-id")[0]+"="+runID)
+	if freeze > 0 {
+		seconds := int(max(freeze, time.Second) / time.Second)
+		vars = append(vars, env("max-freeze-seconds")[0]+"="+strconv.Itoa(seconds))
+	}
+	return quiesce.Command{Args: args, Env: vars, Stdout: out, Stderr: out}
+}

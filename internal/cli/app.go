@@ -84,10 +84,9 @@ func (m *program) app(version string, commands []command) *cli.App {
 		Usage:   "freeze an application around VolSync's copy of its volume",
 		Version: version,
 		Description: "The steps of one run, in order: await-waiting, (quiesce), fire-trigger,\n" +
-			"await-completed, (unquiesce). On any failure after fire-trigger: disarm, then\n" +
-			"unquiesce. Where later steps run although one has failed: verdict, and record where\n" +
-			"they would not. In a clean-up after a run that was cancelled: await-pods-ended,\n" +
-			"disarm, unquiesce.\n" +
+			"await-completed, (unquiesce), unlock. On any failure: disarm, then unquiesce, then unlock:\n" +
+			"cleanup does all three. Where later steps run although one has failed: verdict, and record\n" +
+			"where they would not. After a run that was cancelled: first await-pods-ended.\n" +
 			"stdout has the results as one JSON object, stderr the progress.\n" +
 			"copytrigger help exit-codes says what the exit codes mean.",
 		Commands:       all,

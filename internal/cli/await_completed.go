@@ -39,7 +39,6 @@ type awaitCompletedFlags struct {
 	ackFlags
 	untilFlags
 	copy string // uid of the copy that was cut; "" before the cut
-	lockFlags
 	triggerFlags
 	fire bool // the trigger, before it is awaited
 	afterFlags
@@ -55,7 +54,6 @@ func (f *awaitCompletedFlags) flags() []cli.Flag {
 			"completed: until VolSync has recorded the trigger; cut: until the VolumeSnapshot is cut"),
 		[]cli.Flag{text(&f.copy, "copy", "the result copy of await-completed --until=cut, as `UID`: "+
 			"only that copy is good; the application may run again")},
-		f.lockFlags.flags("take the copy for unverified unless this run still has the claim locked"),
 		f.triggerFlags.flags("`TRIGGER` that was fired, or is to be with --fire"),
 		[]cli.Flag{boolean(&f.fire, "fire",
 			"fire the trigger first, as fire-trigger does: one step less while the application is quiesced")},
@@ -95,21 +93,27 @@ func (f *awaitCompletedFlags) checkWhatFor(c *cli.Context) error {
 	return nil
 }
 
-// step completes a step by what this command was told.
-func (f *awaitCompletedFlags) step(s step.Step) step.Step {
-	s.ClaimOnly, s.Lock, s.UntilCut, s.After = f.claimOnly, f.lock, f.untilCut(), f.after
-	return s
+func (f *awaitCompletedFlags) options() step.AwaitCompletedOptions {
+	return step.AwaitCompletedOptions{
+		Trigger: f.trigger, UntilCut: f.untilCut(), Copy: f.copy, Timeout: f.timeout, Ack: f.ack,
+	}
 }
 
 func (f *awaitCompletedFlags) run(ctx context.Context, s step.Step) (result.Values, error) {
-	s = f.step(s)
-	switch {
-	case f.fire:
-		return s.FireAndAwait(ctx, f.trigger, f.timeout, f.ack)
-	case f.copy != "":
-		return s.AwaitVerified(ctx, f.trigger, f.copy, f.timeout, f.ack)
-	case f.untilCut():
-		return s.AwaitCut(ctx, f.trigger, f.timeout, f.ack)
+	s.ClaimOnly = f.claimOnly
+	v := claimValues(s)
+	v.Set("unchecked", f.unchecked())
+	v.Set("trigger", f.trigger.String())
+	if f.fire {
+		fired, copied, err := s.FireAndAwait(ctx, step.FireTriggerOptions{Trigger: f.trigger, After: f.after}, f.options())
+		setCopied(&v, copied)
+		setFired(&v, fired)
+		return v, err
 	}
-	return s.AwaitCompleted(ctx, f.trigger, f.timeout, f.ack)
+	copied, err := s.AwaitCompleted(ctx, f.options())
+	setCopied(&v, copied)
+	if f.untilCut() {
+		v.Set("copy", copied.Copy)
+	}
+	return v, err
 }

@@ -45,5 +45,5 @@ func (f *awaitPodsEndedFlags) check(c *cli.Context) error {
 }
 
 func (f *awaitPodsEndedFlags) run(ctx context.Context, s step.Step) (result.Values, error) {
-	return s.AwaitPodsEnded(ctx, f.selector, f.timeout)
+	return claimValues(s), s.AwaitPodsEnded(ctx, step.AwaitPodsEndedOptions{Selector: f.selector, Timeout: f.timeout})
 }

@@ -21,8 +21,9 @@ func (m *program) awaitWaitingCommand() command {
 		example: `copytrigger await-waiting -n app --pvc data --run-id "$RUN"`,
 		description: "Results: trigger (for the later steps), waiting-since, replication-source.\n" +
 			"Writes nothing, unless an earlier attempt of the same run left its trigger: that is taken back.\n" +
-			"If VolSync is copying by then it ends with exit 5. With --lock it refuses a claim that another\n" +
-			"run has locked (3), and ends (5) where an attempt of this run has: its pod was lost." + claimArgsHelp,
+			"If VolSync is copying by then it ends with exit 5. It locks the claim for this run, until\n" +
+			"unlock; it refuses one that another run has locked (3), and ends (5) where an attempt of this\n" +
+			"run has: its pod was lost." + claimArgsHelp,
 		args:   claimArgs,
 		flags:  f,
 		action: m.onCluster(f, action{do: f.run, undo: f.undo}),
@@ -35,7 +36,6 @@ type awaitWaitingFlags struct {
 	ackFlags         // only checked, while nothing is quiesced
 	copyTimeoutFlags // only checked
 	untilFlags
-	lockFlags
 	runIDFlags
 	timeoutFlags
 }
@@ -49,7 +49,6 @@ func (f *awaitWaitingFlags) flags() []cli.Flag {
 			"`DURATION` that await-completed will get as --timeout: checked here, while nothing is quiesced"),
 		f.untilFlags.flags(
 			"cut or completed, as await-completed will get it: checked here, while nothing is quiesced"),
-		f.lockFlags.flags("lock the claim for this run, until unlock; refuse one that another run has locked"),
 		f.runIDFlags.flags("`ID` of this run, the same for each of its steps and retries (default: a random one)"),
 		f.timeoutFlags.flags(time.Hour, "give up after `DURATION`; 0 looks once"),
 	)
@@ -68,22 +67,23 @@ func (f *awaitWaitingFlags) check(c *cli.Context) error {
 	)
 }
 
-// step completes a step by what this command was told.
-func (f *awaitWaitingFlags) step(s step.Step) step.Step {
-	s.ClaimOnly, s.Lock, s.UntilCut = f.claimOnly, f.lock, f.untilCut()
-	return s
+func (f *awaitWaitingFlags) options() step.AwaitWaitingOptions {
+	return step.AwaitWaitingOptions{Run: f.runID, UntilCut: f.untilCut(), Timeout: f.timeout}
 }
 
 func (f *awaitWaitingFlags) run(ctx context.Context, s step.Step) (result.Values, error) {
 	f.logRunID(s)
-	return f.step(s).AwaitWaiting(ctx, f.runID, f.timeout)
+	s.ClaimOnly = f.claimOnly
+	found, err := s.AwaitWaiting(ctx, f.options())
+	v := claimValues(s)
+	v.Set("unchecked", f.unchecked())
+	setWaiting(&v, found)
+	return v, err
 }
 
 // undo unlocks the claim: nobody has read that the run may begin.
 func (f *awaitWaitingFlags) undo(ctx context.Context, s step.Step, why error) error {
-	if f.lock {
-		// Its error is not told: why is.
-		_, _ = f.step(s).Unlock(context.WithoutCancel(ctx), f.runID, 10*time.Second)
-	}
+	// Its error is not told: why is.
+	_ = s.Unlock(context.WithoutCancel(ctx), step.UnlockOptions{Run: f.runID, Timeout: 10 * time.Second})
 	return why
 }

@@ -22,7 +22,7 @@ func (m *program) commands() []command {
 		m.disarmCommand(),
 		m.unlockCommand(),
 		m.runCommand(),
-		m.releaseCommand(),
+		m.cleanupCommand(),
 		m.verdictCommand(),
 		m.recordCommand(),
 		m.installCommand(),

@@ -18,8 +18,6 @@ func TestStepsParse(t *testing.T) {
 		copyTimeoutFlags: copyTimeoutFlags{10 * time.Minute}, untilFlags: untilFlags{"completed"},
 		timeoutFlags: timeoutFlags{time.Hour},
 	}
-	locks := waiting
-	locks.lock = true
 	fire := fireTriggerFlags{
 		claimFlags: claim("data"), triggerFlags: trigger(t, mine), timeoutFlags: timeoutFlags{30 * time.Second},
 	}
@@ -36,10 +34,6 @@ func TestStepsParse(t *testing.T) {
 		"await-waiting": {
 			args: []string{"await-waiting", "--pvc", "data", "--run-id", "run-1"},
 			want: &waiting,
-		},
-		"await-waiting that locks": {
-			args: []string{"await-waiting", "--pvc", "data", "--run-id", "run-1", "--lock"},
-			want: &locks,
 		},
 		"fire-trigger": {
 			args: []string{"fire-trigger", "--pvc", "data", "--trigger", mine},

@@ -19,7 +19,9 @@ func (m *program) disarmCommand() command {
 		name:    "disarm",
 		usage:   "give back a trigger of this run that VolSync has not recorded",
 		example: `copytrigger disarm -n app --pvc data --run-id "$RUN"`,
-		description: "Result: outcome: ok (there was none), withdrawn (no copy was made) or tainted (VolSync\n" +
+		description: "It also locks the claim for the cleanup: until unlock, nothing of this run can fire, and\n" +
+			"no other run can quiesce. So: disarm, unquiesce, unlock.\n\n" +
+			"Result: outcome: ok (there was none), withdrawn (no copy was made) or tainted (VolSync\n" +
 			"is copying). All three exit with 0: nothing of this run is armed any more. lock: whose lock\n" +
 			"it found on the claim: own, none or other; in the freeze of another run nothing must be\n" +
 			"unquiesced. It needs no result of another step, so that a finally task or exit handler\n" +
@@ -33,7 +35,6 @@ func (m *program) disarmCommand() command {
 type disarmFlags struct {
 	claimFlags
 	runIDFlags
-	keepOut bool // other runs, until unlock: for a clean-up that has unlock at its end
 	timeoutFlags
 }
 
@@ -41,8 +42,6 @@ func (f *disarmFlags) flags() []cli.Flag {
 	return slices.Concat(
 		f.claimFlags.flags(),
 		f.runIDFlags.flags("`ID` of the run: a trigger of another run is left alone"),
-		[]cli.Flag{boolean(&f.keepOut, "keep-out", "lock a claim that nobody has locked, until unlock: "+
-			"no run with --lock begins before the application is let go")},
 		f.timeoutFlags.flags(20*time.Second, "give up after `DURATION` if the API server cannot be reached"),
 	)
 }
@@ -52,5 +51,8 @@ func (f *disarmFlags) check(c *cli.Context) error {
 }
 
 func (f *disarmFlags) run(ctx context.Context, s step.Step) (result.Values, error) {
-	return s.Disarm(ctx, f.runID, f.keepOut, f.timeout)
+	found, err := s.Disarm(ctx, step.DisarmOptions{Run: f.runID, Timeout: f.timeout})
+	v := claimValues(s)
+	setDisarmed(&v, found)
+	return v, err
 }

@@ -81,14 +81,14 @@ func TestEmptyCommands(t *testing.T) {
 			}
 		})
 	}
-	t.Run("release", func(t *testing.T) {
+	t.Run("cleanup", func(t *testing.T) {
 		t.Setenv("COPYTRIGGER_UNQUIESCE", "")
 		t.Setenv("COPYTRIGGER_SELECTOR", "")
-		flags, err := parsed("release", "--pvc", "data", "--run-id", "r")
+		flags, err := parsed("cleanup", "--pvc", "data", "--run-id", "r")
 		if err != nil {
 			t.Fatal(err)
 		}
-		if f := flags.(*releaseFlags); f.unquiesce.args != nil || f.selector != "" {
+		if f := flags.(*cleanupFlags); f.unquiesce.args != nil || f.selector != "" {
 			t.Errorf("got %+v", f)
 		}
 	})

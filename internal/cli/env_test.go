@@ -35,9 +35,7 @@ func knownFlags(t *testing.T) map[string]flagValues {
 		"exit":              {good: "true", bad: "soon", says: "exit"},
 		"fire":              {good: "true", bad: "soon", says: "fire"},
 		"hold":              {good: "cat", bad: " ", says: "--hold: the command is empty"},
-		"keep-out":          {good: "true", bad: "soon", says: "keep-out"},
 		"kubeconfig":        {good: "kc"},
-		"lock":              {good: "true", bad: "soon", says: "lock"},
 		"log-format":        {good: "json", bad: "xml", says: `--log-format "xml" is neither text nor json`},
 		"max-freeze":        {good: "11s", bad: "0", says: "--max-freeze is 0s"},
 		"namespace":         {good: "app", bad: "", says: "--namespace is empty"},
@@ -68,7 +66,7 @@ func lineWith(t *testing.T, command, flag string, known map[string]flagValues) [
 		"disarm":           {"pvc", "run-id"},
 		"unlock":           {"pvc", "run-id"},
 		"run":              {"pvc", "run-id", "quiesce", "unquiesce"},
-		"release":          {"pvc", "run-id"},
+		"cleanup":          {"pvc", "run-id"},
 		"verdict":          {"step"},
 		"await-pods-ended": {"selector"},
 	}[command] {
@@ -146,27 +144,68 @@ func TestEveryFlagIsChecked(t *testing.T) {
 	})
 }
 
-// What a step is told by its fields reaches it.
-func TestFlagsReachTheStep(t *testing.T) {
-	tells := map[string]func(step.Step) bool{
-		"pvc-only": func(s step.Step) bool { return s.ClaimOnly },
-		"lock":     func(s step.Step) bool { return s.Lock },
-		"until":    func(s step.Step) bool { return s.UntilCut },
-		"after":    func(s step.Step) bool { return s.After == "exitCode" },
-	}
-	everyFlag(t, func(t *testing.T, flag cli.Flag, values flagValues, line []string) {
-		told, is := tells[flag.Names()[0]]
-		if !is || line[0] == "record" {
-			return
-		}
-		f, err := parsed(given(line, flag.Names()[0], values.good)...)
+// What a flag says is in the options of the step, too.
+func TestFlagsReachTheOptions(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		want any
+	}{
+		{
+			args: []string{"await-waiting", "--run-id", "run-1", "--until", "cut", "--timeout", "7s"},
+			want: step.AwaitWaitingOptions{Run: "run-1", UntilCut: true, Timeout: 7 * time.Second},
+		},
+		{
+			args: []string{"fire-trigger", "--trigger", mine, "--after", "file", "--timeout", "7s"},
+			want: step.FireTriggerOptions{Trigger: trigger(t, mine).trigger, After: "file", Timeout: 7 * time.Second},
+		},
+		{
+			args: []string{"await-completed", "--trigger", mine, "--until", "cut", "--ack-timeout", "5s", "--timeout", "7s"},
+			want: step.AwaitCompletedOptions{
+				Trigger: trigger(t, mine).trigger, UntilCut: true, Timeout: 7 * time.Second, Ack: 5 * time.Second,
+			},
+		},
+		{
+			args: []string{"await-completed", "--trigger", mine, "--copy", "uid-1", "--timeout", "7s"},
+			want: step.AwaitCompletedOptions{
+				Trigger: trigger(t, mine).trigger, Copy: "uid-1", Timeout: 7 * time.Second, Ack: time.Minute,
+			},
+		},
+		{
+			args: []string{"unlock", "--run-id", "run-1", "--after", "file", "--timeout", "7s"},
+			want: step.UnlockOptions{Run: "run-1", After: "file", Timeout: 7 * time.Second},
+		},
+		{
+			args: []string{
+				"run", "--run-id", "run-1", "--until", "cut", "--hold", "cat", "--timeout", "7s", "--ack-timeout", "5s",
+				"--copy-timeout", "9s", "--max-freeze", "11s", "--unquiesce-timeout", "12s",
+			},
+			want: step.RunOptions{Run: "run-1", UntilCut: true, Limits: step.Limits{
+				Wait: 7 * time.Second, Ack: 5 * time.Second, Copy: 9 * time.Second,
+				Freeze: 11 * time.Second, Unquiesce: 12 * time.Second,
+			}},
+		},
+	} {
+		f, err := parsed(append(c.args, "--pvc", "data")...)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if s := f.(interface{ step(step.Step) step.Step }).step(step.Step{}); !told(s) {
-			t.Errorf("got %+v", s)
+		var got any
+		switch f := f.(type) {
+		case *awaitWaitingFlags:
+			got = f.options()
+		case *fireTriggerFlags:
+			got = f.options()
+		case *awaitCompletedFlags:
+			got = f.options()
+		case *unlockFlags:
+			got = f.options()
+		case *runFlags:
+			got = f.options(nil, nil)
 		}
-	})
+		if got != c.want {
+			t.Errorf("%q: got %+v, want %+v", c.args, got, c.want)
+		}
+	}
 }
 
 func TestFlagGoesBeforeEnvironment(t *testing.T) {

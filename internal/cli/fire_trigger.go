@@ -32,7 +32,6 @@ type fireTriggerFlags struct {
 	claimOnlyFlags
 	triggerFlags
 	afterFlags
-	lockFlags
 	timeoutFlags
 }
 
@@ -42,7 +41,6 @@ func (f *fireTriggerFlags) flags() []cli.Flag {
 		f.claimOnlyFlags.flags(),
 		f.triggerFlags.flags("`TRIGGER` that await-waiting gave"),
 		f.afterFlags.flags(),
-		f.lockFlags.flags("refuse unless this run has locked the claim"),
 		f.timeoutFlags.flags(30*time.Second, "give up after `DURATION` if the API server cannot be reached"),
 	)
 }
@@ -57,17 +55,21 @@ func (f *fireTriggerFlags) check(c *cli.Context) error {
 	)
 }
 
-// step completes a step by what this command was told.
-func (f *fireTriggerFlags) step(s step.Step) step.Step {
-	s.ClaimOnly, s.Lock, s.After = f.claimOnly, f.lock, f.after
-	return s
+func (f *fireTriggerFlags) options() step.FireTriggerOptions {
+	return step.FireTriggerOptions{Trigger: f.trigger, After: f.after, Timeout: f.timeout}
 }
 
 func (f *fireTriggerFlags) run(ctx context.Context, s step.Step) (result.Values, error) {
-	return f.step(s).FireTrigger(ctx, f.trigger, f.timeout)
+	s.ClaimOnly = f.claimOnly
+	fired, err := s.FireTrigger(ctx, f.options())
+	v := claimValues(s)
+	v.Set("unchecked", f.unchecked())
+	v.Set("trigger", f.trigger.String())
+	setFired(&v, fired)
+	return v, err
 }
 
 // undo gives the trigger back: nobody has read that it was fired.
 func (f *fireTriggerFlags) undo(ctx context.Context, s step.Step, why error) error {
-	return f.step(s).Unfire(ctx, f.trigger, why)
+	return s.Unfire(ctx, f.trigger, why)
 }

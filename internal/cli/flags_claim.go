@@ -81,6 +81,14 @@ func (f *claimOnlyFlags) flags() []cli.Flag {
 		"read the claim only, where reading ReplicationSources and VolumeSnapshots is not granted; weaker checks")}
 }
 
+// unchecked names what is not checked, so that nobody takes this for the whole promise.
+func (f *claimOnlyFlags) unchecked() string {
+	if f.claimOnly {
+		return "replication-source, copy"
+	}
+	return ""
+}
+
 // mayLookAtCopy refuses a command line that asks to look at the copy and to read the claim only.
 func (f *claimOnlyFlags) mayLookAtCopy(asked bool) error {
 	if f.claimOnly && asked {

@@ -121,11 +121,11 @@ func (l *live) draw() {
 func (m *program) logDurations(times *step.Timeline) {
 	width := 0
 	for _, span := range times.Spans() {
-		width = max(width, len([]rune(span.Says)))
+		width = max(width, len([]rune(span.Label)))
 	}
 	for _, span := range times.Spans() {
-		if span.Came {
-			line := fmt.Sprintf("%-*s %10s", width, span.Says, span.Took.Round(time.Millisecond))
+		if span.Reached {
+			line := fmt.Sprintf("%-*s %10s", width, span.Label, span.Took.Round(time.Millisecond))
 			m.log.Info(line, span.Name, span.Took.Seconds())
 		}
 	}

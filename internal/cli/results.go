@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/copytrigger/copytrigger/internal/outcome"
 	"github.com/copytrigger/copytrigger/internal/result"
+	"github.com/copytrigger/copytrigger/internal/step"
 )
 
 // writeResults writes the results of an action that ended with err, and returns the error that
@@ -55,3 +57,45 @@ func join(first, second error) error {
 	}
 	return fmt.Errorf("%w; and %w", first, second)
 }
+
+// claimValues starts the results of a step.
+func claimValues(s step.Step) result.Values {
+	var v result.Values
+	v.Set("outcome", string(outcome.OK))
+	v.Set("reason", "") // why it did not end well
+	if s.Claim != "" {
+		v.Set("pvc", s.Namespace+"/"+s.Claim)
+	}
+	return v
+}
+
+func setWaiting(v *result.Values, w step.Waiting) {
+	v.Set("trigger", w.Trigger.String())
+	v.Set("waiting-since", w.Since)
+	v.Set("replication-source", w.Source)
+}
+
+func setFired(v *result.Values, f step.Fired) {
+	v.Set("fired-at", "") // stays so where an earlier attempt has fired
+	if !f.At.IsZero() {
+		v.Set("fired-at", timestamp(f.At))
+	}
+}
+
+func setCopied(v *result.Values, c step.Copied) {
+	v.Set("cut-time", c.CutTime)
+	v.Set("copy-seconds", "")
+	if c.Took > 0 {
+		v.Set("copy-seconds", c.Took.Round(time.Millisecond).Seconds())
+	}
+}
+
+func setDisarmed(v *result.Values, d step.Disarmed) {
+	if d.Outcome != "" {
+		v.Set("outcome", string(d.Outcome))
+	}
+	v.Set("lock", string(d.Lock))
+}
+
+// timestamp is how results write a time: RFC 3339 in UTC, to the millisecond.
+func timestamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }

@@ -43,7 +43,6 @@ type runFlags struct {
 	copyTimeoutFlags
 	ackFlags
 	claimOnlyFlags
-	lockFlags
 	runIDFlags
 	timeoutFlags
 }
@@ -61,8 +60,6 @@ func (f *runFlags) flags() []cli.Flag {
 		f.ackFlags.flags(),
 		[]cli.Flag{f.unquiesceFlags.timeoutFlag()},
 		f.claimOnlyFlags.flags(),
-		f.lockFlags.flags("lock the claim for this run, and refuse one that another run has locked; "+
-			"let the application go if an attempt of this run was lost"),
 		f.runIDFlags.flags("`ID` of this run, the same for each of its retries (default: a random one)"),
 		f.timeoutFlags.flags(time.Hour,
 			"give up waiting for VolSync after `DURATION`, with nothing quiesced; 0 looks once"),
@@ -96,29 +93,36 @@ func (f *runFlags) application(m *program, s step.Step) step.Application {
 	return quiesce.Commands{On: on, Off: m.userCommand(f.unquiesce.args, f.runID, f.maxFreeze), Log: s.Log}
 }
 
-// step completes a step by what this command was told.
-func (f *runFlags) step(s step.Step) step.Step {
-	s.ClaimOnly, s.Lock, s.UntilCut = f.claimOnly, f.lock, f.untilCut()
-	return s
-}
-
-func (f *runFlags) run(ctx context.Context, s step.Step, m *program) (result.Values, error) {
-	limits := step.Limits{
-		Wait: f.timeout, Ack: f.ack, Copy: f.copyTimeout, Freeze: f.maxFreeze, Unquiesce: f.unquiesceTimeout,
+func (f *runFlags) options(app step.Application, times *step.Timeline) step.RunOptions {
+	return step.RunOptions{
+		Run: f.runID, App: app, UntilCut: f.untilCut(), Times: times,
+		Limits: step.Limits{
+			Wait: f.timeout, Ack: f.ack, Copy: f.copyTimeout, Freeze: f.maxFreeze, Unquiesce: f.unquiesceTimeout,
+		},
 	}
-	return f.step(s).Run(ctx, f.runID, f.application(m, s), limits)
 }
 
 // wholeRun shows meanwhile what is being waited for, and at the end how long each part took.
 func (m *program) wholeRun(ctx context.Context, s step.Step, f *runFlags) (result.Values, error) {
 	m.ignoreSecondSignal()
-	s.Times = &step.Timeline{}
-	shown := m.show(s.Times)
-	s.Log = m.log
+	times := &step.Timeline{}
+	shown := m.show(times)
+	s.Log, s.ClaimOnly = m.log, f.claimOnly
 	f.logRunID(s)
-	values, err := f.run(ctx, s, m)
+	ran, err := s.Run(ctx, f.options(f.application(m, s), times))
 	m.secondSignalIgnored.Store(false)
 	shown.end()
-	m.logDurations(s.Times)
-	return values, err
+	m.logDurations(times)
+	v := claimValues(s)
+	v.Set("unchecked", f.unchecked())
+	setWaiting(&v, ran.Waiting)
+	setFired(&v, ran.Fired)
+	setCopied(&v, ran.Copied)
+	for _, span := range times.Spans() {
+		v.Set(span.Name, "")
+		if span.Reached {
+			v.Set(span.Name, span.Seconds())
+		}
+	}
+	return v, err
 }

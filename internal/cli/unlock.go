@@ -19,7 +19,7 @@ func (m *program) unlockCommand() command {
 		name:    "unlock",
 		usage:   "take this run's lock off the claim, when the application runs again",
 		example: `copytrigger unlock -n app --pvc data --run-id "$RUN"`,
-		description: "For runs with --lock. Another run's lock is left alone. To repeat it does no harm." +
+		description: "Another run's lock is left alone. To repeat it does no harm." +
 			claimArgsHelp,
 		args:   claimArgs,
 		flags:  f,
@@ -53,12 +53,10 @@ func (f *unlockFlags) check(c *cli.Context) error {
 	)
 }
 
-// step completes a step by what this command was told.
-func (f *unlockFlags) step(s step.Step) step.Step {
-	s.After = f.after
-	return s
+func (f *unlockFlags) options() step.UnlockOptions {
+	return step.UnlockOptions{Run: f.runID, After: f.after, Timeout: f.timeout}
 }
 
 func (f *unlockFlags) run(ctx context.Context, s step.Step) (result.Values, error) {
-	return f.step(s).Unlock(ctx, f.runID, f.timeout)
+	return claimValues(s), s.Unlock(ctx, f.options())
 }

@@ -61,7 +61,13 @@ func ParseTrigger(s string) (Trigger, error) {
 	return Trigger{s[:i], s[i+1:]}, nil
 }
 
-func (t Trigger) String() string { return t.run + "." + t.token }
+// String returns the value to write; "" for the zero Trigger.
+func (t Trigger) String() string {
+	if t == (Trigger{}) {
+		return ""
+	}
+	return t.run + "." + t.token
+}
 
 // Run is the id of the run that made the trigger.
 func (t Trigger) Run() string { return t.run }

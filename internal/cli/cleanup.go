@@ -13,13 +13,13 @@ import (
 	"github.com/copytrigger/copytrigger/internal/step"
 )
 
-// releaseCommand is the clean-up after run, in one process as well.
-func (m *program) releaseCommand() command {
-	f := &releaseFlags{}
+// cleanupCommand is the clean-up after run, in one process as well.
+func (m *program) cleanupCommand() command {
+	f := &cleanupFlags{}
 	return command{
-		name:    "release",
-		usage:   "let go what a run that was lost has left: its trigger, the application, its lock",
-		example: `copytrigger release -n app --pvc data --run-id "$RUN" --unquiesce 'fsfreeze -u /data'`,
+		name:    "cleanup",
+		usage:   "end a run that was lost: disarm, unquiesce, unlock",
+		example: `copytrigger cleanup -n app --pvc data --run-id "$RUN" --unquiesce 'fsfreeze -u /data'`,
 		description: "For a finally task or exit handler after run, or by hand: it gives the trigger back,\n" +
 			"unquiesces, and unlocks, in this order. It does no harm where there is nothing to do; an\n" +
 			"application that another run has locked is left alone. Without --unquiesce (after --hold)\n" +
@@ -33,7 +33,7 @@ func (m *program) releaseCommand() command {
 	}
 }
 
-type releaseFlags struct {
+type cleanupFlags struct {
 	claimFlags
 	unquiesceFlags
 	runIDFlags
@@ -41,7 +41,7 @@ type releaseFlags struct {
 	timeoutFlags
 }
 
-func (f *releaseFlags) flags() []cli.Flag {
+func (f *cleanupFlags) flags() []cli.Flag {
 	return slices.Concat(
 		f.claimFlags.flags(),
 		f.unquiesceFlags.flags("`CMD` that lets the application run again, as run has it; "+
@@ -53,7 +53,7 @@ func (f *releaseFlags) flags() []cli.Flag {
 	)
 }
 
-func (f *releaseFlags) check(c *cli.Context) error {
+func (f *cleanupFlags) check(c *cli.Context) error {
 	return cmp.Or(
 		f.claimFlags.check(c),
 		f.timeoutFlags.check(c),
@@ -65,11 +65,15 @@ func (f *releaseFlags) check(c *cli.Context) error {
 	)
 }
 
-func (f *releaseFlags) run(ctx context.Context, s step.Step, m *program) (result.Values, error) {
+func (f *cleanupFlags) run(ctx context.Context, s step.Step, m *program) (result.Values, error) {
 	var app step.Application
 	if f.unquiesce.args != nil {
 		app = quiesce.Commands{Off: m.userCommand(f.unquiesce.args, f.runID, 0), Log: s.Log}
 	}
-	limits := step.Limits{Wait: f.timeout, Unquiesce: f.unquiesceTimeout}
-	return s.Release(ctx, f.runID, app, f.selector, limits)
+	found, err := s.Cleanup(ctx, step.CleanupOptions{
+		Run: f.runID, App: app, Selector: f.selector, Wait: f.timeout, Unquiesce: f.unquiesceTimeout,
+	})
+	v := claimValues(s)
+	setDisarmed(&v, found)
+	return v, err
 }

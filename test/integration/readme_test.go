@@ -41,14 +41,41 @@ func TestReadme(t *testing.T) {
 		quiesce, unquiesce string
 		code               int
 		calls              string
-		copied             bool
+		copied, locked     bool
 	}{
-		"a good night":                 {"", "", 0, "quiesce unquiesce", true},
-		"quiesce fails":                {"exit 7", "", 7, "quiesce unquiesce", false},
-		"unquiesce fails":              {"", "exit 1", 6, "quiesce unquiesce", true},
-		"both fail":                    {"exit 7", "exit 1", 7, "quiesce unquiesce", false},
-		"a signal while it quiesces":   {"kill -TERM $PPID; sleep 1; echo quiesced >>calls", "", 143, "quiesce quiesced unquiesce", false},
-		"a signal while it unquiesces": {"", "kill -TERM $PPID; sleep 1; echo unquiesced >>calls", 0, "quiesce unquiesce unquiesced", true},
+		"a good night": {
+			calls:  "quiesce unquiesce",
+			copied: true,
+		},
+		"quiesce fails": {
+			quiesce: "exit 7",
+			code:    7,
+			calls:   "quiesce unquiesce",
+		},
+		"unquiesce fails": {
+			unquiesce: "exit 1",
+			code:      6,
+			calls:     "quiesce unquiesce",
+			copied:    true,
+			locked:    true,
+		},
+		"both fail": {
+			quiesce:   "exit 7",
+			unquiesce: "exit 1",
+			code:      7,
+			calls:     "quiesce unquiesce",
+			locked:    true,
+		},
+		"a signal while it quiesces": {
+			quiesce: "kill -TERM $PPID; sleep 1; echo quiesced >>calls",
+			code:    143,
+			calls:   "quiesce quiesced unquiesce",
+		},
+		"a signal while it unquiesces": {
+			unquiesce: "kill -TERM $PPID; sleep 1; echo unquiesced >>calls",
+			calls:     "quiesce unquiesce unquiesced",
+			copied:    true,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -84,6 +111,9 @@ func TestReadme(t *testing.T) {
 			marks := s.Annotations()
 			if trigger, latest := marks[Trigger], marks["volsync.backube/latest-copy-trigger"]; trigger != latest || (latest != "") != c.copied {
 				t.Errorf("left %v; want a copy: %v, and nothing armed\n%s", marks, c.copied, said)
+			}
+			if lock := marks[LockedBy]; strings.HasSuffix(lock, "/lost") != c.locked || (lock != "") != c.locked {
+				t.Errorf("left the lock %q; want one: %v\n%s", lock, c.locked, said)
 			}
 		})
 	}

@@ -128,10 +128,16 @@ func (s *Site) Locker() string {
 // LockedBy is the annotation that names the run in its freeze.
 const LockedBy = "copytrigger/locked-by"
 
+// LeftLocked asserts that the claim's lock has the value; "" is none.
+func (s *Site) LeftLocked(value string) {
+	s.Helper()
+	if by := s.Annotations()[LockedBy]; by != value {
+		s.Fatalf("the claim is left locked by %q, want %q", by, value)
+	}
+}
+
 // LeftUnlocked asserts that no run has the claim locked.
 func (s *Site) LeftUnlocked() {
 	s.Helper()
-	if by := s.Annotations()[LockedBy]; by != "" {
-		s.Fatalf("the claim is left locked by %q", by)
-	}
+	s.LeftLocked("")
 }

@@ -27,6 +27,12 @@ func (s *Site) AwaitCompleted(trigger string, args ...string) *Result {
 	return s.Run("await-completed", append([]string{"--trigger", trigger, "--timeout", "10m"}, args...)...).Ends(OK)
 }
 
+// Unlock runs unlock, which must succeed: the application of the run runs again.
+func (s *Site) Unlock(run string) {
+	s.Helper()
+	s.Run("unlock", "--run-id", run).Ends(OK)
+}
+
 // FireHeld gets as far as VolSync's InProgress, with a copy that stays held.
 func (s *Site) FireHeld(run string) (trigger string, h Hold) {
 	s.Helper()

@@ -32,6 +32,7 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"app":            words(1, app),
 	"annotate":       words(2, func(t *teller, a []string) { t.site.Annotate(annotationKey(a[0]), a[1]) }),
 	"claim":          claim,
+	"locked":         words(1, func(t *teller, a []string) { t.site.LeftLocked(a[0]) }),
 	"copies":         words(1, func(t *teller, a []string) { n, err := strconv.Atoi(a[0]); t.site.Must(err); t.site.Copied(n) }),
 	"copy-is-frozen": words(0, copyIsFrozen),
 }

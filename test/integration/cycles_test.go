@@ -37,6 +37,7 @@ func TestBackupAfterBackup(t *testing.T) {
 			t.Errorf("cut-time %q after %q", now, cut)
 		}
 		cut = now
+		s.Unlock("nightly")
 		s.FinishSync()
 		s.SyncAgain(fmt.Sprint("sync ", i+2))
 	}
@@ -63,6 +64,7 @@ func TestAwaitCompletedComesLate(t *testing.T) {
 			// The one before is not recorded any more, and must not look like it.
 			s.Run("await-completed", "--trigger", last).Ends(Refused).Error("the trigger is neither set nor recorded")
 		}
+		s.Unlock("nightly")
 		last = trigger
 	}
 }
@@ -79,6 +81,7 @@ func TestScheduledAgain(t *testing.T) {
 	first := s.AwaitWaiting("first")
 	s.Fire(first)
 	s.AwaitCompleted(first)
+	s.Unlock("first")
 	s.FinishSync()
 	second := s.AwaitWaiting("second")
 	s.Fire(second)

@@ -96,6 +96,7 @@ func TestDisarmedInTime(t *testing.T) {
 	write.Drop()
 	s.Nudge()
 	s.Copied(0)
+	s.Unlock("first")
 	again := s.AwaitWaiting("second")
 	s.Fire(again)
 	s.AwaitCompleted(again)

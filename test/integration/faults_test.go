@@ -113,14 +113,16 @@ func TestAwaitCompletedMissesTheCopy(t *testing.T) {
 	s.Copied(1)
 }
 
-// The API server never takes the write: nothing was fired.
+// The API server never takes the write. Its replies come too late to tell so, and the run
+// cannot be marked as lost either: what cannot be known is not called fine.
 func TestFireTriggerCannotWrite(t *testing.T) {
 	t.Parallel()
 	s, proxy := New(t).Proxied()
 	s.ReplicateAndWait(Source{})
 	trigger := s.AwaitWaiting("run")
 	proxy.Answer(Write, 1000, TooMany())
-	s.Run("fire-trigger", "--trigger", trigger, "--timeout", "2s").Ends(TimedOut)
+	s.Run("fire-trigger", "--trigger", trigger, "--timeout", "2s").Ends(Tainted).
+		Error("cannot make sure that no trigger of run run stays armed").Hint("copytrigger disarm")
 	s.Nudge()
 	s.Leaves("", "", Waiting)
 	s.Copied(0)

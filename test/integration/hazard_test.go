@@ -9,17 +9,33 @@ import (
 const handmade = "early.0123456789abcdef" // a trigger that no await-waiting gave
 
 // While a copy exists, VolSync acknowledges any trigger at once, and copies nothing. So
-// fire-trigger refuses.
-func TestFireIsRefusedWhileACopyExists(t *testing.T) {
+// fire-trigger fires nothing. It is not refused but tainted where it sees the copy: there was
+// none when await-waiting ended, so somebody else has made VolSync copy meanwhile.
+func TestNothingIsFiredWhileACopyExists(t *testing.T) {
 	t.Parallel()
-	for name, args := range map[string][]string{"": nil, "with --pvc-only": {"--pvc-only"}} {
+	for name, c := range map[string]struct {
+		args         []string
+		code         int
+		reason, hint string
+	}{
+		"": {
+			code:   Tainted,
+			reason: "VolSync has copied, or is copying, for somebody else",
+			hint:   "do not use this sync's copy",
+		},
+		"with --pvc-only": {
+			args:   []string{"--pvc-only"},
+			code:   Refused,
+			reason: "VolSync is not waiting any more",
+			hint:   "run await-waiting again",
+		},
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := New(t)
 			trigger := backedUp(s)
 			s.AwaitMover()
-			s.Run("fire-trigger", append(args, "--trigger", handmade)...).Ends(Refused).
-				Error("VolSync is not waiting any more").Hint("run await-waiting again")
+			s.Run("fire-trigger", append(c.args, "--trigger", handmade)...).Ends(c.code).Error(c.reason).Hint(c.hint)
 			s.Nudge()
 			s.Leaves(trigger, trigger, Completed)
 			s.Copied(1)
@@ -75,9 +91,13 @@ func TestFireIsRefusedWhileNobodyWaits(t *testing.T) {
 func TestUsedTriggerIsRefused(t *testing.T) {
 	t.Parallel()
 	s := New(t)
-	trigger := backedUp(s)
+	s.Replicate(Source{})
+	trigger := s.AwaitWaiting("first")
+	s.Fire(trigger)
+	s.AwaitCompleted(trigger)
 	// A retry of the step is no new use.
 	s.Run("fire-trigger", "--trigger", trigger).Ends(OK).Says("VolSync has recorded the trigger already")
+	s.Unlock("first")
 	s.FinishSync()
 	s.SyncAgain("second")
 	s.AwaitStatus(Waiting)

@@ -27,8 +27,8 @@ func TestForeignTriggerBeforeFire(t *testing.T) {
 		trigger := s.AwaitWaiting("run")
 		s.Annotate(Trigger, foreign)
 		s.AwaitRecorded(foreign)
-		s.Run("fire-trigger", "--trigger", trigger).Ends(Refused).
-			Error("VolSync is not waiting any more").Hint("run await-waiting again")
+		s.Run("fire-trigger", "--trigger", trigger).Ends(Tainted).
+			Error("VolSync has copied, or is copying, for somebody else").Hint("do not use this sync's copy")
 		s.Leaves(foreign, foreign, Completed)
 		s.Copied(1)
 	})

@@ -39,8 +39,9 @@ func TestResultFiles(t *testing.T) {
 	step(OK, "fire-trigger", "--trigger", trigger)
 	step(OK, "await-completed", "--trigger", trigger)
 	step(OK, "disarm", "--run-id", "run")
+	step(OK, "unlock", "--run-id", "run")
 	step(TimedOut, "await-waiting", "--run-id", "next", "--timeout", "0")
-	step(Refused, "fire-trigger", "--trigger", handmade)
+	step(Tainted, "fire-trigger", "--trigger", handmade)
 	step(Unverified, "await-completed", "--trigger", handmade)
 }
 
@@ -91,7 +92,7 @@ func TestLogAsJSON(t *testing.T) {
 	trigger := r.Value("trigger")
 	lines(s.Run("fire-trigger", "--trigger", trigger, json).Ends(OK))
 	lines(s.Run("await-completed", "--trigger", trigger, json).Ends(OK))
-	last := lines(s.Run("fire-trigger", "--trigger", handmade, json).Ends(Refused))
+	last := lines(s.Run("fire-trigger", "--trigger", handmade, json).Ends(Tainted))
 	if object := last[len(last)-1]; object["level"] != "ERROR" || object["hint"] == "" {
 		t.Errorf("the error is %v", object)
 	}

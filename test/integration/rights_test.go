@@ -80,6 +80,7 @@ func TestClaimOnlyForBothOrForNeither(t *testing.T) {
 	s := New(t)
 	s.ReplicateAndWait(Source{})
 	s.Run("fire-trigger", "--trigger", s.AwaitWaiting("run", "--pvc-only")).Ends(Refused).Hint("use --pvc-only for both or for neither")
+	s.Unlock("run")
 	s.Run("fire-trigger", "--pvc-only", "--trigger", s.AwaitWaiting("run")).Ends(Refused).Hint("use --pvc-only for both or for neither")
 	s.Leaves("", "", Waiting)
 }

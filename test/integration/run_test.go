@@ -35,7 +35,7 @@ func TestRun(t *testing.T) {
 			app, storage := s.StartLockedApp(), s.Hold()
 			storage.ReleaseSlowly(tearing)
 			s.Replicate(storage.Source("Snapshot"))
-			r := s.Run("run", append(ways(app)[way], "--run-id", "run", "--lock")...).Ends(OK)
+			r := s.Run("run", append(ways(app)[way], "--run-id", "run")...).Ends(OK)
 			r.Says("quiesce", "fire → taken", " → completed", "frozen")
 			if !s.CopyIsWhole() {
 				t.Error("the copy is torn")
@@ -240,7 +240,7 @@ func TestRunIsKilled(t *testing.T) {
 			s := New(t)
 			app, storage := s.StartLockedApp(), s.Hold()
 			s.Replicate(storage.Source("Snapshot"))
-			args := append(ways(app)[way], "--lock", "--run-id", "night")
+			args := append(ways(app)[way], "--run-id", "night")
 			run := s.Start("run", args...)
 			run.Says("VolSync is copying")
 			run.Kill()

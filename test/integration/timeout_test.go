@@ -44,6 +44,7 @@ func backedUp(s *Site) (trigger string) {
 	trigger = s.AwaitWaiting("first")
 	s.Fire(trigger)
 	s.AwaitCompleted(trigger)
+	s.Unlock("first")
 	return trigger
 }
 

@@ -105,6 +105,8 @@ func TestVolSyncDoesNotReact(t *testing.T) {
 			s.Leaves("", "", Waiting)
 			s.Copied(0)
 
+			s.LeftLocked("first/lost") // until the application runs again
+			s.Unlock("first")
 			again := s.AwaitWaiting("second")
 			s.Fire(again)
 			s.AwaitCompleted(again)
@@ -115,7 +117,8 @@ func TestVolSyncDoesNotReact(t *testing.T) {
 }
 
 // The pod of the run is lost after fire-trigger, before VolSync has reacted, and the run
-// begins anew: it takes its trigger back and goes on.
+// begins anew: it takes its trigger back, and ends, because the application may be quiesced.
+// After its cleanup another run has the wait.
 func TestRunLostBeforeVolSyncReacts(t *testing.T) {
 	s := New(t)
 	s.ReplicateAndWait(Source{})
@@ -123,12 +126,16 @@ func TestRunLostBeforeVolSyncReacts(t *testing.T) {
 	v := s.Component("volsync")
 	v.Pause()
 	s.Fire(trigger)
-	s.Run("await-waiting", "--run-id", "run").Ends(OK).Says("an earlier attempt of this run was lost after it had fired")
+	s.Run("await-waiting", "--run-id", "run").Ends(Tainted).
+		Says("an earlier attempt of this run was lost after it had fired").
+		Error("has locked the claim and was lost")
 	s.Leaves("", "", Waiting)
 	v.Resume()
 	s.Nudge()
 	s.Copied(0)
-	again := s.AwaitWaiting("run")
+	s.Run("disarm", "--run-id", "run").Exits(OK).Outcome("ok")
+	s.Unlock("run")
+	again := s.AwaitWaiting("second")
 	s.Fire(again)
 	s.AwaitCompleted(again)
 	s.Leaves(again, again, Completed)
@@ -178,6 +185,7 @@ func TestSlowStorage(t *testing.T) {
 	if !s.CopyIsWhole() {
 		t.Error("the copy is torn")
 	}
+	s.Unlock("first")
 	s.FinishSync()
 
 	s.SetPace(pace.Pace{FilePause: 3 * time.Second}) // it must write meanwhile, whatever the disk does

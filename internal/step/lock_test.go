@@ -109,7 +109,7 @@ func TestUnlock(t *testing.T) {
 		"after a bad end":  {run, file("1"), nil, outcome.Refused, run},
 		"after no end":     {run, dir + "/none", nil, outcome.Refused, run},
 		"lost":             {run + "/lost", file("1"), nil, outcome.Refused, run + "/lost"},
-		"a cleanup's":     {run + "/cleanup", file("1"), nil, outcome.OK, ""}, // the run had quiesced nothing
+		"a cleanup's":      {run + "/cleanup", file("1"), nil, outcome.OK, ""}, // the run had quiesced nothing
 		"changed meanwhile": {run, "", func(p *play) {
 			p.faults(once("patch pvc", func() error { p.annotate("example.com/x", "y"); return nil }), nil)
 		}, outcome.OK, ""},

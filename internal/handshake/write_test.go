@@ -165,3 +165,34 @@ func TestLeavesLock(t *testing.T) {
 		}
 	}
 }
+
+// The run's lock on the claim is this process' own only if the reply to its write was lost.
+func TestLocking(t *testing.T) {
+	lockedBy := func(l Lock) World { return World{Claim: Claim{Lock: l}} }
+	own := lockedBy(Lock{runID, Held})
+	for name, c := range map[string]struct {
+		reply Reply // to a first write on a free claim
+		then  World
+		want  outcome.Outcome
+		doubt bool
+	}{
+		"the reply is lost, and it was written":     {reply: Unknown, then: own, want: outcome.OK, doubt: true},
+		"the reply is lost, and it was not written": {reply: Unknown, then: lockedBy(Lock{}), want: outcome.OK, doubt: true},
+		"not written, and another attempt locks it": {reply: NotWritten, then: own, want: outcome.Tainted},
+		"a conflict, and another attempt locks it":  {reply: Conflict, then: own, want: outcome.Tainted},
+		"a conflict, and another run locks it":      {reply: Conflict, then: lockedBy(Lock{"other", Held}), want: outcome.Refused},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := Locking{Run: runID}
+			if p, d := l.Next(lockedBy(Lock{})); p.Empty() || p.To.Lock != own.Claim.Lock || d.Outcome != outcome.OK {
+				t.Fatalf("a free claim: %+v, %+v", p, d)
+			}
+			if again := l.Replied(c.reply, true); again != (c.reply == Conflict) || l.Doubt() != c.doubt {
+				t.Errorf("look again: %t, in doubt: %t", again, l.Doubt())
+			}
+			if p, d := l.Next(c.then); d.Outcome != c.want || !p.Empty() != (c.then.Claim.Lock.State == Free) {
+				t.Errorf("then: %+v, %+v", p, d)
+			}
+		})
+	}
+}

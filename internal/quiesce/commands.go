@@ -79,7 +79,8 @@ const (
 // Unquiesce runs the second command until it ends well, or ctx ends.
 func (c Commands) Unquiesce(ctx context.Context) error {
 	var err error
-	_ = retry.Do(ctx, retry.WithCappedDuration(mostPause, retry.NewExponential(firstPause)), func(ctx context.Context) error {
+	pauses := retry.WithCappedDuration(mostPause, retry.NewExponential(firstPause))
+	_ = retry.Do(ctx, pauses, func(ctx context.Context) error {
 		code, again := c.Off.runUntil(ctx)
 		if code == notHeld {
 			err = fmt.Errorf("%w: %w", ErrNotHeld, again)

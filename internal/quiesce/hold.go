@@ -44,7 +44,10 @@ type Hold struct {
 // goes to out, a line each Write. ready is the line that says that it has the lock.
 func NewHold(c Command, ready string, out io.Writer) *Hold {
 	c.Bound, c.Stdout = true, out
-	return &Hold{command: c, ready: ready, said: make(chan struct{}), ended: make(chan struct{}), lost: make(chan error, 1)}
+	return &Hold{
+		command: c, ready: ready,
+		said: make(chan struct{}), ended: make(chan struct{}), lost: make(chan error, 1),
+	}
 }
 
 // Quiesce starts the command, and returns when it says that it has the lock.

@@ -24,7 +24,7 @@ type Objects struct {
 	namespace string
 }
 
-// In gives the objects of a namespace.
+// In returns the objects of a namespace.
 func In(dyn dynamic.Interface, md metadata.Interface, namespace string) Objects {
 	return Objects{dyn, md, namespace}
 }

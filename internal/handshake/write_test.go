@@ -196,3 +196,35 @@ func TestLocking(t *testing.T) {
 		})
 	}
 }
+
+// Once the application runs again the lock is gone, and says nothing of the copy.
+func TestDisarmingAfterTheFreeze(t *testing.T) {
+	trigger := NewTrigger(runID)
+	recorded := Claim{Trigger: trigger.String(), Latest: trigger.String(), Status: StatusCompleted}
+	for after, want := range map[bool]outcome.Outcome{true: outcome.OK, false: outcome.Unverified} {
+		w := Disarming{Run: runID, Trigger: trigger, Seen: Seen{Fired: true}, AfterFreeze: after}
+		if p, d := w.Next(World{Claim: recorded}); !p.Empty() || d.Outcome != want {
+			t.Errorf("after the freeze %t: %+v, %+v, want %s", after, p, d, want)
+		}
+	}
+}
+
+// What looks like our write is ours only if nobody knows that it was not done.
+func TestDisarmingKnowsItsWrite(t *testing.T) {
+	armed := Claim{
+		Enabled: true, Latest: "old", Status: StatusWaiting, Lock: Lock{runID, Lost},
+		Trigger: NewTrigger(runID).String(),
+	}
+	for reply, want := range map[Reply]outcome.Outcome{
+		Unknown:    outcome.Withdrawn,
+		NotWritten: outcome.OK, // somebody else has taken it back: there is nothing to do
+		Conflict:   outcome.OK,
+	} {
+		w := Disarming{Run: runID, Lock: LockForCleanup}
+		p, _ := w.Next(World{Claim: armed})
+		w.Replied(reply, true)
+		if again, d := w.Next(World{Claim: p.To}); !again.Empty() || d.Outcome != want {
+			t.Errorf("reply %d: %+v, %+v, want %s", reply, again, d, want)
+		}
+	}
+}

@@ -31,7 +31,8 @@ func Answering(t *testing.T, code int) {
 	t.Cleanup(server.Close)
 	file := filepath.Join(t.TempDir(), "kubeconfig")
 	Must(t, os.WriteFile(file, fmt.Appendf(nil, `{"apiVersion": "v1", "kind": "Config", "current-context": "x",
-		"clusters": [{"name": "x", "cluster": {"server": %q}}], "contexts": [{"name": "x", "context": {"cluster": "x"}}]}`, server.URL), 0o600))
+		"clusters": [{"name": "x", "cluster": {"server": %q}}],
+		"contexts": [{"name": "x", "context": {"cluster": "x"}}]}`, server.URL), 0o600))
 	t.Setenv("KUBECONFIG", file)
 }
 

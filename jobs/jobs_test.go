@@ -73,7 +73,7 @@ func specs(t *testing.T) map[string]batchv1.JobSpec {
 	return map[string]batchv1.JobSpec{
 		"cronjob.yaml": applied(t).cron.Spec.JobTemplate.Spec,
 		"hold.yaml":    example(t, "hold.yaml").Spec,
-		"release.yaml": example(t, "release.yaml").Spec,
+		"cleanup.yaml": example(t, "cleanup.yaml").Spec,
 	}
 }
 
@@ -214,8 +214,8 @@ func TestBudget(t *testing.T) {
 	if b := s.budget.Spec; b.MinAvailable.IntValue() < 1 || len(labels) == 0 || !reflect.DeepEqual(b.Selector.MatchLabels, labels) {
 		t.Errorf("the budget is %+v, of pods with %v", b, labels)
 	}
-	if reflect.DeepEqual(specs(t)["release.yaml"].Template.Labels, labels) {
-		t.Error("the release counts for the budget")
+	if reflect.DeepEqual(specs(t)["cleanup.yaml"].Template.Labels, labels) {
+		t.Error("the cleanup counts for the budget")
 	}
 }
 
@@ -258,18 +258,18 @@ func wrong(t *testing.T, c corev1.Container) []string {
 }
 
 // The program takes the command lines and the environment, and the run has an id that is
-// the same in all its pods, and a lock.
+// the same in all its pods.
 func TestCommandLines(t *testing.T) {
 	Answering(t, http.StatusForbidden)
 	for name, spec := range specs(t) {
 		t.Run(name, func(t *testing.T) {
 			c := spec.Template.Spec.Containers[0]
 			id := slices.IndexFunc(c.Env, func(e corev1.EnvVar) bool { return e.Name == "COPYTRIGGER_RUN_ID" })
-			if name == "release.yaml" {
+			if name == "cleanup.yaml" {
 				Some(t, wrong(t, c), "--run-id is empty") // the file has none, and is refused as it is
 				c.Env[id].Value = uid
-			} else if c.Env[id].ValueFrom == nil || !slices.Contains(c.Args, "--lock") {
-				t.Error("no run id of the Job's, or no lock")
+			} else if c.Env[id].ValueFrom == nil {
+				t.Error("no run id of the Job's")
 			}
 			None(t, wrong(t, c))
 			c.Args = append(c.Args, "--no-such-flag")
@@ -319,7 +319,7 @@ func TestOneImage(t *testing.T) {
 	}
 }
 
-// The rights are those that the README asks for, with those of the release, and no more.
+// The rights are those that the README asks for, with those of the cleanup, and no more.
 func TestRole(t *testing.T) {
 	want := append(Documented(t, "../README.md"), rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"list", "watch"}})
 	s := applied(t)

@@ -22,14 +22,14 @@ var (
 	resultOf = regexp.MustCompile(`\$\(tasks\.[^()]+\.results\.`)
 )
 
-// the steps of the freeze, and of its release
+// the steps of the freeze, and of its cleanup
 var (
 	freezeOrder  = []string{"install", "unquiesce-check", "await-waiting", "quiesce", "fire-and-await", "unquiesce", "unlock", "verdict"}
-	releaseOrder = []string{"await-pods-ended", "disarm", "install", "unquiesce", "unlock", "verdict"}
+	cleanupOrder = []string{"await-pods-ended", "disarm", "install", "unquiesce", "unlock", "verdict"}
 )
 
 // unsafe is why a Task might not reach its unquiesce step, or hide that something failed.
-// Whatever fails from the step named from on, unquiesce must run. Only the clean-up may skip
+// Whatever fails from the step named from on, unquiesce must run. Only the cleanup may skip
 // it, in another run's freeze.
 func unsafe(task *v1.Task, order []string, from string) []string {
 	var problems, names []string
@@ -79,7 +79,7 @@ func notInAnothers() v1.StepWhenExpressions {
 func TestFreeze(t *testing.T) {
 	s := applied(t)
 	None(t, unsafe(s.tasks["quiesced-copy"], freezeOrder, "quiesce"))
-	None(t, unsafe(s.tasks["copytrigger-release"], releaseOrder, "await-pods-ended"))
+	None(t, unsafe(s.tasks["copytrigger-cleanup"], cleanupOrder, "await-pods-ended"))
 }
 
 func TestUnsafeIsSeen(t *testing.T) {
@@ -104,12 +104,12 @@ func TestUnsafeIsSeen(t *testing.T) {
 			change("does not go on", func(s *v1.Step) { s.OnError = "" })
 		}
 	}
-	release := applied(t).tasks["copytrigger-release"].DeepCopy()
-	i := slices.Index(releaseOrder, "unquiesce")
-	release.Spec.Steps[i].When[0].Values = []string{"none"}
-	Some(t, unsafe(release, releaseOrder, "await-pods-ended"), "step unquiesce: may be skipped")
-	release.Spec.Steps[i+1].When = nil
-	Some(t, unsafe(release, releaseOrder, "await-pods-ended"), "step unlock: unlocks where")
+	cleanup := applied(t).tasks["copytrigger-cleanup"].DeepCopy()
+	i := slices.Index(cleanupOrder, "unquiesce")
+	cleanup.Spec.Steps[i].When[0].Values = []string{"none"}
+	Some(t, unsafe(cleanup, cleanupOrder, "await-pods-ended"), "step unquiesce: may be skipped")
+	cleanup.Spec.Steps[i+1].When = nil
+	Some(t, unsafe(cleanup, cleanupOrder, "await-pods-ended"), "step unlock: unlocks where")
 	task := whole.DeepCopy()
 	task.Spec.Steps[3], task.Spec.Steps[4] = task.Spec.Steps[4], task.Spec.Steps[3]
 	Some(t, unsafe(task, freezeOrder, "quiesce"), "the order is")
@@ -122,17 +122,17 @@ func TestStepsAreConnected(t *testing.T) {
 	spec, problems := merge(s, s.tasks["quiesced-copy"])
 	None(t, problems)
 	for name, wanted := range map[string][]string{
-		"await-waiting":  {"--run-id=$(params.run-id)", "--lock=true", "--copy-timeout=$(params.copy-timeout)", "--ack-timeout=$(params.ack-timeout)"},
-		"fire-and-await": {"--fire", "--after=$(steps.step-quiesce.exitCode.path)", "--trigger=$(steps.await-waiting.results.trigger)", "--lock=true"},
+		"await-waiting":  {"--run-id=$(params.run-id)", "--copy-timeout=$(params.copy-timeout)", "--ack-timeout=$(params.ack-timeout)"},
+		"fire-and-await": {"--fire", "--after=$(steps.step-quiesce.exitCode.path)", "--trigger=$(steps.await-waiting.results.trigger)"},
 		"unlock":         {"--run-id=$(params.run-id)", "--after=$(steps.step-unquiesce.exitCode.path)"},
 		"verdict":        judged("await-waiting", "quiesce", "fire-and-await", "unquiesce", "unlock"),
 	} {
 		contains(t, stepOf(t, spec, name), wanted)
 	}
-	spec, problems = merge(s, s.tasks["copytrigger-release"])
+	spec, problems = merge(s, s.tasks["copytrigger-cleanup"])
 	None(t, problems)
 	contains(t, stepOf(t, spec, "verdict"), judged("await-pods-ended", "disarm", "unquiesce", "unlock"))
-	contains(t, stepOf(t, spec, "disarm"), []string{"--run-id=$(params.run-id)", "--keep-out=true"})
+	contains(t, stepOf(t, spec, "disarm"), []string{"--run-id=$(params.run-id)"})
 	for _, name := range []string{"copytrigger-fire-trigger", "copytrigger-fire-and-await"} {
 		spec, problems = merge(s, s.tasks[name])
 		None(t, problems)

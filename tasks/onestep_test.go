@@ -17,7 +17,7 @@ import (
 )
 
 // oneStep are the Tasks in which one process in the user's image does all, by its command.
-var oneStep = map[string]string{"run": "quiesced-copy-run", "release": "quiesced-copy-run-release"}
+var oneStep = map[string]string{"run": "quiesced-copy-run", "cleanup": "quiesced-copy-run-cleanup"}
 
 // badOneStep is what is wrong with such a Task.
 func badOneStep(s *shipped, task *v1.Task, command string) []string {
@@ -47,12 +47,11 @@ func badOneStep(s *shipped, task *v1.Task, command string) []string {
 	}
 	say(own.Args[0] == command, "does "+own.Args[0])
 	say(slices.Contains(own.Args, "--run-id=$(params.run-id)"), "has no run id")
-	say(slices.Contains(own.Args, "--lock") == (command == "run"), "goes by the lock, or does not")
 	for _, e := range own.Env {
 		param := strings.ToLower(strings.TrimPrefix(e.Name, "COPYTRIGGER_")) + "-command"
 		say(e.Value == "$(params."+param+")", e.Name+" is "+e.Value)
 	}
-	say(len(own.Env) == map[string]int{"run": 3, "release": 1}[command], fmt.Sprintf("the environment is %v", own.Env))
+	say(len(own.Env) == map[string]int{"run": 3, "cleanup": 1}[command], fmt.Sprintf("the environment is %v", own.Env))
 	for _, p := range task.Spec.Params {
 		if strings.HasSuffix(p.Name, "-command") {
 			say(p.Type == v1.ParamTypeString && p.Default != nil && p.Default.StringVal == "", p.Name+" is not a string that may be left out")
@@ -85,7 +84,6 @@ func TestBadOneStepIsSeen(t *testing.T) {
 		"run may be skipped":       func(t *v1.TaskSpec) { t.Steps[1].Timeout = &metav1.Duration{Duration: time.Hour} },
 		"does verdict":             func(t *v1.TaskSpec) { t.Steps[1].Args[0] = "verdict" },
 		"has no run id":            func(t *v1.TaskSpec) { t.Steps[1].Args[2] = "--run-id=$(context.taskRun.name)" },
-		"goes by the lock":         func(t *v1.TaskSpec) { t.Steps[1].Args[3] = "--lock=false" },
 		"COPYTRIGGER_QUIESCE is":   func(t *v1.TaskSpec) { t.Steps[1].Env[0].Value = "$(params.unquiesce-command)" },
 		"the environment is":       func(t *v1.TaskSpec) { t.Steps[1].Env = t.Steps[1].Env[:2] },
 		"hold-command is not a st": func(t *v1.TaskSpec) { t.Params[4].Default = nil },
@@ -128,19 +126,19 @@ func TestCommandsAreGivenOrNot(t *testing.T) {
 }
 
 // The pod that is waited for is that of the freeze, and what unquiesces is the same.
-func TestOneStepReleaseIsWired(t *testing.T) {
+func TestOneStepCleanupIsWired(t *testing.T) {
 	p := applied(t).pipelines["quiesced-copy-run"].Spec
-	run, release := p.Tasks[0], p.Finally[0]
-	if run.TaskRef.Name != oneStep["run"] || release.TaskRef.Name != oneStep["release"] {
-		t.Errorf("the Tasks are %s and %s", run.TaskRef.Name, release.TaskRef.Name)
+	run, cleanup := p.Tasks[0], p.Finally[0]
+	if run.TaskRef.Name != oneStep["run"] || cleanup.TaskRef.Name != oneStep["cleanup"] {
+		t.Errorf("the Tasks are %s and %s", run.TaskRef.Name, cleanup.TaskRef.Name)
 	}
 	for _, name := range []string{"pvcs", "image", "unquiesce-command", "unquiesce-timeout", "env-secret"} {
 		find := func(params v1.Params) any {
 			i := slices.IndexFunc(params, func(p v1.Param) bool { return p.Name == name })
 			return params[i].Value
 		}
-		if got, want := find(release.Params), find(run.Params); !reflect.DeepEqual(got, want) {
-			t.Errorf("%s of the release is %v, of the run %v", name, got, want)
+		if got, want := find(cleanup.Params), find(run.Params); !reflect.DeepEqual(got, want) {
+			t.Errorf("%s of the cleanup is %v, of the run %v", name, got, want)
 		}
 	}
 }

@@ -25,8 +25,6 @@ var notParameters = []yamltest.Exception{
 
 	{Step: "Task/fire-trigger", Flag: "after", Why: "the order of the Tasks is the gate"},
 	{Step: "Task/fire-and-await", Flag: "after", Why: "the order of the Tasks is the gate"},
-	{Step: "Task/disarm", Flag: "keep-out", Why: "copytrigger-release is for a clean-up that unlocks, too"},
-	{Step: "Task/quiesced-copy-run", Flag: "lock", Why: "it always locks the claim"},
 
 	{Step: "*/fire-and-await", Flag: "fire", Why: "it always fires"},
 	{Step: "*/fire-and-await", Flag: "until", Why: "after --fire it can only be completed"},

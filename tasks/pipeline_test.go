@@ -108,8 +108,8 @@ func TestBadWiringIsSeen(t *testing.T) {
 	}
 }
 
-// The run of the freeze and its release share the run id, and only a run that has not
-// succeeded needs the release. Each limit is inside the next.
+// The run of the freeze and its cleanup share the run id, and only a run that has not
+// succeeded needs the cleanup. Each limit is inside the next.
 func TestPipelines(t *testing.T) {
 	for name, c := range map[string]struct {
 		examples []string
@@ -127,21 +127,21 @@ func TestPipelines(t *testing.T) {
 }
 
 func guarded(t *testing.T, p v1.PipelineSpec, run v1.PipelineRunSpec, limits []string) {
-	freeze, release := p.Tasks[0], p.Finally[0]
+	freeze, cleanup := p.Tasks[0], p.Finally[0]
 	if len(p.Tasks) != 1 || freeze.Retries != 0 || freeze.Matrix != nil {
 		t.Errorf("the freeze is not one task without retries: %v", p.Tasks)
 	}
-	for _, task := range []v1.PipelineTask{freeze, release} {
+	for _, task := range []v1.PipelineTask{freeze, cleanup} {
 		if got := given(task.Params, "run-id"); got != "$(context.pipelineRun.uid)" {
 			t.Errorf("task %s: run-id is %q", task.Name, got)
 		}
 	}
 	want := "tekton.dev/pipelineRunUID=$(context.pipelineRun.uid),tekton.dev/pipelineTask=" + freeze.Name
-	if got := given(release.Params, "selector"); got != want {
-		t.Errorf("the release waits for %q, want %q", got, want)
+	if got := given(cleanup.Params, "selector"); got != want {
+		t.Errorf("the cleanup waits for %q, want %q", got, want)
 	}
-	if w := release.When; len(w) != 1 || w[0].Input != "$(tasks."+freeze.Name+".status)" || w[0].Operator != "notin" || !slices.Equal(w[0].Values, []string{"Succeeded"}) {
-		t.Errorf("the release comes when %v", w)
+	if w := cleanup.When; len(w) != 1 || w[0].Input != "$(tasks."+freeze.Name+".status)" || w[0].Operator != "notin" || !slices.Equal(w[0].Values, []string{"Succeeded"}) {
+		t.Errorf("the cleanup comes when %v", w)
 	}
 	if run.TaskRunTemplate.ServiceAccountName != "copytrigger" {
 		t.Errorf("the example runs as %q", run.TaskRunTemplate.ServiceAccountName)
@@ -159,18 +159,18 @@ func guarded(t *testing.T, p v1.PipelineSpec, run v1.PipelineRunSpec, limits []s
 	if total := run.Timeouts.Tasks.Duration + run.Timeouts.Finally.Duration; total > run.Timeouts.Pipeline.Duration {
 		t.Errorf("tasks and finally take %s, the pipeline %s", total, run.Timeouts.Pipeline.Duration)
 	}
-	if release.Timeout.Duration >= run.Timeouts.Finally.Duration {
-		t.Errorf("the release takes %s, finally %s", release.Timeout.Duration, run.Timeouts.Finally.Duration)
+	if cleanup.Timeout.Duration >= run.Timeouts.Finally.Duration {
+		t.Errorf("the cleanup takes %s, finally %s", cleanup.Timeout.Duration, run.Timeouts.Finally.Duration)
 	}
 }
 
 // The examples give the Pipelines and the Task what they take.
 func TestRunsGiveWhatIsTaken(t *testing.T) {
 	s, all := pipelines(t)
-	for _, name := range []string{"examples/release.yaml", "examples/release-run.yaml"} {
-		release := read(t, name).taskRuns[0].Spec
-		None(t, mismatch(release.Params, s.tasks[release.TaskRef.Name].Spec.Params, nil))
-		Some(t, mismatch(release.Params[1:], s.tasks[release.TaskRef.Name].Spec.Params, nil), `"pvcs" is not given`)
+	for _, name := range []string{"examples/cleanup.yaml", "examples/cleanup-run.yaml"} {
+		cleanup := read(t, name).taskRuns[0].Spec
+		None(t, mismatch(cleanup.Params, s.tasks[cleanup.TaskRef.Name].Spec.Params, nil))
+		Some(t, mismatch(cleanup.Params[1:], s.tasks[cleanup.TaskRef.Name].Spec.Params, nil), `"pvcs" is not given`)
 	}
 	for _, name := range []string{"examples/pipelinerun.yaml", "examples/run.yaml", "examples/hold.yaml", "examples/separate-tasks.yaml"} {
 		run := read(t, name).runs[0]

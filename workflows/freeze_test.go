@@ -66,7 +66,6 @@ func unsafe(tmpl *wfv1.Template, order []string, gates map[string]string) []stri
 		say(strings.Join(gate, " ") == gates[c.Name], fmt.Sprintf("its gate is %q, want %q", gate, gates[c.Name]))
 		say(slices.Contains(words, "--dry-run") == (c.Name == "unquiesce-check"), "runs, or does not")
 		own := words[max(i, 0):]
-		say(slices.Contains(own, "--lock") == slices.Contains([]string{"await-waiting", "fire-and-await"}, c.Name), "goes by the lock, or does not")
 		say(slices.Contains(own, "--fire") == (c.Name == "fire-and-await"), "fires, or does not")
 		say(slices.Contains(own, "--after="+stateDir+"unquiesce") == (c.Name == "unlock"), "unlocks although unquiesce failed")
 	}
@@ -134,8 +133,6 @@ func TestUnsafeIsSeen(t *testing.T) {
 	tmpl.ContainerSet.Containers[0].Dependencies = []string{"main"}
 	Some(t, unsafe(tmpl, freezeOrder, freezeGates), "container unquiesce-check: has a dependency")
 	for says, change := range map[string]func(c []wfv1.ContainerNode){
-		"await-waiting: goes by the lock":  func(c []wfv1.ContainerNode) { c[1].Args = without(c[1].Args, "--lock") },
-		"fire-and-await: goes by the lock": func(c []wfv1.ContainerNode) { c[3].Args = without(c[3].Args, "--lock") },
 		"fire-and-await: fires, or does":   func(c []wfv1.ContainerNode) { c[3].Args = without(c[3].Args, "--fire") },
 		"unquiesce-check: runs":            func(c []wfv1.ContainerNode) { c[0].Args = without(c[0].Args, "--dry-run") },
 		"unlock: unlocks although":         func(c []wfv1.ContainerNode) { c[5].Args = without(c[5].Args, "--after="+stateDir+"unquiesce") },
@@ -162,7 +159,7 @@ func unguarded(o *wfv1.WorkflowTemplate) []string {
 			problems = append(problems, what)
 		}
 	}
-	freeze, cleanUp := named(o, "freeze"), named(o, "clean-up")
+	freeze, cleanup := named(o, "freeze"), named(o, "cleanup")
 	for _, c := range freeze.ContainerSet.Containers {
 		for _, arg := range c.Args {
 			if id, is := strings.CutPrefix(arg, "--run-id="); is {
@@ -170,8 +167,8 @@ func unguarded(o *wfv1.WorkflowTemplate) []string {
 			}
 		}
 	}
-	say(cleanUp.Container.Image == "{{inputs.parameters.unquiesce-image}}", "the clean-up is not in the image of unquiesce")
-	return append(problems, badProcess(cleanUp, freeze, "release")...)
+	say(cleanup.Container.Image == "{{inputs.parameters.unquiesce-image}}", "the cleanup is not in the image of unquiesce")
+	return append(problems, badProcess(cleanup, freeze, "cleanup")...)
 }
 
 const component = "app.kubernetes.io/component"
@@ -190,25 +187,25 @@ func exposed(o *wfv1.WorkflowTemplate) []string {
 		}
 	}
 	spec := o.Spec
-	say(spec.OnExit == "release", "no exit handler")
+	say(spec.OnExit == "exit-handler", "no exit handler")
 	say(spec.Synchronization != nil && len(spec.Synchronization.Mutexes) == 1 && spec.Synchronization.Mutexes[0].Name == "copytrigger-{{workflow.parameters.pvc}}", "no mutex for the claim")
 	say(spec.PodDisruptionBudget != nil && spec.PodDisruptionBudget.MinAvailable.IntValue() > 1000, "no podDisruptionBudget")
 	say(spec.PodGC != nil && spec.PodGC.Strategy == wfv1.PodGCOnWorkflowSuccess, "podGC takes the logs of a run that failed")
-	handler := named(o, "release")
-	cleanUp := named(o, "clean-up")
+	handler := named(o, "exit-handler")
+	cleanup := named(o, "cleanup")
 	step := handler.Steps[0].Steps[0]
-	say(len(handler.Steps) == 1 && len(handler.Steps[0].Steps) == 1 && step.Template == "clean-up", "the exit handler is not one pod")
-	say(step.When == "{{workflow.status}} != Succeeded", "the clean-up does not come after every bad end")
+	say(len(handler.Steps) == 1 && len(handler.Steps[0].Steps) == 1 && step.Template == "cleanup", "the exit handler is not one pod")
+	say(step.When == "{{workflow.status}} != Succeeded", "the cleanup does not come after every bad end")
 	for _, p := range step.Arguments.Parameters {
 		for _, m := range variable.FindAllStringSubmatch(p.Value.String(), -1) {
 			say(strings.HasPrefix(m[1], "workflow.parameters."), "the exit handler uses "+m[1]+", which may not be there")
 		}
 	}
-	r := cleanUp.RetryStrategy
-	say(r != nil && r.RetryPolicy == wfv1.RetryPolicyAlways && r.Limit.IntValue() >= 5 && r.Backoff != nil, "the clean-up is not repeated")
+	r := cleanup.RetryStrategy
+	say(r != nil && r.RetryPolicy == wfv1.RetryPolicyAlways && r.Limit.IntValue() >= 5 && r.Backoff != nil, "the cleanup is not repeated")
 	freeze := named(o, "freeze")
-	say(freeze.ActiveDeadlineSeconds != nil && cleanUp.ActiveDeadlineSeconds != nil, "a pod without a limit")
-	say(freeze.Metadata.Labels[component] != cleanUp.Metadata.Labels[component], "the clean-up waits for itself")
+	say(freeze.ActiveDeadlineSeconds != nil && cleanup.ActiveDeadlineSeconds != nil, "a pod without a limit")
+	say(freeze.Metadata.Labels[component] != cleanup.Metadata.Labels[component], "the cleanup waits for itself")
 	return problems
 }
 
@@ -223,22 +220,22 @@ func TestMissingGuardsAreSeen(t *testing.T) {
 		"no podDisruptionBudget": func(o *wfv1.WorkflowTemplate) { o.Spec.PodDisruptionBudget = nil },
 		"podGC takes":            func(o *wfv1.WorkflowTemplate) { o.Spec.PodGC.Strategy = wfv1.PodGCOnPodCompletion },
 		"is not one pod": func(o *wfv1.WorkflowTemplate) {
-			h := named(o, "release")
+			h := named(o, "exit-handler")
 			h.Steps = append(h.Steps, h.Steps[0])
 		},
 		"does not come after every": func(o *wfv1.WorkflowTemplate) {
-			named(o, "release").Steps[0].Steps[0].When = "{{workflow.status}} == Failed"
+			named(o, "exit-handler").Steps[0].Steps[0].When = "{{workflow.status}} == Failed"
 		},
 		"uses tasks.x.outputs.result": func(o *wfv1.WorkflowTemplate) {
-			named(o, "release").Steps[0].Steps[0].Arguments.Parameters[0].Value = wfv1.AnyStringPtr("{{tasks.x.outputs.result}}")
+			named(o, "exit-handler").Steps[0].Steps[0].Arguments.Parameters[0].Value = wfv1.AnyStringPtr("{{tasks.x.outputs.result}}")
 		},
-		"is not repeated":       func(o *wfv1.WorkflowTemplate) { named(o, "clean-up").RetryStrategy.RetryPolicy = "OnError" },
+		"is not repeated":       func(o *wfv1.WorkflowTemplate) { named(o, "cleanup").RetryStrategy.RetryPolicy = "OnError" },
 		"a pod without a limit": func(o *wfv1.WorkflowTemplate) { named(o, "freeze").ActiveDeadlineSeconds = nil },
-		"does await-waiting":    func(o *wfv1.WorkflowTemplate) { named(o, "clean-up").Container.Args[0] = "await-waiting" },
-		"not in the image":      func(o *wfv1.WorkflowTemplate) { named(o, "clean-up").Container.Image = "x" },
+		"does await-waiting":    func(o *wfv1.WorkflowTemplate) { named(o, "cleanup").Container.Args[0] = "await-waiting" },
+		"not in the image":      func(o *wfv1.WorkflowTemplate) { named(o, "cleanup").Container.Image = "x" },
 		"waits for the pod":     func(o *wfv1.WorkflowTemplate) { named(o, "freeze").Metadata.Labels = nil },
 		"waits for itself": func(o *wfv1.WorkflowTemplate) {
-			named(o, "clean-up").Metadata.Labels = named(o, "freeze").Metadata.Labels
+			named(o, "cleanup").Metadata.Labels = named(o, "freeze").Metadata.Labels
 		},
 		"the run id is {{pod.name}}": func(o *wfv1.WorkflowTemplate) {
 			c := &named(o, "freeze").ContainerSet.Containers[1]
@@ -251,60 +248,60 @@ func TestMissingGuardsAreSeen(t *testing.T) {
 	}
 }
 
-// unlocked are the steps of the example with a pod for each that do not go by the lock: who
-// retries it, or starts another run, would fire with an application that runs.
-func unlocked(o *wfv1.Workflow) []string {
+// badSeparatePods returns what is wrong with the example that has a pod for each step: their
+// order, and the end of a run, which is disarm, unquiesce, unlock on every way out.
+func badSeparatePods(o *wfv1.Workflow) []string {
 	var problems []string
 	say := func(ok bool, what string) {
 		if !ok {
 			problems = append(problems, what)
 		}
 	}
-	has := func(a wfv1.Arguments, name string) bool {
-		p := a.GetParameterByName(name)
-		return p != nil && p.Value != nil && *p.Value == "true"
-	}
 	handled, done := "", ""
 	for _, tmpl := range o.Spec.Templates {
 		if tmpl.DAG != nil {
 			for _, task := range tmpl.DAG.Tasks {
-				say(task.Name == "unlock" || task.TemplateRef == nil || has(task.Arguments, "lock"), task.Name+" does not go by the lock")
 				say(len(task.Dependencies) == min(len(done), 1), task.Name+" does not come after one other")
 				done += task.Name + ", "
 			}
 		}
 		for _, group := range tmpl.Steps {
 			for _, step := range group.Steps {
-				if step.Template == "clean-up" {
-					say(step.When == "{{workflow.status}} != Succeeded", "the clean-up does not come after every bad end")
+				if step.Template == "cleanup" {
+					say(step.When == "{{workflow.status}} != Succeeded", "the cleanup does not come after every bad end")
 					continue
 				}
-				handled += step.Name + map[bool]string{true: " (keep-out)"}[has(step.Arguments, "keep-out")] + map[bool]string{true: " unless other"}[strings.HasSuffix(step.When, "lock}}' != other")] + ", "
+				handled += step.Name
+				if strings.HasSuffix(step.When, "lock}}' != other") {
+					handled += " unless other"
+				}
+				handled += ", "
 			}
 		}
 	}
-	say(o.Spec.OnExit == "release", "there is no exit handler")
-	say(handled == "await-pods-ended, disarm (keep-out), unquiesce unless other, unlock, ", "the exit handler does "+handled)
+	say(o.Spec.OnExit == "exit-handler", "there is no exit handler")
+	say(handled == "await-pods-ended, disarm, unquiesce unless other, unlock, ", "the exit handler does "+handled)
 	say(done == "await-waiting, quiesce, fire-and-await, unquiesce, unlock, ", "the pods are "+done)
 	return problems
 }
 
-func TestSeparatePodsAreLocked(t *testing.T) {
-	None(t, unlocked(read(t, "examples/dag.yaml").workflows[0]))
+func TestSeparatePods(t *testing.T) {
+	None(t, badSeparatePods(read(t, "examples/dag.yaml").workflows[0]))
 	for says, change := range map[string]func(s string) string{
-		"fire-and-await does not go by the lock":  func(s string) string { return strings.ReplaceAll(s, "- name: lock", "- name: pvc-only") },
 		"unquiesce does not come after one other": func(s string) string { return strings.ReplaceAll(s, "[fire-and-await]", "[]") },
 		"does not come after every bad end":       func(s string) string { return strings.ReplaceAll(s, "!= Succeeded", "== Failed") },
-		"there is no exit handler":                func(s string) string { return strings.ReplaceAll(s, "onExit: release", "serviceAccountName: x") },
+		"there is no exit handler":                func(s string) string { return strings.ReplaceAll(s, "onExit: exit-handler", "serviceAccountName: x") },
 		"the pods are await-waiting, quiesced, fire": func(s string) string {
 			return strings.ReplaceAll(s, "- name: quiesce\n          dep", "- name: quiesced\n          dep")
 		},
-		"disarm, unquiesce": func(s string) string { return strings.ReplaceAll(s, "- name: keep-out", "- name: run-id") },
+		"the exit handler does await-pods-ended, disarms": func(s string) string {
+			return strings.ReplaceAll(s, "- - name: disarm", "- - name: disarms")
+		},
 		"unquiesce, unlock": func(s string) string { return strings.ReplaceAll(s, "!= other", "!= none") },
 	} {
 		s, err := decode([]byte(change(string(Text(t, "examples/dag.yaml")))))
 		Must(t, err)
-		Some(t, unlocked(s.workflows[0]), says)
+		Some(t, badSeparatePods(s.workflows[0]), says)
 	}
 }
 

@@ -66,7 +66,7 @@ func TestDescriptions(t *testing.T) {
 	for _, says := range []string{"no version", "version is", "pvc has no", "not-documented is not", "output outcome has no"} {
 		Some(t, got, says)
 	}
-	Some(t, undescribed(s, ""), "clean-up is not in the README")
+	Some(t, undescribed(s, ""), "cleanup is not in the README")
 }
 
 // Every example and file that the README names is there.
@@ -88,7 +88,7 @@ func TestArtifactHub(t *testing.T) {
 	}
 }
 
-// The rights are those that the main README asks for, those of the clean-up and of Argo's
+// The rights are those that the main README asks for, those of the cleanup and of Argo's
 // own container, and no more.
 func TestRole(t *testing.T) {
 	want := append(Documented(t, "../README.md"),

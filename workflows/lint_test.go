@@ -74,7 +74,7 @@ func TestLint(t *testing.T) {
 	for _, name := range files(t) {
 		t.Run(name, func(t *testing.T) {
 			o := read(t, name)
-			if name == "examples/release.yaml" { // which is to be filled in
+			if name == "examples/cleanup.yaml" { // which is to be filled in
 				Some(t, lint(o, s.templates, nil), "workflow.value or spec.arguments.workflow.valueFrom is required")
 				var err error
 				o, err = decode([]byte(strings.ReplaceAll(string(Text(t, name)), "# value:", "value:")))
@@ -97,7 +97,7 @@ func TestBadTemplatesAreSeen(t *testing.T) {
 		"variable":   {freeze, "{{inputs.parameters.wait-timeout}}", "{{inputs.parameters.none}}", "none"},
 		"dependency": {freeze, "dependencies: [quiesce]", "dependencies: [none]", "none"},
 		"no main":    {freeze, "- name: main\n", "- name: last\n", "main"},
-		"exit":       {freeze, "onExit: release", "onExit: none", "none"},
+		"exit":       {freeze, "onExit: exit-handler", "onExit: none", "none"},
 		"template":   {example, "name: quiesced-copy\n", "name: none\n", "none"},
 		"argument":   {example, "- name: pvc\n        value: data", "- name: other\n        value: data", "pvc"},
 	} {

@@ -27,14 +27,14 @@ func badOneStep(o *wfv1.WorkflowTemplate) []string {
 			problems = append(problems, what)
 		}
 	}
-	freeze, cleanUp := named(o, "freeze"), named(o, "clean-up")
+	freeze, cleanup := named(o, "freeze"), named(o, "cleanup")
 	say(freeze.RetryStrategy == nil, "a retryStrategy of the template would quiesce again")
 	for _, e := range freeze.Container.Env {
 		param := commandOf(e)
 		given := o.Spec.Arguments.GetParameterByName(param)
 		say(given.Value != nil && *given.Value == "", param+" may not be left out")
 	}
-	return slices.Concat(problems, badProcess(freeze, freeze, "run"), badProcess(cleanUp, freeze, "release"))
+	return slices.Concat(problems, badProcess(freeze, freeze, "run"), badProcess(cleanup, freeze, "cleanup"))
 }
 
 // badProcess is what is wrong with a template in which one process in the user's image does
@@ -55,13 +55,12 @@ func badProcess(tmpl, freeze *wfv1.Template, command string) []string {
 	say(len(tmpl.InitContainers) == 1 && slices.Equal(install.Command, []string{"/copytrigger", "install", filepath.Dir(inUsersImage)}) && mounted(install.Container, false), "the program is not installed")
 	say(slices.Equal(own.Command, []string{inUsersImage}) && mounted(*own, true), "the program is not that of the volume")
 	say(own.Args[0] == command, "does "+own.Args[0])
-	say(waitsFor(own.Args, freeze) == (command == "release"), "waits for the pod that quiesces, or does not")
+	say(waitsFor(own.Args, freeze) == (command == "cleanup"), "waits for the pod that quiesces, or does not")
 	say(slices.Contains(own.Args, "--run-id={{workflow.uid}}"), "the run id is not the workflow's")
-	say(slices.Contains(own.Args, "--lock") == (command == "run"), "goes by the lock, or does not")
 	for _, e := range own.Env {
 		say(e.Value == "{{inputs.parameters."+commandOf(e)+"}}", e.Name+" is "+e.Value)
 	}
-	say(len(own.Env) == map[string]int{"run": 3, "release": 1}[command], fmt.Sprintf("the environment is %v", own.Env))
+	say(len(own.Env) == map[string]int{"run": 3, "cleanup": 1}[command], fmt.Sprintf("the environment is %v", own.Env))
 	return problems
 }
 
@@ -78,13 +77,10 @@ func TestOneStep(t *testing.T) {
 		"waits for the pod":       func(_ *wfv1.WorkflowTemplate, f *wfv1.Template) { f.Metadata.Labels = nil },
 		"the program is not inst": func(_ *wfv1.WorkflowTemplate, f *wfv1.Template) { f.InitContainers[0].VolumeMounts = nil },
 		"the program is not that": func(_ *wfv1.WorkflowTemplate, f *wfv1.Template) { f.Container.VolumeMounts[1].ReadOnly = false },
-		"does release":            func(_ *wfv1.WorkflowTemplate, f *wfv1.Template) { f.Container.Args[0] = "release" },
+		"does cleanup":            func(_ *wfv1.WorkflowTemplate, f *wfv1.Template) { f.Container.Args[0] = "cleanup" },
 		"the run id is not":       func(_ *wfv1.WorkflowTemplate, f *wfv1.Template) { f.Container.Args[2] = "--run-id={{pod.name}}" },
-		"goes by the lock": func(_ *wfv1.WorkflowTemplate, f *wfv1.Template) {
-			f.Container.Args = without(f.Container.Args, "--lock")
-		},
-		"COPYTRIGGER_QUIESCE is": func(_ *wfv1.WorkflowTemplate, f *wfv1.Template) { f.Container.Env[0].Value = "true" },
-		"the environment is":     func(_ *wfv1.WorkflowTemplate, f *wfv1.Template) { f.Container.Env = nil },
+		"COPYTRIGGER_QUIESCE is":  func(_ *wfv1.WorkflowTemplate, f *wfv1.Template) { f.Container.Env[0].Value = "true" },
+		"the environment is":      func(_ *wfv1.WorkflowTemplate, f *wfv1.Template) { f.Container.Env = nil },
 		"hold-command may not be lef": func(o *wfv1.WorkflowTemplate, _ *wfv1.Template) {
 			o.Spec.Arguments.Parameters[4].Value = nil
 		},
@@ -108,7 +104,7 @@ func TestOneStepLimits(t *testing.T) {
 	if inner := limit("wait-timeout") + limit("max-freeze") + limit("unquiesce-timeout") + limit("copy-timeout"); time.Duration(seconds)*time.Second <= inner {
 		t.Errorf("the pod ends before %s", inner)
 	}
-	if cleanUp := named(o, "clean-up").ActiveDeadlineSeconds.IntValue(); time.Duration(cleanUp)*time.Second <= 210*time.Second+limit("unquiesce-timeout")+40*time.Second {
-		t.Errorf("the clean-up ends after %d s", cleanUp)
+	if cleanup := named(o, "cleanup").ActiveDeadlineSeconds.IntValue(); time.Duration(cleanup)*time.Second <= 210*time.Second+limit("unquiesce-timeout")+40*time.Second {
+		t.Errorf("the cleanup ends after %d s", cleanup)
 	}
 }

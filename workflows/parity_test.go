@@ -34,13 +34,12 @@ var notParameters = []yamltest.Exception{
 	{Step: "copytrigger/await-completed", Flag: "fire", Why: "fire-and-await is that with --fire"},
 
 	{Step: "quiesced-copy-run/*", Flag: "namespace", Why: "the mutex and the account are in the workflow's namespace"},
-	{Step: "quiesced-copy-run/*", Flag: "run-id", Why: "it is the workflow's uid, which freeze and clean-up both know"},
-	{Step: "quiesced-copy-run/freeze", Flag: "lock", Why: "it always locks the claim"},
-	{Step: "quiesced-copy/clean-up", Flag: "namespace", Why: "the mutex and the account are in the workflow's namespace"},
-	{Step: "quiesced-copy/clean-up", Flag: "run-id", Why: "it is the workflow's uid, which freeze and clean-up both know"},
-	{Step: "quiesced-copy/clean-up", Flag: "unquiesce-timeout", Why: "activeDeadlineSeconds of clean-up is set for it"},
-	{Step: "*/clean-up", Flag: "selector", Why: "it is the pod of freeze that it waits for"},
-	{Step: "*/clean-up", Flag: "timeout", Why: "activeDeadlineSeconds of clean-up is set for it"},
+	{Step: "quiesced-copy-run/*", Flag: "run-id", Why: "it is the workflow's uid, which freeze and cleanup both know"},
+	{Step: "quiesced-copy/cleanup", Flag: "namespace", Why: "the mutex and the account are in the workflow's namespace"},
+	{Step: "quiesced-copy/cleanup", Flag: "run-id", Why: "it is the workflow's uid, which freeze and cleanup both know"},
+	{Step: "quiesced-copy/cleanup", Flag: "unquiesce-timeout", Why: "activeDeadlineSeconds of cleanup is set for it"},
+	{Step: "*/cleanup", Flag: "selector", Why: "it is the pod of freeze that it waits for"},
+	{Step: "*/cleanup", Flag: "timeout", Why: "activeDeadlineSeconds of cleanup is set for it"},
 }
 
 // parameter is a flag that gets the value of a parameter, in an expression too.

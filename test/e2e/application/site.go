@@ -261,12 +261,12 @@ func (s *Site) Left(t *testing.T, uid string, mayBeFrozen bool) {
 	}
 }
 
-// Freed asserts that the clean-up by hand has freed everything.
+// Freed asserts that the cleanup by hand has freed everything.
 func (s *Site) Freed() {
 	s.Helper()
 	s.LeftUnlocked()
 	if s.DB.Frozen() {
-		s.Fatalf("the clean-up by hand has left the application frozen")
+		s.Fatalf("the cleanup by hand has left the application frozen")
 	}
 }
 

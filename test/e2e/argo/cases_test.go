@@ -29,7 +29,7 @@ type night struct {
 
 	ending
 	or      []ending // where it is chance which of two the controller sees
-	cleaned int      // how many pods the clean-up has taken
+	cleaned int      // how many pods the cleanup has taken
 	copied  bool     // VolSync recorded our trigger
 	frozen  bool     // the application is left frozen: then rescue says how it is freed
 	never   bool     // it has never been frozen
@@ -101,7 +101,7 @@ func nights() []night {
 			ending: ending{"Failed", "unverified", "unquiesce"}, cleaned: 1, copied: true,
 		},
 		{
-			name:   "unquiesce fails in the clean-up too",
+			name:   "unquiesce fails in the cleanup too",
 			params: map[string]string{"unquiesce-command": unquiesceFails(3)},
 			ending: ending{"Failed", "unverified", "unquiesce"}, cleaned: 1, copied: true,
 		},
@@ -197,7 +197,7 @@ func nights() []night {
 			params: map[string]string{"unquiesce-command": command("no-such-program")},
 			change: func(s *site, spec map[string]any) {
 				// Six times, too, but sooner after each other.
-				s.reshape(spec, "clean-up", func(template map[string]any) {
+				s.reshape(spec, "cleanup", func(template map[string]any) {
 					template["retryStrategy"].(map[string]any)["backoff"] = map[string]any{"duration": "1s"}
 					args := template["container"].(map[string]any)["args"].([]any)
 					args[slices.Index(args, any("--unquiesce-timeout=2m"))] = "--unquiesce-timeout=1s"
@@ -208,8 +208,8 @@ func nights() []night {
 		{
 			name:   "an unquiesce image that does not come",
 			params: map[string]string{"unquiesce-image": "registry.example.com/none:v1", "deadline-seconds": "10"},
-			// The clean-up needs it, too: it would go on for half an hour.
-			before: func(s *site, r *run) { r.awaitPods("clean-up"); r.set("Terminate") },
+			// The cleanup needs it, too: it would go on for half an hour.
+			before: func(s *site, r *run) { r.awaitPods("cleanup"); r.set("Terminate") },
 			ending: ending{"Failed", unknown, ""}, cleaned: 1, never: true,
 		},
 		{
@@ -275,9 +275,9 @@ func (n night) pass(t *testing.T, s *site) {
 
 // leaves asserts how all stands when the run has ended.
 func (n night) leaves(t *testing.T, s *site, r *run) {
-	cleaned := r.pods("clean-up")
+	cleaned := r.pods("cleanup")
 	if len(cleaned) != n.cleaned {
-		t.Errorf("the clean-up took %d pods, want %d", len(cleaned), n.cleaned)
+		t.Errorf("the cleanup took %d pods, want %d", len(cleaned), n.cleaned)
 	}
 	if n.alone {
 		s.AwaitUnlocked()
@@ -361,14 +361,14 @@ func (s *site) unbudgeted() {
 // rescue is what the documentation says to do where nothing ran: the example by hand.
 func (s *site) rescue(workflow, uid string) {
 	s.Helper()
-	o := s.example("release.yaml")
+	o := s.example("cleanup.yaml")
 	spec := o.Object["spec"].(map[string]any)
 	setParam(spec, "workflow", workflow) // the file has none of them
 	setParam(spec, "run-id", uid)
 	setParam(spec, "pvc", Claim)
 	by := s.submit(o)
 	if got := by.ended(); got != "Succeeded" {
-		s.Fatalf("the clean-up by hand ended with %s\n%s", got, by.report())
+		s.Fatalf("the cleanup by hand ended with %s\n%s", got, by.report())
 	}
 	s.Freed()
 }

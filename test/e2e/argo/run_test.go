@@ -114,7 +114,7 @@ func (r *run) ended() (phase string) {
 // cleanedUp is when the exit handler ended.
 func (r *run) cleanedUp() metav1.Time {
 	r.site.Helper()
-	all := r.pods("clean-up")
+	all := r.pods("cleanup")
 	return all[len(all)-1].FinishedAt
 }
 

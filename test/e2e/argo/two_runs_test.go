@@ -21,8 +21,8 @@ func TestTwoRuns(t *testing.T) {
 		waiting, _, _ := unstructured.NestedSlice(o.Object, "status", "synchronization", "mutex", "waiting")
 		return len(waiting) == 1
 	})
-	if got := first.ended(); got != "Failed" || len(first.pods("clean-up")) != 1 {
-		t.Errorf("the first run ended with %s, and cleaned up %d times", got, len(first.pods("clean-up")))
+	if got := first.ended(); got != "Failed" || len(first.pods("cleanup")) != 1 {
+		t.Errorf("the first run ended with %s, and cleaned up %d times", got, len(first.pods("cleanup")))
 	}
 	if got := second.ended(); got != "Succeeded" {
 		t.Fatalf("the second run ended with %s\n%s", got, second.report())
@@ -39,7 +39,7 @@ func TestTwoRuns(t *testing.T) {
 
 // Where the mutex does not help, as between two controllers, the lock does: a second run on
 // the claim neither quiesces nor unquiesces in the freeze of the first, and nor does its
-// clean-up. The first ends well, with the application quiesced all the time.
+// cleanup. The first ends well, with the application quiesced all the time.
 func TestTwoRunsWithoutMutex(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -57,7 +57,7 @@ func TestTwoRunsWithoutMutex(t *testing.T) {
 	if got := second.pods("freeze")[0].output("outcome"); got != "refused" {
 		t.Errorf("the second run has the outcome %q, want refused", got)
 	}
-	if got := len(second.pods("clean-up")); got != 1 {
+	if got := len(second.pods("cleanup")); got != 1 {
 		t.Errorf("the second run has cleaned up %d times: this test shows nothing", got)
 	}
 	if freezes := s.Ledger.Seen(); !s.DB.Frozen() || len(freezes) != 1 || freezes[0].Next != 0 {

@@ -135,7 +135,7 @@ func (s *site) released() {
 // rescue is what the documentation says to do where nothing ran.
 func (s *site) rescue(j *job) {
 	s.Helper()
-	by := s.example("release.yaml", func(spec map[string]any) { setEnv(spec, "COPYTRIGGER_RUN_ID", j.uid) })
+	by := s.example("cleanup.yaml", func(spec map[string]any) { setEnv(spec, "COPYTRIGGER_RUN_ID", j.uid) })
 	if got := by.ended(); got != "Complete" {
 		s.Fatalf("the release by hand ended with %s", got)
 	}

@@ -23,7 +23,7 @@ type night struct {
 
 	reason  string   // Tekton's, of the PipelineRun
 	outcome []string // the TaskRun's result is one of these, "" if it has none; nil is that alone
-	release bool     // the clean-up task ran
+	cleanup bool     // the cleanup task ran
 	copied  bool     // VolSync recorded our trigger
 	frozen  bool     // the application is left frozen: then rescue says how it is freed
 	ending  bool     // its pod unquiesces and unlocks after the run has ended
@@ -38,7 +38,7 @@ func nights() []night {
 		{
 			name:   "quiesce fails half-way",
 			params: map[string]any{"quiesce-command": application.Script("quiesce.sql", "exit 7")},
-			reason: "Failed", outcome: []string{"refused"}, release: true,
+			reason: "Failed", outcome: []string{"refused"}, cleanup: true,
 		},
 		{
 			name: "fire is refused",
@@ -48,23 +48,23 @@ func nights() []night {
 				s.DeleteSource()
 				s.DB.Do(application.Name, "SET default_transaction_read_only = off", "COMMENT ON TABLE ledger IS 'go'")
 			},
-			reason: "Failed", outcome: []string{"refused"}, release: true,
+			reason: "Failed", outcome: []string{"refused"}, cleanup: true,
 		},
 		{
 			name: "the copy never completes", held: true,
 			params: map[string]any{"copy-timeout": "60s"},
-			reason: "Failed", outcome: []string{"tainted"}, release: true,
+			reason: "Failed", outcome: []string{"tainted"}, cleanup: true,
 		},
 		{
 			name: "unquiesce fails",
-			// It fails once, where there is something to release.
+			// It fails once, where there is something to cleanup.
 			params: map[string]any{"unquiesce-command": []any{"bash", "-ec", `ask() { psql --tuples-only --no-align --command="$1"; }
 if [ "$(ask 'SHOW default_transaction_read_only')" = on ] && [ -z "$(ask "SELECT obj_description('ledger'::regclass)")" ]; then
 	psql --quiet --command='SET default_transaction_read_only = off' --command="COMMENT ON TABLE ledger IS 'failed once'"
 	exit 1
 fi
 exec psql --no-psqlrc --quiet --set=ON_ERROR_STOP=1 --file=/workspace/scripts/unquiesce.sql`}},
-			reason: "Failed", outcome: []string{"unverified"}, release: true, copied: true,
+			reason: "Failed", outcome: []string{"unverified"}, cleanup: true, copied: true,
 		},
 		{
 			name: "a step is killed for its memory", held: true,
@@ -75,29 +75,29 @@ exec psql --no-psqlrc --quiet --set=ON_ERROR_STOP=1 --file=/workspace/scripts/un
 				}}}}
 			},
 			// The pod goes on to its verdict, but Tekton does not wait for it.
-			reason: "Failed", outcome: []string{"refused", ""}, release: true,
+			reason: "Failed", outcome: []string{"refused", ""}, cleanup: true,
 		},
 		{
 			name:   "a quiesce program that is not there",
 			params: map[string]any{"quiesce-command": []any{"no-such-program"}},
-			reason: "Failed", outcome: []string{"refused"}, release: true, never: true,
+			reason: "Failed", outcome: []string{"refused"}, cleanup: true, never: true,
 		},
 		{
-			// The clean-up cannot run it either, and fails as often as it is tried.
+			// The cleanup cannot run it either, and fails as often as it is tried.
 			name:   "an unquiesce program that is not there",
 			params: map[string]any{"unquiesce-command": []any{"no-such-program"}},
-			reason: "Failed", outcome: nil, release: true, never: true,
+			reason: "Failed", outcome: nil, cleanup: true, never: true,
 		},
 		{
 			name: "the pod is deleted by force", held: true,
 			happens: func(s *site, r *run) { s.AwaitStatus(InProgress); s.DeletePod(r.podOf("quiesced-copy")) },
-			reason:  "Failed", outcome: nil, release: true,
+			reason:  "Failed", outcome: nil, cleanup: true,
 		},
 		{
 			name:    "the pod is deleted by force in the middle of quiesce",
 			params:  map[string]any{"quiesce-command": application.Script("quiesce.sql", "exec sleep infinity")},
 			happens: func(s *site, r *run) { s.DeletePod(r.podOf("quiesced-copy")) },
-			reason:  "Failed", outcome: nil, release: true,
+			reason:  "Failed", outcome: nil, cleanup: true,
 		},
 		{
 			name: "the pod is evicted", held: true,
@@ -105,7 +105,7 @@ exec psql --no-psqlrc --quiet --set=ON_ERROR_STOP=1 --file=/workspace/scripts/un
 				s.AwaitStatus(InProgress)
 				s.Must(s.Evict(r.podOf("quiesced-copy")))
 			},
-			reason: "Failed", outcome: nil, release: true,
+			reason: "Failed", outcome: nil, cleanup: true,
 		},
 		{
 			name: "the TaskRun times out", held: true,
@@ -119,12 +119,12 @@ exec psql --no-psqlrc --quiet --set=ON_ERROR_STOP=1 --file=/workspace/scripts/un
 					}
 				}
 			},
-			reason: "Failed", outcome: nil, release: true,
+			reason: "Failed", outcome: nil, cleanup: true,
 		},
 		{
 			name: "CancelledRunFinally", held: true,
 			happens: func(s *site, r *run) { s.AwaitStatus(InProgress); r.set("CancelledRunFinally") },
-			reason:  "Cancelled", outcome: nil, release: true,
+			reason:  "Cancelled", outcome: nil, cleanup: true,
 		},
 		{
 			name: "Cancelled", held: true,
@@ -185,8 +185,8 @@ func (n night) pass(t *testing.T, s *site) {
 	if green := conditionOf(task) == "Succeeded"; green != (n.reason == "Completed") {
 		t.Errorf("the TaskRun ended with %s", conditionOf(task))
 	}
-	if ran := r.task("release") != nil; ran != n.release {
-		t.Errorf("release ran: %t, want %t", ran, n.release)
+	if ran := r.task("cleanup") != nil; ran != n.cleanup {
+		t.Errorf("cleanup ran: %t, want %t", ran, n.cleanup)
 	}
 	if n.ending {
 		s.AwaitUnlocked()
@@ -206,11 +206,11 @@ func (n night) pass(t *testing.T, s *site) {
 	s.Ledger.AwaitWrites()
 }
 
-// rescue is what the documentation says to do where nothing ran: the clean-up task by hand.
+// rescue is what the documentation says to do where nothing ran: the cleanup task by hand.
 func (s *site) rescue(r *run, of pipeline) {
 	s.Helper()
 	uid := string(s.Get("PipelineRun", r.name).GetUID())
-	o := s.example(of.release)[0]
+	o := s.example(of.cleanup)[0]
 	spec := o.Object["spec"].(map[string]any)
 	setParam(spec, "run-id", uid) // the file has none, and is refused as it is
 	setParam(spec, "selector", "tekton.dev/pipelineRunUID="+uid)
@@ -219,7 +219,7 @@ func (s *site) rescue(r *run, of pipeline) {
 		return application.Text(o, "status", "completionTime") != ""
 	})
 	if got := conditionOf(ended); got != "Succeeded" {
-		s.Fatalf("the clean-up by hand ended with %s: %v", got, results(ended))
+		s.Fatalf("the cleanup by hand ended with %s: %v", got, results(ended))
 	}
 	s.Freed()
 }

@@ -65,7 +65,7 @@ func severalPods(s *site) *run {
 			step := t["taskSpec"].(map[string]any)["steps"].([]any)[0].(map[string]any)
 			step["image"], step["command"] = cluster.DebianImage, stamp
 			delete(step, "envFrom")
-		case "release":
+		case "cleanup":
 			setParam(t, "unquiesce-image", cluster.DebianImage)
 			setParam(t, "unquiesce-command", stamp)
 		}

@@ -23,12 +23,12 @@ func oneStepNights() []night {
 		{
 			name:   "quiesce fails half-way",
 			params: map[string]any{"quiesce-command": sql("quiesce.sql", "sleep 3 && exit 7")},
-			reason: "Failed", outcome: []string{"refused"}, release: true,
+			reason: "Failed", outcome: []string{"refused"}, cleanup: true,
 		},
 		{
 			name: "the copy never completes", held: true,
 			params: map[string]any{"copy-timeout": "60s"},
-			reason: "Failed", outcome: []string{"tainted"}, release: true,
+			reason: "Failed", outcome: []string{"tainted"}, cleanup: true,
 		},
 		{
 			// The process is left, and lets go itself.
@@ -39,12 +39,12 @@ func oneStepNights() []night {
 					"name": "run", "computeResources": map[string]any{"limits": map[string]any{"memory": "64Mi"}},
 				}}}}
 			},
-			reason: "Failed", outcome: []string{"refused"}, release: true,
+			reason: "Failed", outcome: []string{"refused"}, cleanup: true,
 		},
 		{
 			name:   "the process is killed",
 			params: map[string]any{"quiesce-command": sql("quiesce.sql", "kill -KILL $PPID")},
-			reason: "Failed", outcome: nil, release: true,
+			reason: "Failed", outcome: nil, cleanup: true,
 		},
 		{
 			// Its process has the pod's grace all the same. Tekton makes the pod again: that one
@@ -52,18 +52,18 @@ func oneStepNights() []night {
 			name: "the pod is deleted by force", held: true,
 			params:  map[string]any{"wait-timeout": "20s"},
 			happens: func(s *site, r *run) { s.AwaitStatus(InProgress); s.DeletePod(r.podOf(oneStep.task)) },
-			reason:  "Failed", outcome: []string{"tainted", "timed-out"}, release: true,
+			reason:  "Failed", outcome: []string{"tainted", "timed-out"}, cleanup: true,
 		},
 		{
 			name:    "the pod is deleted by force in the middle of quiesce",
 			params:  map[string]any{"quiesce-command": sql("quiesce.sql", "exec tail --follow /dev/null"), "max-freeze": "60s"},
 			happens: func(s *site, r *run) { s.DeletePod(r.podOf(oneStep.task)) },
-			reason:  "Failed", outcome: []string{"tainted", "timed-out"}, release: true,
+			reason:  "Failed", outcome: []string{"tainted", "timed-out"}, cleanup: true,
 		},
 		{
 			name: "CancelledRunFinally", held: true,
 			happens: func(s *site, r *run) { s.AwaitStatus(InProgress); r.set("CancelledRunFinally") },
-			reason:  "Cancelled", outcome: nil, release: true,
+			reason:  "Cancelled", outcome: nil, cleanup: true,
 		},
 		{
 			// Nothing else runs, but the process itself lets go in the pod's grace.

@@ -31,11 +31,11 @@ type run struct {
 }
 
 // pipeline is one that is shipped, with its examples.
-type pipeline struct{ task, example, release string }
+type pipeline struct{ task, example, cleanup string }
 
 var (
-	manySteps = pipeline{"quiesced-copy", "pipelinerun.yaml", "release.yaml"}
-	oneStep   = pipeline{"quiesced-copy-run", "run.yaml", "release-run.yaml"}
+	manySteps = pipeline{"quiesced-copy", "pipelinerun.yaml", "cleanup.yaml"}
+	oneStep   = pipeline{"quiesced-copy-run", "run.yaml", "cleanup-run.yaml"}
 )
 
 // start starts the example's PipelineRun, with parameters of it replaced, and then

@@ -7,7 +7,7 @@ import (
 )
 
 // A second run on the claim neither quiesces nor unquiesces in the freeze of the first, and
-// nor does its clean-up: the first ends well, with the application quiesced all the time.
+// nor does its cleanup: the first ends well, with the application quiesced all the time.
 func TestTwoRuns(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -20,7 +20,7 @@ func TestTwoRuns(t *testing.T) {
 	if got := second.ended(); got != "Failed" {
 		t.Errorf("the second run ended with %s", got)
 	}
-	if second.task("release") == nil {
+	if second.task("cleanup") == nil {
 		t.Error("the second run has not cleaned up: this test shows nothing")
 	}
 	if freezes := s.Ledger.Seen(); !s.DB.Frozen() || len(freezes) != 1 || freezes[0].Next != 0 {
@@ -33,14 +33,14 @@ func TestTwoRuns(t *testing.T) {
 
 // Whoever frees the application by hand in the middle of a run takes the copy's proof away:
 // the run does not end well.
-func TestReleaseByHandInTheFreeze(t *testing.T) {
+func TestCleanupByHandInTheFreeze(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	storage := s.Hold()
 	s.Replicate(storage.Class())
 	r := s.start(nil, nil)
 	s.AwaitStatus(InProgress)
-	s.Annotate(LockedBy, "") // what unlock does, without the wait for pods that release has
+	s.Annotate(LockedBy, "") // what unlock does, without the wait for pods that cleanup has
 	storage.Release()
 	if got := r.ended(); got != "Failed" {
 		t.Errorf("the run ended with %s", got)

@@ -3,6 +3,7 @@
 GO             ?= go
 GO_TAGS        ?= urfave_cli_no_docs,urfave_cli_no_suggest,nethttpomithttp2
 VERSION        ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+GOCOGNIT       ?= github.com/uudashr/gocognit/cmd/gocognit@v1.2.0
 STATICCHECK    ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOTESTSUM      ?= gotest.tools/gotestsum@v1.13.0
 # Each module by itself: what the tests need must not reach the program.
@@ -141,8 +142,9 @@ programs: ## build the cluster's programs into .cache (the first time takes minu
 	@cd test && $(DEVCLUSTER) build
 
 .PHONY: check
-check: ## formatting, go vet, staticcheck and tidy modules
+check: ## formatting, go vet, staticcheck, tidy modules, no function that is hard to follow
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted"; exit 1; }
+	@$(GO) run $(GOCOGNIT) -ignore _test.go -over 20 cmd internal
 	@set -e; for module in $(MODULES); do \
 		echo "checking $$module"; \
 		(cd $$module && $(GO) mod tidy -diff && $(PLAIN) $(GO) vet ./... && $(PLAIN) $(GO) run $(STATICCHECK) ./...); \

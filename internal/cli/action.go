@@ -79,7 +79,7 @@ func (m *program) begin(c *cli.Context, f flagSet) error {
 	m.setLogFormat(format)
 	m.log = m.log.With("command", c.Command.Name)
 	// client-go's own messages belong to the progress, in its format.
-	klog.SetSlogLogger(m.log)
+	klog.SetSlogLogger(withoutCancelled(m.log))
 	if c.Command.ArgsUsage == "" && c.NArg() > 0 {
 		return usageError{fmt.Errorf("unexpected argument %q", c.Args().First()),
 			"every parameter is a flag; see copytrigger " + c.Command.Name + " --help"}

@@ -12,15 +12,15 @@ import (
 	"github.com/copytrigger/copytrigger/internal/step"
 )
 
-// awaitPodsEndedCommand is the first step of a clean-up after a run that was cancelled.
+// awaitPodsEndedCommand is the first step of a cleanup after a run that was cancelled.
 func (m *program) awaitPodsEndedCommand() command {
 	f := &awaitPodsEndedFlags{}
 	return command{
 		name:    "await-pods-ended",
 		usage:   "wait until no pod with some labels can run anything any more",
 		example: `copytrigger await-pods-ended -l tekton.dev/pipelineRun="$RUN",tekton.dev/pipelineTask=copy`,
-		description: "For a clean-up after a run that was cancelled: its pod still has its grace period, and\n" +
-			"could quiesce after the clean-up's unquiesce. Result: outcome.",
+		description: "For a cleanup after a run that was cancelled: its pod still has its grace period, and\n" +
+			"could quiesce after the cleanup's unquiesce. Result: outcome.",
 		flags:  f,
 		action: m.onCluster(f, action{do: f.run}),
 	}

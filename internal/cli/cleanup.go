@@ -13,7 +13,7 @@ import (
 	"github.com/copytrigger/copytrigger/internal/step"
 )
 
-// cleanupCommand is the clean-up after run, in one process as well.
+// cleanupCommand is the cleanup after run, in one process as well.
 func (m *program) cleanupCommand() command {
 	f := &cleanupFlags{}
 	return command{

@@ -32,16 +32,18 @@ func TestRooms(t *testing.T) {
 		outcome, file, exitfile = "internal/outcome", "internal/file", "internal/exitfile"
 		result, kube, handshake = "internal/result", "internal/kube", "internal/handshake"
 		quiesce, verdict        = "internal/quiesce", "internal/verdict"
+		process                 = "internal/process"
 		pvc, pods, volsync      = "internal/pvc", "internal/pods", "internal/volsync"
 	)
 	all := []string{
-		outcome, file, exitfile, result, kube, handshake, quiesce, verdict, pvc, pods, volsync, "internal/step",
+		outcome, file, exitfile, result, kube, handshake, process, quiesce, verdict, pvc, pods, volsync, "internal/step",
 	}
 	may := map[string][]string{
 		outcome:   {},
 		file:      {},
 		kube:      {},
-		quiesce:   {},
+		process:   {},
+		quiesce:   {process},
 		exitfile:  {file},
 		result:    {file},
 		handshake: {outcome},
@@ -50,7 +52,7 @@ func TestRooms(t *testing.T) {
 		pods:      {kube},
 		volsync:   {kube, handshake, outcome},
 
-		"internal/step": {outcome, file, exitfile, result, kube, handshake, quiesce, pvc, pods, volsync},
+		"internal/step": {outcome, file, exitfile, result, kube, handshake, process, quiesce, pvc, pods, volsync},
 		"internal/cli":  all,
 	}
 	for room, allowed := range may {

@@ -8,9 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/copytrigger/copytrigger/internal/process"
 	"github.com/urfave/cli/v2"
-
-	"github.com/copytrigger/copytrigger/internal/quiesce"
 )
 
 // unquiesceFlags are of the commands that let the application run again by a command of the
@@ -101,7 +100,7 @@ func (t *commandText) check(flag string) (err error) {
 		return usageError{fmt.Errorf("--%s: %w", flag, err),
 			`give it as a shell has it, or as JSON array: '["psql", "--file=x.sql"]'`}
 	}
-	if _, err := quiesce.CanRun(t.args[0]); err != nil {
+	if _, err := process.CanRun(t.args[0]); err != nil {
 		return usageError{fmt.Errorf("--%s cannot be run: %w", flag, err), cannotRun}
 	}
 	return nil

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"sync"
@@ -19,6 +20,33 @@ func newLog(w io.Writer, format string) *slog.Logger {
 		return slog.New(slog.NewJSONHandler(w, nil))
 	}
 	return slog.New(&textHandler{w: w})
+}
+
+// withoutCancelled leaves out what client-go says of a request that the program itself has
+// cancelled, because its answer was not needed any more: that is no error.
+func withoutCancelled(log *slog.Logger) *slog.Logger { return slog.New(cancelledFilter{log.Handler()}) }
+
+type cancelledFilter struct{ slog.Handler }
+
+func (h cancelledFilter) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return cancelledFilter{h.Handler.WithAttrs(attrs)}
+}
+
+func (h cancelledFilter) WithGroup(name string) slog.Handler {
+	return cancelledFilter{h.Handler.WithGroup(name)}
+}
+
+func (h cancelledFilter) Handle(ctx context.Context, r slog.Record) error {
+	cancelled := false
+	r.Attrs(func(a slog.Attr) bool {
+		err, is := a.Value.Any().(error)
+		cancelled = cancelled || is && errors.Is(err, context.Canceled)
+		return !cancelled
+	})
+	if cancelled {
+		return nil
+	}
+	return h.Handler.Handle(ctx, r)
 }
 
 // textHandler prints the message, which says everything; attributes repeat it for machines.

@@ -1,9 +1,14 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
+
+	"k8s.io/klog/v2"
 )
 
 func TestTextLog(t *testing.T) {
@@ -50,5 +55,20 @@ func TestJSONLog(t *testing.T) {
 				t.Errorf("got %s %q, want %q", k, got[k], v)
 			}
 		}
+	}
+}
+
+// What client-go says of a request that we have cancelled is nobody's business; what it says of
+// another is.
+func TestClientLog(t *testing.T) {
+	var b strings.Builder
+	klog.SetSlogLogger(withoutCancelled(newLog(&b, "text").With("command", "disarm")))
+	t.Cleanup(klog.ClearLogger)
+	log := klog.Background()
+	log.Error(context.Canceled, "Unexpected error when reading response body")
+	log.Error(fmt.Errorf("reading: %w", context.Canceled), "Unexpected error when reading response body")
+	log.Error(errors.New("broken"), "Unexpected error when reading response body")
+	if want := "copytrigger: error: Unexpected error when reading response body: broken\n"; b.String() != want {
+		t.Errorf("got %q, want %q", b.String(), want)
 	}
 }

@@ -12,7 +12,7 @@ import (
 
 	"github.com/copytrigger/copytrigger/internal/exitfile"
 	"github.com/copytrigger/copytrigger/internal/outcome"
-	"github.com/copytrigger/copytrigger/internal/quiesce"
+	"github.com/copytrigger/copytrigger/internal/process"
 )
 
 // recordCommand is for engines that stop a pod as soon as one container fails. It needs no
@@ -150,7 +150,7 @@ func (f *recordFlags) exitCode(m *program) int {
 	switch {
 	case f.unreadable != nil:
 		m.log.Error(f.unreadable.Error(), "hint", hintOf(f.unreadable))
-		return quiesce.NotExecutable
+		return process.NotExecutable
 	case f.dryRun:
 		return f.canRun(m)
 	}
@@ -159,7 +159,7 @@ func (f *recordFlags) exitCode(m *program) int {
 
 // canRun returns the code with which a command ends that cannot be run; 0 for one that can.
 func (f *recordFlags) canRun(m *program) int {
-	code, err := quiesce.CanRun(f.command[0])
+	code, err := process.CanRun(f.command[0])
 	if err != nil {
 		m.log.Error(fmt.Sprintf("%s cannot be run: %v", f.command[0], err), "hint", cannotRun)
 	}
@@ -168,7 +168,7 @@ func (f *recordFlags) canRun(m *program) int {
 
 // runCommand runs the command, which gets the signals, and returns its code.
 func (f *recordFlags) runCommand(m *program, got <-chan os.Signal) int {
-	code, err := quiesce.Command{
+	code, err := process.Command{
 		Args: f.command, Env: environmentWithout("after", "command", "exit", "dry-run"),
 		Stdin: os.Stdin, Stdout: m.stdout, Stderr: m.rawStderr,
 	}.Run(got)

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/copytrigger/copytrigger/internal/quiesce"
+	"github.com/copytrigger/copytrigger/internal/process"
 )
 
 // cannotRun is the hint for a command that cannot be run.
@@ -25,7 +25,7 @@ func environmentWithout(flags ...string) []string {
 
 // userCommand returns a command of the user's, with the run and the limit of the freeze in its
 // environment. A freeze of 0 has no limit.
-func (m *program) userCommand(args []string, runID string, freeze time.Duration) quiesce.Command {
+func (m *program) userCommand(args []string, runID string, freeze time.Duration) process.Command {
 	out := m.rawStderr
 	if _, file := out.(*os.File); !file {
 		out = m.stderr // the log is written to it as well
@@ -36,5 +36,5 @@ func (m *program) userCommand(args []string, runID string, freeze time.Duration)
 		seconds := int(max(freeze, time.Second) / time.Second)
 		vars = append(vars, env("max-freeze-seconds")[0]+"="+strconv.Itoa(seconds))
 	}
-	return quiesce.Command{Args: args, Env: vars, Stdout: out, Stderr: out}
+	return process.Command{Args: args, Env: vars, Stdout: out, Stderr: out}
 }

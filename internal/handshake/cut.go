@@ -24,7 +24,7 @@ func Cut(w World, t Trigger, seen Seen) Decision {
 		return d
 	}
 	switch s, c := w.Sources[0], w.Copy; {
-	case s.Method != "Snapshot":
+	case !seesCut(s):
 		return NoCut(w)
 	case c == nil:
 		return *notYet("VolSync is copying; there is no VolumeSnapshot yet")
@@ -40,15 +40,20 @@ func Cut(w World, t Trigger, seen Seen) Decision {
 	return Decision{Do: End, Outcome: outcome.OK, Why: fmt.Sprintf("%s was cut at %s", w.Copy.Name, w.Copy.Cut)}
 }
 
-// NoCut refuses what is to end at the cut, where nobody sees one: of a clone CSI tells
-// nothing before it is bound. It is asked before anything is quiesced. It ends with ok
-// where there may be a cut.
+// NoCut refuses a wait for the cut where nobody sees one. It is asked before anything is
+// quiesced. It ends with ok where there may be a cut.
 func NoCut(w World) Decision {
-	if len(w.Sources) == 1 && w.Sources[0].Method != "Snapshot" {
-		return *refuse(fmt.Sprintf("ReplicationSource %s has copyMethod %q, of which nobody sees the cut", w.Sources[0].Name, w.Sources[0].Method),
+	if len(w.Sources) == 1 && !seesCut(w.Sources[0]) {
+		s := w.Sources[0]
+		return *refuse(fmt.Sprintf("ReplicationSource %s has copyMethod %q, of which nobody sees the cut", s.Name, s.Method),
 			"set copyMethod to Snapshot, or leave --until=cut out")
 	}
 	return Decision{Do: End, Outcome: outcome.OK}
+}
+
+func seesCut(s Source) bool {
+	method, _ := CopyMethodOf(s.Method)
+	return method.Snapshot
 }
 
 // Verified decides whether VolSync records the trigger for the copy that was cut in the
@@ -60,12 +65,18 @@ func Verified(w World, t Trigger, seen Seen, uid string) Decision {
 	same := w.Copy != nil && w.Copy.UID == uid
 	switch {
 	case d.Do == Look && (!same || w.Copy.Deleting):
-		return Decision{Do: End, Outcome: outcome.Unverified, Why: "the copy that was cut in the freeze is gone, and VolSync has not recorded it: " + describeCopy(w.Copy),
-			Hint: "do not use this sync's copy: VolSync makes another one of the application that runs"}
+		return Decision{
+			Do: End, Outcome: outcome.Unverified,
+			Why:  "the copy that was cut in the freeze is gone, and VolSync has not recorded it: " + describeCopy(w.Copy),
+			Hint: "do not use this sync's copy: VolSync makes another one of the application that runs",
+		}
 	case d.Do == End && d.Outcome == outcome.OK && !same:
 		// VolSync deletes its copy only when the data has been moved; then nobody can tell any more.
-		return Decision{Do: End, Outcome: outcome.Unverified, Why: "VolSync recorded the trigger, and it cannot be told for which copy: " + describeCopy(w.Copy),
-			Hint: "do not rely on this sync's copy"}
+		return Decision{
+			Do: End, Outcome: outcome.Unverified,
+			Why:  "VolSync recorded the trigger, and it cannot be told for which copy: " + describeCopy(w.Copy),
+			Hint: "do not rely on this sync's copy",
+		}
 	}
 	return d
 }

@@ -45,7 +45,8 @@ func Await(w World, run string) Decision {
 	wait, no := w.waiting()
 	if no != nil {
 		if no.Do == Look && of(run, c.Latest) {
-			no.Why += fmt.Sprintf("; VolSync has recorded %q of this run before, in an attempt whose freeze is not known", c.Latest)
+			no.Why += fmt.Sprintf("; VolSync has recorded %q of this run before, "+
+				"in an attempt whose freeze is not known", c.Latest)
 		}
 		return *no
 	}
@@ -65,7 +66,8 @@ func Fire(w World, t Trigger) Decision {
 		return Decision{Do: End, Outcome: outcome.OK, Why: "VolSync has recorded the trigger already"}
 	case c.Latest == v:
 		// A new wait: success here would pass the copy of the last freeze off as one of this.
-		return *refuse(fmt.Sprintf("trigger %q is used up: VolSync recorded it for an earlier copy", v), "run await-waiting again for a new trigger")
+		return *refuse(fmt.Sprintf("trigger %q is used up: VolSync recorded it for an earlier copy", v),
+			"run await-waiting again for a new trigger")
 	}
 	wait, no := w.waiting()
 	switch {
@@ -125,8 +127,11 @@ func Completed(c Claim, t Trigger, seen Seen) Decision {
 		return Decision{Do: End, Outcome: outcome.OK, Why: "VolSync recorded the trigger"}
 	case c.Trigger == v && !c.Enabled:
 		// VolSync copies at once and records nothing (volumehandler.go:518, 588).
-		return Decision{Do: End, Outcome: outcome.Tainted, Why: "somebody removed " + UseAnnotation + ": VolSync copies without waiting, and records nothing",
-			Hint: "put the annotation back; do not use this sync's copy"}
+		return Decision{
+			Do: End, Outcome: outcome.Tainted,
+			Why:  "somebody removed " + UseAnnotation + ": VolSync copies without waiting, and records nothing",
+			Hint: "put the annotation back; do not use this sync's copy",
+		}
 	case c.Trigger == v:
 		return *notYet(c.progress())
 	case c.Armed():
@@ -139,23 +144,34 @@ func Completed(c Claim, t Trigger, seen Seen) Decision {
 			Hint: "do not use this sync's copy"}
 	case !seen.Fired && c.Status == StatusCompleted:
 		// Never fired, or fired, replaced and recorded before we looked: nothing tells.
-		return Decision{Do: End, Outcome: outcome.Unverified, Why: "the trigger is neither set nor recorded, and VolSync has made a copy",
-			Hint: "if fire-trigger was run, do not rely on this sync's copy: somebody took its trigger back, or replaced it"}
+		return Decision{
+			Do: End, Outcome: outcome.Unverified,
+			Why: "the trigger is neither set nor recorded, and VolSync has made a copy",
+			Hint: "if fire-trigger was run, do not rely on this sync's copy: " +
+				"somebody took its trigger back, or replaced it",
+		}
 	case !seen.Fired:
-		return *refuse("the trigger is neither set nor recorded", "run fire-trigger first; if it was run, its trigger has been taken back or replaced since")
+		return *refuse("the trigger is neither set nor recorded",
+			"run fire-trigger first; if it was run, its trigger has been taken back or replaced since")
 	case c.Status == StatusWaiting && !seen.Taken && seen.Since != "" && seen.Since == c.Since:
-		return Decision{Do: End, Outcome: outcome.Withdrawn, Why: "somebody took the trigger back before VolSync took it: no copy was made",
-			Hint: "run await-waiting again, then quiesce and fire"}
+		return Decision{
+			Do: End, Outcome: outcome.Withdrawn,
+			Why:  "somebody took the trigger back before VolSync took it: no copy was made",
+			Hint: "run await-waiting again, then quiesce and fire",
+		}
 	case c.Status == StatusWaiting:
-		return Decision{Do: End, Outcome: outcome.Unverified, Why: "somebody took the trigger back, and VolSync waits again: it may have copied in between",
-			Hint: "do not rely on this sync's copy"}
+		return Decision{
+			Do: End, Outcome: outcome.Unverified,
+			Why:  "somebody took the trigger back, and VolSync waits again: it may have copied in between",
+			Hint: "do not rely on this sync's copy",
+		}
 	}
 	return Decision{Do: End, Outcome: outcome.Unverified,
 		Why:  fmt.Sprintf("VolSync recorded a copy for %q instead of this trigger", c.Latest),
 		Hint: "let one run at a time coordinate a claim; do not rely on this sync's copy"}
 }
 
-// Taken says that VolSync has reacted to the trigger.
+// Taken reports whether VolSync has reacted to the trigger.
 func Taken(c Claim, t Trigger) bool {
 	return c.Latest == t.String() || c.Trigger == t.String() && c.Status == StatusInProgress
 }
@@ -183,7 +199,8 @@ func Disarm(c Claim, run string) Decision {
 	switch found := c.Armed() && of(run, c.Trigger); {
 	case !found && c.Status == StatusInProgress:
 		return Decision{Do: End, Outcome: outcome.Tainted,
-			Why:  "no trigger of run " + run + " is armed, but VolSync is copying: if for this run, the copy may be cut after the application ran again",
+			Why: "no trigger of run " + run + " is armed, but VolSync is copying: " +
+				"if for this run, the copy may be cut after the application ran again",
 			Hint: "if this run has fired, do not use this sync's copy"}
 	case !found:
 		return Decision{Do: End, Outcome: outcome.OK, Why: "no trigger of run " + run + " is armed"}
@@ -201,10 +218,12 @@ func Disarm(c Claim, run string) Decision {
 func Cautions(w World) []string {
 	var cs []string
 	if c := w.Claim; c.Enabled && (c.Use == "false" || c.Use == "False" || c.Use == "0" || c.Use == "no") {
-		cs = append(cs, fmt.Sprintf("%s is %q, which VolSync takes as on: it reads presence only; remove the annotation to turn copy triggers off", UseAnnotation, c.Use))
+		cs = append(cs, fmt.Sprintf("%s is %q, which VolSync takes as on: it reads presence only; "+
+			"remove the annotation to turn copy triggers off", UseAnnotation, c.Use))
 	}
 	if w.ClaimOnly {
-		cs = append(cs, "by --pvc-only, not checked: that a ReplicationSource copies the claim and is syncing, that it is the only one, and that no earlier copy exists")
+		cs = append(cs, "by --pvc-only, not checked: that a ReplicationSource copies the claim and is syncing, "+
+			"that it is the only one, and that no earlier copy exists")
 	}
 	return cs
 }

@@ -76,11 +76,11 @@ func ReadClaim(uid string, deleting bool, annotations map[string]string) Claim {
 	}
 }
 
-// Armed says that VolSync's next look copies without waiting: the negation of the
+// Armed reports whether VolSync's next look copies without waiting: the negation of the
 // condition under which it waits (volumehandler.go:527).
 func (c Claim) Armed() bool { return c.Trigger != "" && c.Trigger != c.Latest }
 
-// waits says that VolSync has announced a wait and nothing has ended it. Whether it
+// waits reports whether VolSync has announced a wait and nothing has ended it. Whether it
 // still waits, [World.waiting] knows: the announcement outlives the sync it was made in.
 //
 // Since is part of it because VolSync writes it whenever it waits and finds it missing

@@ -53,7 +53,8 @@ func ParseTrigger(s string) (Trigger, error) {
 	}
 	i := strings.LastIndexByte(s, '.')
 	if i < 0 || !isToken(s[i+1:]) {
-		return Trigger{}, fmt.Errorf("trigger %q was not made by await-waiting (its triggers look like RUN.%s)", s, strings.Repeat("x", tokenLen))
+		return Trigger{}, fmt.Errorf("trigger %q was not made by await-waiting (its triggers look like RUN.%s)",
+			s, strings.Repeat("x", tokenLen))
 	}
 	if err := CheckRun(s[:i]); err != nil {
 		return Trigger{}, err
@@ -72,7 +73,7 @@ func (t Trigger) String() string {
 // Run is the id of the run that made the trigger.
 func (t Trigger) Run() string { return t.run }
 
-// of says whether a value of copy-trigger belongs to the run.
+// of reports whether a value of copy-trigger belongs to the run.
 func of(run, value string) bool {
 	i := strings.LastIndexByte(value, '.')
 	return i > 0 && value[:i] == run && isToken(value[i+1:])
@@ -82,7 +83,7 @@ func isToken(s string) bool {
 	return len(s) == tokenLen && strings.Trim(s, "0123456789abcdef") == ""
 }
 
-// CheckRun says what is wrong with a run id. What engines offer as ids passes: UIDs, names.
+// CheckRun returns what is wrong with a run id. What engines offer as ids passes: UIDs, names.
 func CheckRun(run string) error {
 	if err := unexpanded(run); err != nil {
 		return err
@@ -90,7 +91,8 @@ func CheckRun(run string) error {
 	alnum := func(r rune) bool { return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' }
 	odd := func(r rune) bool { return !alnum(r) && !strings.ContainsRune("-_.", r) }
 	if len(run) > maxRun || strings.ContainsFunc(run, odd) || !alnum(rune(run[0])) || !alnum(rune(run[len(run)-1])) {
-		return fmt.Errorf("run id %q is not 1 to %d letters, digits, '-', '_' or '.', with a letter or digit at both ends", run, maxRun)
+		return fmt.Errorf("run id %q is not 1 to %d letters, digits, '-', '_' or '.', "+
+			"with a letter or digit at both ends", run, maxRun)
 	}
 	return nil
 }

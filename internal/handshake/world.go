@@ -38,18 +38,7 @@ type World struct {
 	ClaimOnly bool
 }
 
-// Honours says whether a mover gets its copy through the code that honours copy triggers
-// (EnsurePVCFromSrc). Others copy the live volume, or are not VolSync's own. Kopia is a
-// mover of a fork whose copy-trigger code is the same.
-func Honours(mover string) bool {
-	switch mover {
-	case "restic", "rclone", "rsync", "rsyncTLS", "kopia":
-		return true
-	}
-	return false
-}
-
-// source is the one ReplicationSource that copies the PVC, or why there is no safe answer.
+// source returns the one ReplicationSource that copies the PVC, or why there is no safe answer.
 func (w World) source() (Source, *Decision) {
 	switch len(w.Sources) {
 	case 1:
@@ -59,21 +48,22 @@ func (w World) source() (Source, *Decision) {
 	default:
 		// replicationsource_controller.go:197: "This will break if multiple
 		// replicationsources use the same PVC as a source".
-		return Source{}, refuse(fmt.Sprintf("%d ReplicationSources have it as sourcePVC, and VolSync's copy triggers work with one only: %s",
-			len(w.Sources), sourceNames(w.Sources)), "leave one ReplicationSource for the claim")
+		return Source{}, refuse(fmt.Sprintf("%d ReplicationSources have it as sourcePVC, "+
+			"and VolSync's copy triggers work with one only: %s", len(w.Sources), sourceNames(w.Sources)),
+			"leave one ReplicationSource for the claim")
 	}
 	s := w.Sources[0]
+	_, honoured := CopyMethodOf(s.Method)
 	switch {
 	case s.Deleting:
 		return s, refuse(fmt.Sprintf("ReplicationSource %s is being deleted, so nobody would take the trigger", s.Name),
 			"wait until it is created again")
 	case !Honours(s.Mover):
 		return s, refuse(fmt.Sprintf("ReplicationSource %s has the mover %q, which ignores copy triggers", s.Name, s.Mover),
-			"use restic, rclone, rsyncTLS or rsync")
-	case s.Method != "Snapshot" && s.Method != "Clone":
-		// volumehandler.go:77: Direct and None return the live volume without a look at the annotations.
+			"use a mover that honours them: "+moverNames())
+	case !honoured:
 		return s, refuse(fmt.Sprintf("ReplicationSource %s has copyMethod %q, which ignores copy triggers", s.Name, s.Method),
-			"set copyMethod to Snapshot or Clone")
+			"set copyMethod to "+copyMethodNames())
 	case s.Paused:
 		// The copy would be taken and shipped only when somebody ends the pause.
 		return s, refuse(fmt.Sprintf("ReplicationSource %s is paused", s.Name), "set spec.paused to false")
@@ -81,7 +71,7 @@ func (w World) source() (Source, *Decision) {
 	return s, nil
 }
 
-// waiting says whether VolSync waits now; if not, why not yet, or why never.
+// waiting returns the wait of VolSync, or why there is none yet, or never will be.
 func (w World) waiting() (Wait, *Decision) {
 	c := w.Claim
 	if c.Deleting {
@@ -92,8 +82,10 @@ func (w World) waiting() (Wait, *Decision) {
 			"add the annotation: kubectl annotate pvc NAME "+UseAnnotation+"=true")
 	}
 	if c.Armed() {
-		return Wait{}, refuse(fmt.Sprintf("it is armed with the trigger %q, which VolSync has not recorded: the next sync copies without waiting", c.Trigger),
-			fmt.Sprintf("find out who set it; to take it back: kubectl annotate --overwrite pvc NAME %s=%q", TriggerAnnotation, c.Latest))
+		return Wait{}, refuse(fmt.Sprintf("it is armed with the trigger %q, which VolSync has not recorded: "+
+			"the next sync copies without waiting", c.Trigger),
+			fmt.Sprintf("find out who set it; to take it back: kubectl annotate --overwrite pvc NAME %s=%q",
+				TriggerAnnotation, c.Latest))
 	}
 	var s Source
 	if !w.ClaimOnly {

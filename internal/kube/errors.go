@@ -56,26 +56,26 @@ func (r Request) wrap(err error) error {
 	return &Error{r, err}
 }
 
-// IsNotFound says that the object, or its whole resource, is not there.
+// IsNotFound reports whether the object, or its whole resource, is not there.
 func IsNotFound(err error) bool { return apierrors.IsNotFound(err) }
 
-// IsDenied says that the server does not let this account do this, or does not know it.
+// IsDenied reports whether the server does not let this account do this, or does not know it.
 // An API server that has just been started may say so until it has read its rules.
 func IsDenied(err error) bool { return IsForbidden(err) || IsUnauthorized(err) }
 
-// IsForbidden says that the account may not do this.
+// IsForbidden reports whether the account may not do this.
 func IsForbidden(err error) bool { return apierrors.IsForbidden(err) }
 
-// IsUnauthorized says that the server does not know the account.
+// IsUnauthorized reports whether the server does not know the account.
 func IsUnauthorized(err error) bool { return apierrors.IsUnauthorized(err) }
 
-// IsInvalid says that the server does not take such a request.
+// IsInvalid reports whether the server does not take such a request.
 func IsInvalid(err error) bool { return apierrors.IsBadRequest(err) || apierrors.IsInvalid(err) }
 
-// IsConflict says that a conditional write came too late: the object has changed.
+// IsConflict reports whether a conditional write came too late: the object has changed.
 func IsConflict(err error) bool { return apierrors.IsConflict(err) }
 
-// Undone says that a failed request certainly changed nothing: the server refused it, or
+// Undone reports whether a failed request certainly changed nothing: the server refused it, or
 // never got it. After any other error a write may have been done all the same.
 func Undone(err error) bool {
 	var (
@@ -88,7 +88,7 @@ func Undone(err error) bool {
 	return errors.As(err, &op) && op.Op == "dial"
 }
 
-// Passing says whether the same request may succeed later. Everything that is not known
+// Passing reports whether the same request may succeed later. Everything that is not known
 // to pass is final: to repeat a refused request only hides the refusal.
 func Passing(err error) bool {
 	if status := apierrors.APIStatus(nil); errors.As(err, &status) {

@@ -42,7 +42,8 @@ func Retry(ctx context.Context, trouble Trouble, f func(context.Context) error) 
 // interrupted reports whether a request only failed because its context ended. Some clients
 // return the context's cause then, as net/http does.
 func interrupted(ctx context.Context, err error) bool {
-	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Cause(ctx))
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) ||
+		errors.Is(err, context.Cause(ctx))
 }
 
 // backoff doubles from firstPause to maxPause, never comes back sooner than the server

@@ -29,9 +29,10 @@ type Pods struct {
 	namespace string
 }
 
-// In gives the pods of a namespace.
+// In returns the pods of a namespace.
 func In(client metadata.Interface, namespace string) Pods {
-	return Pods{client.Resource(schema.GroupVersionResource{Version: "v1", Resource: "pods"}).Namespace(namespace), namespace}
+	gvr := schema.GroupVersionResource{Version: "v1", Resource: "pods"}
+	return Pods{client.Resource(gvr).Namespace(namespace), namespace}
 }
 
 // notEnded is what the server filters by, so that metadata is enough: a pod of these two

@@ -31,7 +31,7 @@ type Claims struct {
 	manager   string
 }
 
-// In gives the claims of a namespace; manager is the field manager of our writes, by
+// In returns the claims of a namespace; manager is the field manager of our writes, by
 // which `kubectl get --show-managed-fields` tells who set an annotation.
 func In(client metadata.Interface, namespace, manager string) Claims {
 	gvr := schema.GroupVersionResource{Version: "v1", Resource: resource}

@@ -9,10 +9,12 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/copytrigger/copytrigger/internal/process"
 )
 
-func command(script string) Command {
-	return Command{Args: []string{"sh", "-c", script}, Env: os.Environ()}
+func command(script string) process.Command {
+	return process.Command{Args: []string{"sh", "-c", script}, Env: os.Environ()}
 }
 
 func TestCommands(t *testing.T) {
@@ -57,7 +59,7 @@ func TestQuiesceFails(t *testing.T) {
 			t.Errorf("%s: got %v, want %q", script, err, says)
 		}
 	}
-	if err := (Commands{On: Command{Args: []string{"/no/such"}}}).Quiesce(t.Context()); err == nil || !strings.Contains(err.Error(), "/no/such was not run") {
+	if err := (Commands{On: process.Command{Args: []string{"/no/such"}}}).Quiesce(t.Context()); err == nil || !strings.Contains(err.Error(), "/no/such was not run") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -85,7 +87,7 @@ func TestQuiesceTakesTooLong(t *testing.T) {
 			_, _ = r.Read(make([]byte, 1))
 			cancel()
 		}()
-		if err := c.RunUntil(ctx); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := c.RunUntil(ctx); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %s", script, err, want)
 		}
 		w.Close()
@@ -93,7 +95,7 @@ func TestQuiesceTakesTooLong(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	file := filepath.Join(t.TempDir(), "ran")
-	if err := command("touch " + file).RunUntil(ctx); err == nil {
+	if _, err := command("touch " + file).RunUntil(ctx); err == nil {
 		t.Error("no error")
 	}
 	if _, err := os.Stat(file); err == nil {

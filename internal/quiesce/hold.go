@@ -9,6 +9,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"github.com/copytrigger/copytrigger/internal/process"
 )
 
 // ErrNotHeld says that the application was not quiesced until it was let go.
@@ -28,23 +30,26 @@ const lastWords = time.Second
 //
 // It dies with this process, however that dies: its stdin ends, and it gets SIGTERM.
 type Hold struct {
-	command Command
+	command process.Command
 	ready   string
 
 	said  chan struct{} // closed when the line has been said
 	ended chan struct{} // closed when it has ended, and what it said is passed on
 	lost  chan error
 
-	process *process
+	process *process.Process
 	stdin   io.Closer
 	limit   time.Time // of the freeze
 }
 
 // NewHold makes a hold of a command, whose own Stdin and Stdout are not used: what it says
 // goes to out, a line each Write. ready is the line that says that it has the lock.
-func NewHold(c Command, ready string, out io.Writer) *Hold {
+func NewHold(c process.Command, ready string, out io.Writer) *Hold {
 	c.Bound, c.Stdout = true, out
-	return &Hold{command: c, ready: ready, said: make(chan struct{}), ended: make(chan struct{}), lost: make(chan error, 1)}
+	return &Hold{
+		command: c, ready: ready,
+		said: make(chan struct{}), ended: make(chan struct{}), lost: make(chan error, 1),
+	}
 }
 
 // Quiesce starts the command, and returns when it says that it has the lock.
@@ -58,7 +63,7 @@ func (h *Hold) Quiesce(ctx context.Context) error {
 		return nil
 	case <-h.ended:
 	case <-ctx.Done():
-		if !h.process.end() {
+		if !h.process.End() {
 			return h.unended()
 		}
 		<-h.ended
@@ -67,13 +72,13 @@ func (h *Hold) Quiesce(ctx context.Context) error {
 	case <-h.said: // and ended in the same moment
 		return nil
 	default:
-		return fmt.Errorf("%w before it said %q", h.end(), h.ready)
+		return fmt.Errorf("%w before it said %q", h.exitError(), h.ready)
 	}
 }
 
-// end is how the command has ended, for somebody who did not want it to.
-func (h *Hold) end() error {
-	if err := h.command.badly(h.process.code); err != nil {
+// exitError describes an exit that nobody asked for.
+func (h *Hold) exitError() error {
+	if err := h.command.Failure(h.process.Code()); err != nil {
 		return err
 	}
 	return fmt.Errorf("%s ended", h.command.Args[0])
@@ -97,11 +102,11 @@ func (h *Hold) start() error {
 	defer stdout.Close()
 	c := h.command
 	c.Stdin, c.Stdout = stdin, stdout
-	p, err := c.start()
+	p, err := c.Start()
 	if err != nil {
 		w.Close()
 		r.Close()
-		return c.notRun(err)
+		return c.NotRun(err)
 	}
 	h.process, h.stdin = p, w
 	heard := make(chan struct{})
@@ -110,8 +115,8 @@ func (h *Hold) start() error {
 		h.listen(r)
 	}()
 	go func() {
-		<-h.process.over
-		h.lost <- fmt.Errorf("%w early", h.end())
+		<-h.process.Over()
+		h.lost <- fmt.Errorf("%w early", h.exitError())
 		select {
 		case <-heard:
 		case <-time.After(lastWords):
@@ -156,26 +161,26 @@ func (h *Hold) Unquiesce(ctx context.Context) error {
 	select {
 	case <-h.said:
 	default:
-		if h.process != nil && !h.process.isOver() && !h.process.end() {
+		if h.process != nil && !h.process.IsOver() && !h.process.End() {
 			return h.unended()
 		}
 		return nil // it never had the lock
 	}
-	if h.process.hasEnded() {
-		<-h.process.over
-		return fmt.Errorf("%w: %w early", ErrNotHeld, h.end())
+	if h.process.HasEnded() {
+		<-h.process.Over()
+		return fmt.Errorf("%w: %w early", ErrNotHeld, h.exitError())
 	}
 	_ = h.stdin.Close()
 	ctx, cancel := context.WithTimeout(ctx, max(time.Until(h.limit), endGrace))
 	defer cancel()
 	select {
 	case <-h.ended:
-		if err := h.command.badly(h.process.code); err != nil {
+		if err := h.command.Failure(h.process.Code()); err != nil {
 			return fmt.Errorf("%w: %w", ErrNotHeld, err)
 		}
 		return nil
 	case <-ctx.Done():
-		if !h.process.end() {
+		if !h.process.End() {
 			return h.unended()
 		}
 		return fmt.Errorf("%w: %s did not end when its stdin did, and was killed", ErrNotHeld, h.command.Args[0])

@@ -16,6 +16,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/copytrigger/copytrigger/internal/process"
 )
 
 // output is what a command has said.
@@ -28,7 +30,7 @@ func (o *output) Write(p []byte) (int, error) { o.mu.Lock(); defer o.mu.Unlock()
 func (o *output) String() string              { o.mu.Lock(); defer o.mu.Unlock(); return o.b.String() }
 
 func hold(script string, out *output) *Hold {
-	return NewHold(Command{Args: []string{"sh", "-c", script}, Env: os.Environ()}, "QUIESCED", out)
+	return NewHold(process.Command{Args: []string{"sh", "-c", script}, Env: os.Environ()}, "QUIESCED", out)
 }
 
 // held is a hold that has its lock.
@@ -79,7 +81,7 @@ func TestHoldThatDoesNotGetTheLock(t *testing.T) {
 			t.Errorf("%s: there was nothing to let go: %v", script, err)
 		}
 	}
-	h := NewHold(Command{Args: []string{"no-such-program"}}, "QUIESCED", &output{})
+	h := NewHold(process.Command{Args: []string{"no-such-program"}}, "QUIESCED", &output{})
 	if err := h.Quiesce(t.Context()); err == nil || !strings.Contains(err.Error(), "was not run") {
 		t.Errorf("got %v", err)
 	}
@@ -140,7 +142,7 @@ func TestHoldThatDoesNotLetGo(t *testing.T) {
 // Gigabytes without a line's end neither stop it nor fill the memory.
 func TestHoldThatSaysTooMuch(t *testing.T) {
 	var most counter
-	h := NewHold(Command{Args: []string{"sh", "-c", "head -c 300000000 /dev/zero; echo; echo QUIESCED; cat >/dev/null"}, Env: os.Environ()}, "QUIESCED", &most)
+	h := NewHold(process.Command{Args: []string{"sh", "-c", "head -c 300000000 /dev/zero; echo; echo QUIESCED; cat >/dev/null"}, Env: os.Environ()}, "QUIESCED", &most)
 	if err := h.Quiesce(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -249,7 +251,7 @@ func TestEndedWithAllThatItStarted(t *testing.T) {
 		_, _ = r.Read(make([]byte, 1))
 		cancel()
 	}()
-	if err := c.RunUntil(ctx); err == nil {
+	if _, err := c.RunUntil(ctx); err == nil {
 		t.Error("no error")
 	}
 	id, err := os.ReadFile(pid)
@@ -275,7 +277,7 @@ func TestHoldThatCannotBeEnded(t *testing.T) {
 			defer func() { _ = cmd.Wait() }()
 			synctest.Test(t, func(t *testing.T) {
 				h := hold("", &output{})
-				h.process, h.stdin, h.ended = &process{pid: cmd.Process.Pid, over: make(chan struct{})}, io.NopCloser(nil), make(chan struct{})
+				h.process, h.stdin, h.ended = process.Attach(cmd.Process.Pid), io.NopCloser(nil), make(chan struct{})
 				if h.said = make(chan struct{}); said {
 					close(h.said)
 				}

@@ -53,7 +53,9 @@ type copied struct {
 }
 
 // await is AwaitCompleted; seen is what is known before, and times keeps when things happened.
-func (s Step) await(ctx context.Context, o AwaitCompletedOptions, seen handshake.Seen, times *Timeline) (copied, error) {
+func (s Step) await(
+	ctx context.Context, o AwaitCompletedOptions, seen handshake.Seen, times *Timeline,
+) (copied, error) {
 	ctx, cancel := limit(ctx, o.Timeout)
 	defer cancel()
 	switch {
@@ -211,7 +213,8 @@ func (s Step) awaitVerified(ctx context.Context, o AwaitCompletedOptions, times 
 	switch {
 	case err == nil:
 		times.mark(completed)
-		s.Log.Info(s.subject() + ": VolSync recorded the trigger " + o.Trigger.String() + " for the copy that was cut in the freeze")
+		s.Log.Info(s.subject() + ": VolSync recorded the trigger " + o.Trigger.String() +
+			" for the copy that was cut in the freeze")
 		return Copied{CutTime: r.last.world.Copy.Cut, Took: r.took}.known(), nil
 	case errors.As(err, &another) && another.Outcome == outcome.Unverified:
 		return copied{}, s.disown(ctx, o.Trigger, another)

@@ -37,7 +37,8 @@ func (s Step) AwaitPodsEnded(ctx context.Context, o AwaitPodsEndedOptions) error
 	}
 	err = s.unfired(err, w.why())
 	if ending := (*outcome.Ending)(nil); errors.As(err, &ending) && ending.Outcome == outcome.TimedOut {
-		ending.Hint = fmt.Sprintf("see what they do: kubectl get pods -n %s -l '%s'; or raise --timeout", s.Namespace, o.Selector)
+		ending.Hint = fmt.Sprintf("see what they do: kubectl get pods -n %s -l '%s'; or raise --timeout",
+			s.Namespace, o.Selector)
 	}
 	return err
 }

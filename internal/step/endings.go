@@ -22,11 +22,19 @@ func (s Step) unfired(err error, reason string) error {
 	case err == nil || errors.As(err, &ending):
 		return err
 	case errors.As(err, &up):
-		return &outcome.Ending{Outcome: outcome.TimedOut, Err: err, Why: during(err, reason), Hint: "this attempt has fired nothing; raise --timeout, or see why it waits"}
+		return &outcome.Ending{
+			Outcome: outcome.TimedOut, Err: err, Why: during(err, reason),
+			Hint: "this attempt has fired nothing; raise --timeout, or see why it waits",
+		}
 	case errors.As(err, &frozen):
-		return &outcome.Ending{Outcome: outcome.TimedOut, Err: err, Why: during(err, reason), Hint: "nothing was fired; raise --max-freeze, or see what takes so long"}
+		return &outcome.Ending{
+			Outcome: outcome.TimedOut, Err: err, Why: during(err, reason),
+			Hint: "nothing was fired; raise --max-freeze, or see what takes so long",
+		}
 	case errors.As(err, &stop):
-		return &outcome.Ending{Outcome: outcome.Signalled, Err: err, Why: during(err, reason) + "; this attempt has fired nothing"}
+		return &outcome.Ending{
+			Outcome: outcome.Signalled, Err: err, Why: during(err, reason) + "; this attempt has fired nothing",
+		}
 	case kube.IsNotFound(err) && errors.As(err, &failed) && failed.Request.Resource == "persistentvolumeclaims":
 		return &outcome.Ending{Outcome: outcome.Refused, Err: err, Why: s.subject() + " is not there", Hint: hint(failed)}
 	case errors.As(err, &failed) && !kube.Passing(err):
@@ -46,16 +54,20 @@ func during(err error, reason string) string {
 func hint(e *kube.Error) string {
 	switch {
 	case kube.IsForbidden(e):
-		return fmt.Sprintf("grant the verb %q on resource %q in API group %q in namespace %q to the account that runs this step (see the README's Role)",
+		return fmt.Sprintf("grant the verb %q on resource %q in API group %q in namespace %q "+
+			"to the account that runs this step (see the README's Role)",
 			e.Request.Verb, e.Request.Resource, e.Request.Group, e.Request.Namespace) + claimOnlyHint(e)
 	case kube.IsUnauthorized(e):
-		return "the API server does not accept these credentials: check --kubeconfig and --context, or the pod's service account"
+		return "the API server does not accept these credentials: " +
+			"check --kubeconfig and --context, or the pod's service account"
 	case kube.IsNotFound(e) && e.Request.Resource == "persistentvolumeclaims":
 		return "check --pvc and --namespace; kubectl get pvc -n " + e.Request.Namespace + " lists what is there"
 	case kube.IsNotFound(e) && e.Request.Resource == "volumesnapshots":
-		return "the API server does not know volumesnapshots: are the snapshot CRDs of CSI installed in this cluster?" + claimOnlyHint(e)
+		return "the API server does not know volumesnapshots: " +
+			"are the snapshot CRDs of CSI installed in this cluster?" + claimOnlyHint(e)
 	case kube.IsNotFound(e):
-		return fmt.Sprintf("the API server does not know %s: is VolSync installed in this cluster?", e.Request.Resource) + claimOnlyHint(e)
+		return fmt.Sprintf("the API server does not know %s: is VolSync installed in this cluster?",
+			e.Request.Resource) + claimOnlyHint(e)
 	}
 	return ""
 }

@@ -37,7 +37,8 @@ func (s Step) fireOnce(ctx context.Context, o FireTriggerOptions) (Fired, error)
 	}
 	return fired, &outcome.Ending{
 		Outcome: outcome.Unverified, Err: err,
-		Why:  fmt.Sprintf("%s: another attempt of this run has fired, and nobody knows in which freeze: %v", s.subject(), err),
+		Why: fmt.Sprintf("%s: another attempt of this run has fired, and nobody knows in which freeze: %v",
+			s.subject(), err),
 		Hint: outcome.Unverified.Next(),
 	}
 }

@@ -75,7 +75,7 @@ func TestFireTriggerStopped(t *testing.T) {
 }
 
 // A pod has 30 s between SIGTERM and SIGKILL.
-func TestGivingUpFitsIntoAPodsEnd(t *testing.T) {
+func TestLimitsFitIntoAPodsGrace(t *testing.T) {
 	if all := writeLimit + giveBackLimit; all >= 30*time.Second {
 		t.Errorf("a write and a surrender take up to %s", all)
 	}

@@ -55,6 +55,67 @@ func TestAwaitWaitingLocks(t *testing.T) {
 	}
 }
 
+// An await-waiting that ends badly leaves no lock: not by a write whose reply was lost, nor by
+// one that arrives later, nor by one in the middle of which a signal came.
+func TestAwaitWaitingLeavesNoLock(t *testing.T) {
+	replyLost := func(p *play) {
+		p.faults(nil, once("patch pvc", func() error {
+			p.faults(always(away), nil)
+			time.AfterFunc(time.Minute+time.Second, func() { p.faults(nil, nil) })
+			return away
+		}))
+	}
+	for name, c := range map[string]struct {
+		prepare func(p *play)
+		want    outcome.Outcome
+	}{
+		"the reply is lost, then time is up": {prepare: replyLost, want: outcome.TimedOut},
+		"the write is still under way": {
+			prepare: func(p *play) {
+				p.faults(once("patch pvc", func() error {
+					late := *p.claim
+					time.AfterFunc(time.Minute+10*time.Second, func() {
+						_, err := p.Annotate(t.Context(), late, map[string]string{handshake.LockAnnotation: run})
+						if err == nil {
+							t.Error("the late write was kept")
+						}
+					})
+					p.faults(always(away), nil)
+					time.AfterFunc(time.Minute+time.Second, func() { p.faults(nil, nil) })
+					return away
+				}), nil)
+			},
+			want: outcome.TimedOut,
+		},
+		"a signal in the middle of the write": {
+			prepare: func(p *play) {
+				p.faults(nil, once("patch pvc", func() error { p.signal(); return nil }))
+			},
+			want: outcome.Signalled,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := on(t, c.prepare, awaitWaiting(time.Minute), func(*play) { after(2 * time.Minute) })
+			if got := p.outcome(); got != c.want {
+				t.Errorf("got %s (%v), want %s", got, p.err, c.want)
+			}
+			p.wantLock(t, "")
+			if p.result != (Waiting{}) {
+				t.Errorf("found %+v", p.result)
+			}
+		})
+	}
+}
+
+// A claim that another run has locked is refused at once, also where VolSync does not wait yet.
+func TestAwaitWaitingLooksAtTheLockFirst(t *testing.T) {
+	p := on(t, func(p *play) { lockedFor("other")(p); p.sources[0].SyncStart = "" }, awaitWaiting(time.Hour), nil)
+	p.wants(t, want{outcome: outcome.Refused, says: []string{"run other has locked"}, hint: "unlock"})
+	if p.took != 0 {
+		t.Errorf("took %s", p.took)
+	}
+}
+
 func TestFireTriggerWantsItsLock(t *testing.T) {
 	for by, want := range map[string]outcome.Outcome{run: outcome.OK, "": outcome.Refused, "other": outcome.Refused} {
 		p := fire(t, time.Minute, lockedFor(by), nil)
@@ -109,7 +170,7 @@ func TestUnlock(t *testing.T) {
 		"after a bad end":  {run, file("1"), nil, outcome.Refused, run},
 		"after no end":     {run, dir + "/none", nil, outcome.Refused, run},
 		"lost":             {run + "/lost", file("1"), nil, outcome.Refused, run + "/lost"},
-		"a cleanup's":     {run + "/cleanup", file("1"), nil, outcome.OK, ""}, // the run had quiesced nothing
+		"a cleanup's":      {run + "/cleanup", file("1"), nil, outcome.OK, ""}, // the run had quiesced nothing
 		"changed meanwhile": {run, "", func(p *play) {
 			p.faults(once("patch pvc", func() error { p.annotate("example.com/x", "y"); return nil }), nil)
 		}, outcome.OK, ""},

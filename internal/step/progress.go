@@ -36,10 +36,11 @@ func (s Step) observe(ctx context.Context, t handshake.Trigger, idle bool, times
 	}
 	p.step.Log = slog.New(slog.DiscardHandler) // the claim's own wait does the talking
 	p.ended.Go(func() {
-		_, err := p.step.wait(ctx, false, wait{lenient: true, decide: func(_ context.Context, st state) (bool, string, error) {
+		update := func(_ context.Context, st state) (bool, string, error) {
 			p.update(st.world)
 			return false, "", nil
-		}})
+		}
+		_, err := p.step.wait(ctx, false, wait{lenient: true, decide: update})
 		if ctx.Err() == nil {
 			s.Log.Warn("no news of the copy any more: " + err.Error())
 		}

@@ -471,7 +471,7 @@ func TestRunUntilCutThroughAnOutage(t *testing.T) {
 	a.ranOnce(t)
 }
 
-// Between the look at the claim and the one at the copy a clean-up has taken the run for lost
+// Between the look at the claim and the one at the copy a cleanup has taken the run for lost
 // and let the application run; then the copy was cut.
 func TestRunUntilCutLosesItsLockAtTheCut(t *testing.T) {
 	a := &app{}

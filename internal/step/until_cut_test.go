@@ -89,3 +89,35 @@ func TestAwaitCutRemembers(t *testing.T) {
 	p.wants(t, want{outcome: outcome.Unverified, says: []string{"took the trigger back"}, hint: "do not rely", trigger: "before"})
 	p.wantLock(t, run+"/lost")
 }
+
+// VolSync records the trigger when the wait is over, and the application runs again, so that the
+// run has no lock any more. That is well if VolSync had recorded it before the cut was seen, and
+// cannot be tied to the copy otherwise.
+func TestRecordedInTheLastMomentAfterTheFreeze(t *testing.T) {
+	for uid, w := range map[string]want{
+		Recorded: {outcome: outcome.OK, trigger: waitingTrigger(t)},
+		"copy-1": {
+			outcome: outcome.Unverified, says: []string{"nobody saw for which copy"}, hint: "do not rely",
+			trigger: waitingTrigger(t),
+		},
+	} {
+		t.Run(uid, func(t *testing.T) {
+			var trigger handshake.Trigger
+			p := on(t, func(p *play) {
+				p.sources[0].Claim = name
+				trigger = p.made()
+				p.annotate(handshake.TriggerAnnotation, trigger.String())
+				p.takes()
+			}, func(ctx context.Context, s Step) (any, error) {
+				return s.AwaitCompleted(ctx, AwaitCompletedOptions{Trigger: trigger, Copy: uid, Timeout: time.Minute, Ack: time.Minute})
+			}, func(p *play) {
+				after(time.Second)
+				p.faults(always(away), nil)
+				after(time.Minute)
+				p.completes()
+				p.faults(nil, nil)
+			})
+			p.wants(t, w)
+		})
+	}
+}

@@ -107,7 +107,9 @@ func (c *copyWatch) follow(ctx context.Context, st state) bool {
 }
 
 // retried is a look that is repeated as long as its errors may pass.
-func retried[T any](ctx context.Context, trouble kube.Trouble, look func(context.Context) (T, error)) (seen T, err error) {
+func retried[T any](
+	ctx context.Context, trouble kube.Trouble, look func(context.Context) (T, error),
+) (seen T, err error) {
 	err = kube.Retry(ctx, trouble, func(ctx context.Context) (err error) {
 		seen, err = look(ctx)
 		return err

@@ -95,8 +95,12 @@ func TestWaitLooksNowAndThen(t *testing.T) {
 // half a minute: a watch that is refused, one that is never established, one that says nothing.
 func TestAwaitCompletedLooksWithoutAWatch(t *testing.T) {
 	for name, prepare := range map[string]func(p *play){
-		"refused":      func(p *play) { p.faults(always(forbidden, "watch pvc", "watch rs", "watch copy"), nil) },
-		"away":         func(p *play) { p.faults(always(away, "watch pvc", "watch rs", "watch copy"), nil) },
+		"refused": func(p *play) { p.faults(always(forbidden, "watch pvc", "watch rs", "watch copy"), nil) },
+		"away":    func(p *play) { p.faults(always(away, "watch pvc", "watch rs", "watch copy"), nil) },
+		"refused before the first look": func(p *play) {
+			p.faults(always(forbidden, "watch pvc", "watch rs", "watch copy"),
+				once("get pvc", func() error { time.Sleep(time.Second); return nil }))
+		},
 		"says nothing": func(p *play) { p.silent = true },
 	} {
 		t.Run(name, func(t *testing.T) {

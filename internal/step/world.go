@@ -49,11 +49,12 @@ func (s Step) lookAtClaim(ctx context.Context) (state, error) {
 	}}, nil
 }
 
-// copies is the ReplicationSource whose copy there may be.
+// copies returns the ReplicationSource of which there may be a copy.
 func (st state) copies() (handshake.Source, bool) {
 	if len(st.world.Sources) != 1 {
 		return handshake.Source{}, false
 	}
 	source := st.world.Sources[0]
-	return source, source.Method == "Snapshot" || source.Method == "Clone"
+	_, copied := handshake.CopyMethodOf(source.Method)
+	return source, copied
 }

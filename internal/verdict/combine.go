@@ -11,7 +11,8 @@ type verdict struct {
 
 // What a report means that the exit code alone does not say.
 const (
-	armed       = "the trigger of the run may be armed until disarm has run, and a copy be cut after the application ran again"
+	armed = "the trigger of the run may be armed until disarm has run, " +
+		"and a copy be cut after the application ran again"
 	untied      = "VolSync recorded the trigger all the same, for a copy that cannot be tied to the freeze"
 	notFired    = "nothing was fired"
 	unasked     = "it could not look whether a trigger of the run is armed"
@@ -114,7 +115,7 @@ func (run Run) ofCopy() verdict {
 func (run Run) ofCleanup() verdict {
 	disarmed, unquiesced, pods := run.reports[disarm], run.reports[unquiesce], run.reports[podsEnded]
 	switch {
-	case disarmed.failed() && (disarmed.outcome == outcome.Failed || disarmed.outcome == outcome.Usage || disarmed.outcome == outcome.Refused):
+	case disarmed.outcome == outcome.Failed, disarmed.outcome == outcome.Usage, disarmed.outcome == outcome.Refused:
 		return verdict{disarmed.outcome, disarmed, unasked}
 	case disarmed.failed():
 		return verdict{outcome.Tainted, disarmed, armed}
@@ -135,7 +136,11 @@ func (run Run) noneEnded() bool {
 
 // nothingFired reports whether the outcome says that nothing was fired.
 func (v verdict) nothingFired() bool {
-	return v.outcome == outcome.Refused || v.outcome == outcome.TimedOut || v.outcome == outcome.Signalled || v.outcome == outcome.Usage
+	switch v.outcome {
+	case outcome.Refused, outcome.TimedOut, outcome.Signalled, outcome.Usage:
+		return true
+	}
+	return false
 }
 
 // verdict is the outcome that a step names by its exit code. One that names none was killed.

@@ -24,16 +24,22 @@ type Objects struct {
 	namespace string
 }
 
-// In gives the objects of a namespace.
+// In returns the objects of a namespace.
 func In(dyn dynamic.Interface, md metadata.Interface, namespace string) Objects {
 	return Objects{dyn, md, namespace}
 }
 
-var (
-	sources   = schema.GroupVersionResource{Group: "volsync.backube", Version: "v1alpha1", Resource: "replicationsources"}
-	snapshots = schema.GroupVersionResource{Group: "snapshot.storage.k8s.io", Version: "v1", Resource: "volumesnapshots"}
-	claims    = schema.GroupVersionResource{Version: "v1", Resource: "persistentvolumeclaims"}
-)
+func sources() schema.GroupVersionResource {
+	return schema.GroupVersionResource{Group: "volsync.backube", Version: "v1alpha1", Resource: "replicationsources"}
+}
+
+func snapshots() schema.GroupVersionResource {
+	return schema.GroupVersionResource{Group: "snapshot.storage.k8s.io", Version: "v1", Resource: "volumesnapshots"}
+}
+
+func claims() schema.GroupVersionResource {
+	return schema.GroupVersionResource{Version: "v1", Resource: "persistentvolumeclaims"}
+}
 
 func (o Objects) request(verb string, gvr schema.GroupVersionResource, name string) kube.Request {
 	return kube.Request{Verb: verb, Group: gvr.Group, Resource: gvr.Resource, Namespace: o.namespace, Name: name}
@@ -41,9 +47,9 @@ func (o Objects) request(verb string, gvr schema.GroupVersionResource, name stri
 
 // Sources lists the ReplicationSources that copy the claim.
 func (o Objects) Sources(ctx context.Context, claim string) ([]handshake.Source, error) {
-	list, err := o.dynamic.Resource(sources).Namespace(o.namespace).List(ctx, metav1.ListOptions{})
+	list, err := o.dynamic.Resource(sources()).Namespace(o.namespace).List(ctx, metav1.ListOptions{})
 	if err != nil {
-		return nil, &kube.Error{Request: o.request("list", sources, ""), Err: err}
+		return nil, &kube.Error{Request: o.request("list", sources(), ""), Err: err}
 	}
 	var found []handshake.Source
 	for _, item := range list.Items {
@@ -57,52 +63,66 @@ func (o Objects) Sources(ctx context.Context, claim string) ([]handshake.Source,
 // FollowSources calls changed whenever a ReplicationSource of the namespace may have
 // changed: which of them copies the claim can change too. See [kube.Follow].
 func (o Objects) FollowSources(ctx context.Context, changed func(), trouble kube.Trouble) error {
-	return kube.Follow(ctx, o.request("watch", sources, ""), o.dynamic.Resource(sources).Namespace(o.namespace).Watch, changed, trouble)
+	watch := o.dynamic.Resource(sources()).Namespace(o.namespace).Watch
+	return kube.Follow(ctx, o.request("watch", sources(), ""), watch, changed, trouble)
 }
 
 // CopyName is the name that VolSync gives its copy of the claim, whatever the mover:
 // a VolumeSnapshot with copyMethod Snapshot, a claim with Clone.
 func CopyName(s handshake.Source) string { return "volsync-" + s.Name + "-src" }
 
+// isSnapshot reports whether the copy is a VolumeSnapshot; it is a claim otherwise.
+func isSnapshot(s handshake.Source) bool {
+	method, known := handshake.CopyMethodOf(s.Method)
+	return method.Snapshot || !known
+}
+
 // Copy reads the copy as it is now; nil if there is none.
-func (o Objects) Copy(ctx context.Context, s handshake.Source) (*handshake.Copy, error) {
-	name := CopyName(s)
-	var (
-		copied *handshake.Copy
-		err    error
-		gvr    = snapshots
-	)
-	if s.Method == "Clone" {
-		gvr = claims
-		var m *metav1.PartialObjectMetadata
-		if m, err = o.metadata.Resource(gvr).Namespace(o.namespace).Get(ctx, name, metav1.GetOptions{}); err == nil {
-			copied = readCopy(m)
-		}
+func (o Objects) Copy(ctx context.Context, s handshake.Source) (copied *handshake.Copy, err error) {
+	gvr := claims()
+	if isSnapshot(s) {
+		gvr = snapshots()
+		copied, err = o.snapshotCopy(ctx, CopyName(s))
 	} else {
-		var u *unstructured.Unstructured
-		if u, err = o.dynamic.Resource(gvr).Namespace(o.namespace).Get(ctx, name, metav1.GetOptions{}); err == nil {
-			copied = readCopy(u)
-			copied.Of = text(*u, "spec", "source", "persistentVolumeClaimName")
-			copied.Bound = text(*u, "status", "boundVolumeSnapshotContentName") != ""
-			copied.Cut = text(*u, "status", "creationTime")
-			copied.Problem = text(*u, "status", "error", "message")
-		}
+		copied, err = o.cloneCopy(ctx, CopyName(s))
 	}
 	if kube.IsNotFound(err) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, &kube.Error{Request: o.request("get", gvr, name), Err: err}
+		return nil, &kube.Error{Request: o.request("get", gvr, CopyName(s)), Err: err}
 	}
 	return copied, nil
 }
 
+func (o Objects) snapshotCopy(ctx context.Context, name string) (*handshake.Copy, error) {
+	u, err := o.dynamic.Resource(snapshots()).Namespace(o.namespace).Get(ctx, name, metav1.GetOptions{})
+	if err != nil {
+		return nil, err
+	}
+	c := readCopy(u)
+	c.Of = text(*u, "spec", "source", "persistentVolumeClaimName")
+	c.Bound = text(*u, "status", "boundVolumeSnapshotContentName") != ""
+	c.Cut = text(*u, "status", "creationTime")
+	c.Problem = text(*u, "status", "error", "message")
+	return c, nil
+}
+
+func (o Objects) cloneCopy(ctx context.Context, name string) (*handshake.Copy, error) {
+	m, err := o.metadata.Resource(claims()).Namespace(o.namespace).Get(ctx, name, metav1.GetOptions{})
+	if err != nil {
+		return nil, err
+	}
+	return readCopy(m), nil
+}
+
 // FollowCopy calls changed whenever the copy may have changed; see [kube.Follow].
 func (o Objects) FollowCopy(ctx context.Context, s handshake.Source, changed func(), trouble kube.Trouble) error {
-	if s.Method == "Clone" {
-		return kube.Follow(ctx, o.request("watch", claims, CopyName(s)), o.metadata.Resource(claims).Namespace(o.namespace).Watch, changed, trouble)
+	gvr, watch := claims(), o.metadata.Resource(claims()).Namespace(o.namespace).Watch
+	if isSnapshot(s) {
+		gvr, watch = snapshots(), o.dynamic.Resource(snapshots()).Namespace(o.namespace).Watch
 	}
-	return kube.Follow(ctx, o.request("watch", snapshots, CopyName(s)), o.dynamic.Resource(snapshots).Namespace(o.namespace).Watch, changed, trouble)
+	return kube.Follow(ctx, o.request("watch", gvr, CopyName(s)), watch, changed, trouble)
 }
 
 func readCopy(m metav1.Object) *handshake.Copy {
@@ -115,8 +135,8 @@ func readCopy(m metav1.Object) *handshake.Copy {
 
 func readSource(u unstructured.Unstructured) handshake.Source {
 	s := handshake.Source{
-		Name: u.GetName(), UID: string(u.GetUID()), Claim: text(u, "spec", "sourcePVC"), Deleting: u.GetDeletionTimestamp() != nil,
-		SyncStart: text(u, "status", "lastSyncStartTime"),
+		Name: u.GetName(), UID: string(u.GetUID()), Deleting: u.GetDeletionTimestamp() != nil,
+		Claim: text(u, "spec", "sourcePVC"), SyncStart: text(u, "status", "lastSyncStartTime"),
 	}
 	s.Paused, _, _ = unstructured.NestedBool(u.Object, "spec", "paused")
 	spec, _, _ := unstructured.NestedMap(u.Object, "spec")

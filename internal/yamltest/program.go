@@ -25,12 +25,14 @@ func Answering(t *testing.T, code int) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(code)
-		fmt.Fprintf(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":%q,"code":%d,"message":"so it is"}`, reason, code)
+		fmt.Fprintf(w, `{"kind": "Status", "apiVersion": "v1", "status": "Failure",
+			"reason": %q, "code": %d, "message": "so it is"}`, reason, code)
 	}))
 	t.Cleanup(server.Close)
 	file := filepath.Join(t.TempDir(), "kubeconfig")
 	Must(t, os.WriteFile(file, fmt.Appendf(nil, `{"apiVersion": "v1", "kind": "Config", "current-context": "x",
-		"clusters": [{"name": "x", "cluster": {"server": %q}}], "contexts": [{"name": "x", "context": {"cluster": "x"}}]}`, server.URL), 0o600))
+		"clusters": [{"name": "x", "cluster": {"server": %q}}],
+		"contexts": [{"name": "x", "context": {"cluster": "x"}}]}`, server.URL), 0o600))
 	t.Setenv("KUBECONFIG", file)
 }
 

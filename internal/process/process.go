@@ -1,4 +1,4 @@
-package quiesce
+package process
 
 import (
 	"errors"
@@ -20,18 +20,19 @@ const (
 	lastGrace = 2 * time.Second
 )
 
-// process is a command that has been started. It leads a process group of its own.
-type process struct {
+// Process is a command that has been started. It leads a process group of its own.
+type Process struct {
 	pid  int
 	over chan struct{} // closed when it has ended
 	code int           // then: how, as a shell has it
 }
 
-func (c Command) start() (*process, error) {
+// Start starts the command.
+func (c Command) Start() (*Process, error) {
 	cmd := exec.Command(c.Args[0], c.Args[1:]...)
 	cmd.Env, cmd.Stdin, cmd.Stdout, cmd.Stderr = c.Env, c.Stdin, c.Stdout, c.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	p, started := &process{over: make(chan struct{})}, make(chan error)
+	p, started := &Process{over: make(chan struct{})}, make(chan error)
 	go func() {
 		if c.Bound {
 			// The kernel means the thread that started it (prctl(2), PR_SET_PDEATHSIG): that
@@ -55,10 +56,21 @@ func (c Command) start() (*process, error) {
 	return p, <-started
 }
 
-// signal sends a signal to the whole group, or to nobody if it has just ended.
-func (p *process) signal(s syscall.Signal) { _ = syscall.Kill(-p.pid, s) }
+// Attach is a process that was started elsewhere, and leads its process group. It is never known
+// to be over: whoever has started it waits for it.
+func Attach(pid int) *Process { return &Process{pid: pid, over: make(chan struct{})} }
 
-func (p *process) isOver() bool {
+// Over is closed when the process has ended.
+func (p *Process) Over() <-chan struct{} { return p.over }
+
+// Code is the exit code of a process that is over, as a shell has it.
+func (p *Process) Code() int { return p.code }
+
+// signal sends a signal to the whole group, or to nobody if it has just ended.
+func (p *Process) signal(s syscall.Signal) { _ = syscall.Kill(-p.pid, s) }
+
+// IsOver reports whether the end of the process is known.
+func (p *Process) IsOver() bool {
 	select {
 	case <-p.over:
 		return true
@@ -67,9 +79,10 @@ func (p *process) isOver() bool {
 	}
 }
 
-// hasEnded asks the kernel, without waiting: nobody may have been told yet.
-func (p *process) hasEnded() bool {
-	if p.isOver() {
+// HasEnded reports whether the process has ended. It asks the kernel, without waiting: nobody
+// may have been told yet.
+func (p *Process) HasEnded() bool {
+	if p.IsOver() {
 		return true
 	}
 	var info unix.Siginfo
@@ -77,22 +90,22 @@ func (p *process) hasEnded() bool {
 	return errors.Is(err, unix.ECHILD) || info.Signo != 0
 }
 
-// end asks the command, and all that it has started in its group, to end, after killGrace
-// makes them, and waits for that. It is false if the command cannot be ended.
-func (p *process) end() bool {
+// End asks the command, and all that it has started in its group, to end, makes them after
+// killGrace, and waits for that. It reports false if the command cannot be ended.
+func (p *Process) End() bool {
 	p.signal(syscall.SIGTERM)
 	grace, last, tick := time.After(killGrace), time.After(killGrace+lastGrace), time.NewTicker(10*time.Millisecond)
 	defer tick.Stop()
 	for {
 		// The number is not given to another one while the group is there.
-		if p.isOver() && syscall.Kill(-p.pid, 0) != nil {
+		if p.IsOver() && syscall.Kill(-p.pid, 0) != nil {
 			return true
 		}
 		select {
 		case <-grace:
 			p.signal(syscall.SIGKILL)
 		case <-last:
-			return p.isOver()
+			return p.IsOver()
 		case <-tick.C:
 		}
 	}

@@ -1,7 +1,11 @@
-package quiesce
+// Package process runs commands: each in a process group of its own, that gets the signals, and
+// that is ended as a whole.
+package process
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -26,14 +30,14 @@ type Command struct {
 	Bound  bool // it gets SIGTERM when this process dies, however it dies
 }
 
-// Run runs the command to its end, and gives its exit code as a shell has it. An error
+// Run runs the command to its end, and returns its exit code as a shell has it. An error
 // says why it could not be started; the code is then 126 or 127.
 //
 // The command has a process group of its own, which gets the signals that come meanwhile:
 // a shell that waits for a program would not pass them on. What the command leaves running
 // is not waited for: it may be meant to stay, such as a limit of the freeze.
 func (c Command) Run(signals <-chan os.Signal) (code int, err error) {
-	p, err := c.start()
+	p, err := c.Start()
 	if err != nil {
 		return notStarted(err), err
 	}
@@ -49,7 +53,41 @@ func (c Command) Run(signals <-chan os.Signal) (code int, err error) {
 	}
 }
 
-// CanRun gives the code and the error of a program that is not there, without running it.
+// RunUntil is [Command.Run] until ctx ends: the command's process group gets SIGTERM then, and
+// SIGKILL killGrace later. The error says how it did not end well.
+func (c Command) RunUntil(ctx context.Context) (code int, err error) {
+	if ctx.Err() != nil {
+		return NotExecutable, c.NotRun(context.Cause(ctx))
+	}
+	p, err := c.Start()
+	if err != nil {
+		return notStarted(err), c.NotRun(err)
+	}
+	select {
+	case <-p.over:
+	case <-ctx.Done():
+		if !p.End() {
+			return NotExecutable, fmt.Errorf("%s could not be ended", c.Args[0])
+		}
+	}
+	return p.code, c.Failure(p.code)
+}
+
+// NotRun is the error of a command that was not run.
+func (c Command) NotRun(err error) error { return fmt.Errorf("%s was not run: %w", c.Args[0], err) }
+
+// Failure returns how the command ended with a code; nil for well.
+func (c Command) Failure(code int) error {
+	switch {
+	case code > bySignal:
+		return fmt.Errorf("%s ended with exit code %d (%s)", c.Args[0], code, syscall.Signal(code-bySignal))
+	case code != 0:
+		return fmt.Errorf("%s ended with exit code %d", c.Args[0], code)
+	}
+	return nil
+}
+
+// CanRun returns the code and the error of a program that is not there, without running it.
 func CanRun(program string) (code int, err error) {
 	if _, err := exec.LookPath(program); err != nil {
 		return notStarted(err), err

@@ -1,4 +1,4 @@
-package quiesce
+package process
 
 import (
 	"bufio"

@@ -1,0 +1,230 @@
+package handshake
+
+import (
+	"testing"
+
+	"github.com/copytrigger/copytrigger/internal/outcome"
+)
+
+// firingWorld is a world in which VolSync waits, with the run's lock on the claim.
+func firingWorld() (World, Trigger) {
+	w := worlds()[0].of(row{"true", "old", "old", "Waiting", "yes"}.claim())
+	w.Claim.Lock = Lock{runID, Held}
+	return w, NewTrigger(runID, Await(World{Claim: free(w.Claim), Sources: w.Sources}, runID).Wait)
+}
+
+func free(c Claim) Claim {
+	c.Lock = Lock{}
+	return c
+}
+
+// set is the world with the trigger in its place.
+func set(w World, t Trigger) World {
+	w.Claim.Trigger = t.String()
+	return w
+}
+
+// What fire-trigger knows of its trigger after a look, a reply, and another look.
+func TestFiring(t *testing.T) {
+	w, trigger := firingWorld()
+	for name, c := range map[string]struct {
+		looks   []World
+		replies []Reply
+		wrote   bool
+		doubt   bool
+		maybe   bool
+		giveUp  Disarming
+	}{
+		"nothing done": {giveUp: Disarming{Run: runID, Trigger: trigger}},
+		"written": {
+			looks: []World{w}, replies: []Reply{Written}, wrote: true, maybe: true,
+			giveUp: Disarming{Run: runID, Trigger: trigger, Seen: Seen{Fired: true}},
+		},
+		"not written": {
+			looks: []World{w}, replies: []Reply{NotWritten},
+			giveUp: Disarming{Run: runID, Trigger: trigger},
+		},
+		"in doubt": {
+			looks: []World{w}, replies: []Reply{Unknown}, doubt: true, maybe: true,
+			giveUp: Disarming{Run: runID, Trigger: trigger, Lock: LockLost},
+		},
+		"in doubt, then a conflict": {
+			looks: []World{w, w}, replies: []Reply{Unknown, Conflict}, doubt: true, maybe: true,
+			giveUp: Disarming{Run: runID, Trigger: trigger, Lock: LockLost},
+		},
+		"in doubt, then written": {
+			looks: []World{w, w}, replies: []Reply{Unknown, Written}, wrote: true, maybe: true,
+			giveUp: Disarming{Run: runID, Trigger: trigger, Seen: Seen{Fired: true}},
+		},
+		"in doubt, then found": {
+			looks: []World{w, set(w, trigger)}, replies: []Reply{Unknown}, maybe: true,
+			giveUp: Disarming{Run: runID, Trigger: trigger, Seen: Seen{Fired: true}},
+		},
+		"set already": {
+			looks: []World{set(w, trigger)}, maybe: true,
+			giveUp: Disarming{Run: runID, Trigger: trigger, Seen: Seen{Fired: true}},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := Firing{Trigger: trigger}
+			for i, look := range c.looks {
+				p, _ := f.Next(look)
+				if i < len(c.replies) {
+					if again := f.Replied(c.replies[i], true); again != (c.replies[i] == Conflict) {
+						t.Errorf("look again after %v: %t", c.replies[i], again)
+					}
+				}
+				if want := i < len(c.replies); p.Empty() == want {
+					t.Errorf("look %d: %+v", i, p)
+				}
+			}
+			if f.Wrote() != c.wrote || f.Doubt() != c.doubt || f.MayBeSet() != c.maybe {
+				t.Errorf("wrote %t, in doubt %t, may be set %t", f.Wrote(), f.Doubt(), f.MayBeSet())
+			}
+			if got := f.GiveUp(); got != c.giveUp {
+				t.Errorf("gives up by %+v, want %+v", got, c.giveUp)
+			}
+		})
+	}
+}
+
+// A patch says what it changes, and nothing else.
+func TestPatchAnnotations(t *testing.T) {
+	to := Claim{Trigger: "t", Latest: "l", Lock: Lock{"run", Lost}}
+	for _, c := range []struct {
+		patch Patch
+		want  map[string]string
+	}{
+		{Patch{To: to}, map[string]string{}},
+		{Patch{SetTrigger: true, To: to}, map[string]string{TriggerAnnotation: "t"}},
+		{Patch{SetLock: true, To: to}, map[string]string{LockAnnotation: "run/lost"}},
+		{Patch{SetLock: true}, map[string]string{LockAnnotation: ""}},
+	} {
+		got := c.patch.Annotations()
+		if len(got) != len(c.want) || got[TriggerAnnotation] != c.want[TriggerAnnotation] ||
+			got[LockAnnotation] != c.want[LockAnnotation] {
+			t.Errorf("%+v sets %v, want %v", c.patch, got, c.want)
+		}
+		if c.patch.Empty() != (len(c.want) == 0) {
+			t.Errorf("%+v is empty: %t", c.patch, c.patch.Empty())
+		}
+	}
+}
+
+// Whatever becomes of the lock, the trigger is given back: after some tries without it.
+func TestDisarmingGivesUpTheLock(t *testing.T) {
+	armed := Claim{
+		Enabled: true, Latest: "old", Status: StatusWaiting, Lock: Lock{runID, Held},
+		Trigger: NewTrigger(runID).String(),
+	}
+	for name, c := range map[string]struct {
+		passing bool
+		tries   int // of a write with the lock in it
+	}{
+		"denied":       {passing: false, tries: 1},
+		"not possible": {passing: true, tries: lockTries},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := Disarming{Run: runID, Lock: LockForCleanup}
+			for try := 1; ; try++ {
+				p, d := w.Next(World{Claim: armed})
+				if !p.SetTrigger || d.Outcome != outcome.Withdrawn {
+					t.Fatalf("try %d: %+v, %+v", try, p, d)
+				}
+				if !p.SetLock {
+					if try != c.tries+1 {
+						t.Errorf("the lock was left after %d tries, want %d", try-1, c.tries)
+					}
+					break
+				}
+				if again := w.Replied(NotWritten, c.passing); again != (try == c.tries) {
+					t.Errorf("try %d: look again at once: %t", try, again)
+				}
+			}
+		})
+	}
+}
+
+// A lock of its own, without which nothing could be kept, is no reason to fail; one that fences
+// is. That of a step that gives up always is.
+func TestLeavesLock(t *testing.T) {
+	for _, c := range []struct {
+		w    Disarming
+		lock Lock
+		want bool
+	}{
+		{w: Disarming{Run: runID, Lock: LockForCleanup}, want: true},
+		{w: Disarming{Run: runID, Lock: LockForCleanup}, lock: Lock{runID, Held}},
+		{w: Disarming{Run: runID, Trigger: NewTrigger(runID), Lock: LockLost}, lock: Lock{runID, Held}},
+	} {
+		if p, _ := c.w.Next(World{Claim: Claim{Lock: c.lock}}); p.Empty() {
+			t.Errorf("%+v: nothing to write", c)
+		}
+		if got := c.w.LeavesLock(); got != c.want {
+			t.Errorf("%+v: got %t", c, got)
+		}
+	}
+}
+
+// The run's lock on the claim is this process' own only if the reply to its write was lost.
+func TestLocking(t *testing.T) {
+	lockedBy := func(l Lock) World { return World{Claim: Claim{Lock: l}} }
+	own := lockedBy(Lock{runID, Held})
+	for name, c := range map[string]struct {
+		reply Reply // to a first write on a free claim
+		then  World
+		want  outcome.Outcome
+		doubt bool
+	}{
+		"the reply is lost, and it was written":     {reply: Unknown, then: own, want: outcome.OK, doubt: true},
+		"the reply is lost, and it was not written": {reply: Unknown, then: lockedBy(Lock{}), want: outcome.OK, doubt: true},
+		"not written, and another attempt locks it": {reply: NotWritten, then: own, want: outcome.Tainted},
+		"a conflict, and another attempt locks it":  {reply: Conflict, then: own, want: outcome.Tainted},
+		"a conflict, and another run locks it":      {reply: Conflict, then: lockedBy(Lock{"other", Held}), want: outcome.Refused},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := Locking{Run: runID}
+			if p, d := l.Next(lockedBy(Lock{})); p.Empty() || p.To.Lock != own.Claim.Lock || d.Outcome != outcome.OK {
+				t.Fatalf("a free claim: %+v, %+v", p, d)
+			}
+			if again := l.Replied(c.reply, true); again != (c.reply == Conflict) || l.Doubt() != c.doubt {
+				t.Errorf("look again: %t, in doubt: %t", again, l.Doubt())
+			}
+			if p, d := l.Next(c.then); d.Outcome != c.want || !p.Empty() != (c.then.Claim.Lock.State == Free) {
+				t.Errorf("then: %+v, %+v", p, d)
+			}
+		})
+	}
+}
+
+// Once the application runs again the lock is gone, and says nothing of the copy.
+func TestDisarmingAfterTheFreeze(t *testing.T) {
+	trigger := NewTrigger(runID)
+	recorded := Claim{Trigger: trigger.String(), Latest: trigger.String(), Status: StatusCompleted}
+	for after, want := range map[bool]outcome.Outcome{true: outcome.OK, false: outcome.Unverified} {
+		w := Disarming{Run: runID, Trigger: trigger, Seen: Seen{Fired: true}, AfterFreeze: after}
+		if p, d := w.Next(World{Claim: recorded}); !p.Empty() || d.Outcome != want {
+			t.Errorf("after the freeze %t: %+v, %+v, want %s", after, p, d, want)
+		}
+	}
+}
+
+// What looks like our write is ours only if nobody knows that it was not done.
+func TestDisarmingKnowsItsWrite(t *testing.T) {
+	armed := Claim{
+		Enabled: true, Latest: "old", Status: StatusWaiting, Lock: Lock{runID, Lost},
+		Trigger: NewTrigger(runID).String(),
+	}
+	for reply, want := range map[Reply]outcome.Outcome{
+		Unknown:    outcome.Withdrawn,
+		NotWritten: outcome.OK, // somebody else has taken it back: there is nothing to do
+		Conflict:   outcome.OK,
+	} {
+		w := Disarming{Run: runID, Lock: LockForCleanup}
+		p, _ := w.Next(World{Claim: armed})
+		w.Replied(reply, true)
+		if again, d := w.Next(World{Claim: p.To}); !again.Empty() || d.Outcome != want {
+			t.Errorf("reply %d: %+v, %+v, want %s", reply, again, d, want)
+		}
+	}
+}

@@ -57,7 +57,8 @@ func (c *coordinator) run(ctx context.Context) (done coordinated, err error) {
 	done.freeze.thawed = time.Now()
 	c.story.tell("application", "running again")
 	done.refused = c.app.written().refusals() - before
-	return done, err
+	_, unlocked := c.step(ctx, "unlock", "--run-id", c.runID)
+	return done, errors.Join(err, unlocked)
 }
 
 // frozen is the part of the script with the application at rest.

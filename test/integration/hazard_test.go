@@ -91,10 +91,7 @@ func TestFireIsRefusedWhileNobodyWaits(t *testing.T) {
 func TestUsedTriggerIsRefused(t *testing.T) {
 	t.Parallel()
 	s := New(t)
-	s.Replicate(Source{})
-	trigger := s.AwaitWaiting("first")
-	s.Fire(trigger)
-	s.AwaitCompleted(trigger)
+	trigger := recorded(s)
 	// A retry of the step is no new use.
 	s.Run("fire-trigger", "--trigger", trigger).Ends(OK).Says("VolSync has recorded the trigger already")
 	s.Unlock("first")

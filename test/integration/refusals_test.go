@@ -68,13 +68,13 @@ func TestAwaitWaitingRefuses(t *testing.T) {
 			name:    "the mover syncthing",
 			arrange: func(s *Site) { s.Replicate(Source{Mover: "syncthing"}) },
 			reason:  `the mover "syncthing", which ignores copy triggers`,
-			hint:    "use restic, rclone, rsyncTLS or rsync",
+			hint:    "use a mover that honours them: restic, rclone, rsyncTLS, rsync, kopia",
 		},
 		{
 			name:    "a mover that is not VolSync's",
 			arrange: func(s *Site) { s.Replicate(Source{Mover: "external"}) },
 			reason:  `the mover "external", which ignores copy triggers`,
-			hint:    "use restic, rclone, rsyncTLS or rsync",
+			hint:    "use a mover that honours them: restic, rclone, rsyncTLS, rsync, kopia",
 		},
 		{
 			name:    "a paused ReplicationSource",

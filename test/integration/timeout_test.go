@@ -37,13 +37,20 @@ func TestAwaitWaitingTimesOut(t *testing.T) {
 	}
 }
 
-// backedUp is one whole backup, up to the point where the application runs again.
-func backedUp(s *Site) (trigger string) {
+// recorded is one backup, up to the point where the application may run again.
+func recorded(s *Site) (trigger string) {
 	s.Helper()
 	s.Replicate(Source{})
 	trigger = s.AwaitWaiting("first")
 	s.Fire(trigger)
 	s.AwaitCompleted(trigger)
+	return trigger
+}
+
+// backedUp is one whole backup, up to the end of its run.
+func backedUp(s *Site) (trigger string) {
+	s.Helper()
+	trigger = recorded(s)
 	s.Unlock("first")
 	return trigger
 }
@@ -67,7 +74,7 @@ func TestAwaitWaitingWaits(t *testing.T) {
 func TestAwaitCompletedLooksOnce(t *testing.T) {
 	t.Parallel()
 	s := New(t)
-	trigger := backedUp(s)
+	trigger := recorded(s)
 	s.Run("await-completed", "--trigger", trigger, "--timeout", "0").Ends(OK)
 	s.Leaves(trigger, trigger, Completed)
 }

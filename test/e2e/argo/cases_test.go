@@ -54,7 +54,7 @@ func (e ending) is(got ending) bool {
 // others, too.
 var remade = ending{"Failed", "tainted", "await-waiting"}
 
-// unquiesceFails fails some times where there is something to release, and works then.
+// unquiesceFails fails some times where there is something to clean up, and works then.
 func unquiesceFails(times int) string {
 	return command("bash", "-ec", fmt.Sprintf(`ask() { psql --tuples-only --no-align --command="$1"; }
 if [ "$(ask 'SHOW default_transaction_read_only')" = on ]; then

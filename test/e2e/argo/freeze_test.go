@@ -16,7 +16,7 @@ type form struct {
 	name  string
 	runs  int
 	start func(s *site) *run
-	// where the application is quiesced and released: template and container.
+	// where the application is quiesced and unquiesced: template and container.
 	quiesce, unquiesce [2]string
 }
 

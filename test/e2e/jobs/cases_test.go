@@ -137,7 +137,7 @@ func (s *site) rescue(j *job) {
 	s.Helper()
 	by := s.example("cleanup.yaml", func(spec map[string]any) { setEnv(spec, "COPYTRIGGER_RUN_ID", j.uid) })
 	if got := by.ended(); got != "Complete" {
-		s.Fatalf("the release by hand ended with %s", got)
+		s.Fatalf("the cleanup by hand ended with %s", got)
 	}
 }
 

@@ -57,7 +57,7 @@ func nights() []night {
 		},
 		{
 			name: "unquiesce fails",
-			// It fails once, where there is something to cleanup.
+			// It fails once, where there is something to clean up.
 			params: map[string]any{"unquiesce-command": []any{"bash", "-ec", `ask() { psql --tuples-only --no-align --command="$1"; }
 if [ "$(ask 'SHOW default_transaction_read_only')" = on ] && [ -z "$(ask "SELECT obj_description('ledger'::regclass)")" ]; then
 	psql --quiet --command='SET default_transaction_read_only = off' --command="COMMENT ON TABLE ledger IS 'failed once'"

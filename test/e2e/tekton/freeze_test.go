@@ -15,7 +15,7 @@ type form struct {
 	runs int
 	// start starts a run and gives the PipelineRun's name.
 	start func(s *site) *run
-	// tasks are those in which the application is quiesced and released; "" where one
+	// tasks are those in which the application is quiesced and unquiesced; "" where one
 	// process does both.
 	quiesce, unquiesce string
 }

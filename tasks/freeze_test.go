@@ -122,10 +122,18 @@ func TestStepsAreConnected(t *testing.T) {
 	spec, problems := merge(s, s.tasks["quiesced-copy"])
 	None(t, problems)
 	for name, wanted := range map[string][]string{
-		"await-waiting":  {"--run-id=$(params.run-id)", "--copy-timeout=$(params.copy-timeout)", "--ack-timeout=$(params.ack-timeout)"},
-		"fire-and-await": {"--fire", "--after=$(steps.step-quiesce.exitCode.path)", "--trigger=$(steps.await-waiting.results.trigger)"},
-		"unlock":         {"--run-id=$(params.run-id)", "--after=$(steps.step-unquiesce.exitCode.path)"},
-		"verdict":        judged("await-waiting", "quiesce", "fire-and-await", "unquiesce", "unlock"),
+		"await-waiting": {
+			"--run-id=$(params.run-id)",
+			"--copy-timeout=$(params.copy-timeout)",
+			"--ack-timeout=$(params.ack-timeout)",
+		},
+		"fire-and-await": {
+			"--fire",
+			"--after=$(steps.step-quiesce.exitCode.path)",
+			"--trigger=$(steps.await-waiting.results.trigger)",
+		},
+		"unlock":  {"--run-id=$(params.run-id)", "--after=$(steps.step-unquiesce.exitCode.path)"},
+		"verdict": judged("await-waiting", "quiesce", "fire-and-await", "unquiesce", "unlock"),
 	} {
 		contains(t, stepOf(t, spec, name), wanted)
 	}

@@ -140,7 +140,8 @@ func guarded(t *testing.T, p v1.PipelineSpec, run v1.PipelineRunSpec, limits []s
 	if got := given(cleanup.Params, "selector"); got != want {
 		t.Errorf("the cleanup waits for %q, want %q", got, want)
 	}
-	if w := cleanup.When; len(w) != 1 || w[0].Input != "$(tasks."+freeze.Name+".status)" || w[0].Operator != "notin" || !slices.Equal(w[0].Values, []string{"Succeeded"}) {
+	if w := cleanup.When; len(w) != 1 || w[0].Input != "$(tasks."+freeze.Name+".status)" ||
+		w[0].Operator != "notin" || !slices.Equal(w[0].Values, []string{"Succeeded"}) {
 		t.Errorf("the cleanup comes when %v", w)
 	}
 	if run.TaskRunTemplate.ServiceAccountName != "copytrigger" {

@@ -30,7 +30,8 @@ var values = map[string]string{
 	"params.timeout": "1m", "params.wait-timeout": "1m", "params.copy-timeout": "1m", "params.ack-timeout": "30s", "params.pods-timeout": "1m",
 	"params.max-freeze": "1m", "params.unquiesce-timeout": "1m", "params.until": "completed", "params.ready-line": "QUIESCED",
 	"params.quiesce-command": "true", "params.unquiesce-command": `["true"]`, "params.hold-command": "",
-	"params.volume": "program", "params.pvc-only": "false", "params.selector": "tekton.dev/pipelineRunUID=" + uid + ",tekton.dev/pipelineTask=quiesced-copy",
+	"params.volume": "program", "params.pvc-only": "false",
+	"params.selector":     "tekton.dev/pipelineRunUID=" + uid + ",tekton.dev/pipelineTask=quiesced-copy",
 	"context.taskRun.uid": uid, "context.taskRun.namespace": "shop",
 	"steps.await-waiting.results.trigger": uid + ".0123456789abcdef",
 }

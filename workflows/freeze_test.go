@@ -194,7 +194,8 @@ func exposed(o *wfv1.WorkflowTemplate) []string {
 	handler := named(o, "exit-handler")
 	cleanup := named(o, "cleanup")
 	step := handler.Steps[0].Steps[0]
-	say(len(handler.Steps) == 1 && len(handler.Steps[0].Steps) == 1 && step.Template == "cleanup", "the exit handler is not one pod")
+	say(len(handler.Steps) == 1 && len(handler.Steps[0].Steps) == 1 && step.Template == "cleanup",
+		"the exit handler is not one pod")
 	say(step.When == "{{workflow.status}} != Succeeded", "the cleanup does not come after every bad end")
 	for _, p := range step.Arguments.Parameters {
 		for _, m := range variable.FindAllStringSubmatch(p.Value.String(), -1) {
@@ -202,7 +203,8 @@ func exposed(o *wfv1.WorkflowTemplate) []string {
 		}
 	}
 	r := cleanup.RetryStrategy
-	say(r != nil && r.RetryPolicy == wfv1.RetryPolicyAlways && r.Limit.IntValue() >= 5 && r.Backoff != nil, "the cleanup is not repeated")
+	say(r != nil && r.RetryPolicy == wfv1.RetryPolicyAlways && r.Limit.IntValue() >= 5 && r.Backoff != nil,
+		"the cleanup is not repeated")
 	freeze := named(o, "freeze")
 	say(freeze.ActiveDeadlineSeconds != nil && cleanup.ActiveDeadlineSeconds != nil, "a pod without a limit")
 	say(freeze.Metadata.Labels[component] != cleanup.Metadata.Labels[component], "the cleanup waits for itself")
@@ -227,7 +229,8 @@ func TestMissingGuardsAreSeen(t *testing.T) {
 			named(o, "exit-handler").Steps[0].Steps[0].When = "{{workflow.status}} == Failed"
 		},
 		"uses tasks.x.outputs.result": func(o *wfv1.WorkflowTemplate) {
-			named(o, "exit-handler").Steps[0].Steps[0].Arguments.Parameters[0].Value = wfv1.AnyStringPtr("{{tasks.x.outputs.result}}")
+			p := &named(o, "exit-handler").Steps[0].Steps[0].Arguments.Parameters[0]
+			p.Value = wfv1.AnyStringPtr("{{tasks.x.outputs.result}}")
 		},
 		"is not repeated":       func(o *wfv1.WorkflowTemplate) { named(o, "cleanup").RetryStrategy.RetryPolicy = "OnError" },
 		"a pod without a limit": func(o *wfv1.WorkflowTemplate) { named(o, "freeze").ActiveDeadlineSeconds = nil },
@@ -290,7 +293,9 @@ func TestSeparatePods(t *testing.T) {
 	for says, change := range map[string]func(s string) string{
 		"unquiesce does not come after one other": func(s string) string { return strings.ReplaceAll(s, "[fire-and-await]", "[]") },
 		"does not come after every bad end":       func(s string) string { return strings.ReplaceAll(s, "!= Succeeded", "== Failed") },
-		"there is no exit handler":                func(s string) string { return strings.ReplaceAll(s, "onExit: exit-handler", "serviceAccountName: x") },
+		"there is no exit handler": func(s string) string {
+			return strings.ReplaceAll(s, "onExit: exit-handler", "serviceAccountName: x")
+		},
 		"the pods are await-waiting, quiesced, fire": func(s string) string {
 			return strings.ReplaceAll(s, "- name: quiesce\n          dep", "- name: quiesced\n          dep")
 		},

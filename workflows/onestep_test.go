@@ -104,7 +104,8 @@ func TestOneStepLimits(t *testing.T) {
 	if inner := limit("wait-timeout") + limit("max-freeze") + limit("unquiesce-timeout") + limit("copy-timeout"); time.Duration(seconds)*time.Second <= inner {
 		t.Errorf("the pod ends before %s", inner)
 	}
-	if cleanup := named(o, "cleanup").ActiveDeadlineSeconds.IntValue(); time.Duration(cleanup)*time.Second <= 210*time.Second+limit("unquiesce-timeout")+40*time.Second {
-		t.Errorf("the cleanup ends after %d s", cleanup)
+	cleanup := time.Duration(named(o, "cleanup").ActiveDeadlineSeconds.IntValue()) * time.Second
+	if cleanup <= 210*time.Second+limit("unquiesce-timeout")+40*time.Second {
+		t.Errorf("the cleanup ends after %s", cleanup)
 	}
 }

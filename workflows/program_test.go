@@ -23,7 +23,8 @@ const (
 // values are what a run might give for parameters.
 var values = map[string]string{
 	"pvc": "data", "namespace": "shop", "run-id": uid, "trigger": uid + ".0123456789abcdef", "selector": "a=b",
-	"timeout": "0", "wait-timeout": "0", "copy-timeout": "1m", "ack-timeout": "1s", "deadline-seconds": "60", "pvc-only": "false",
+	"timeout": "0", "wait-timeout": "0", "copy-timeout": "1m", "ack-timeout": "1s", "deadline-seconds": "60",
+	"pvc-only":      "false",
 	"quiesce-image": "registry.shop.example/q:1", "unquiesce-image": "registry.shop.example/u:1", "env-secret": "s", "scripts": "s",
 	"image": "registry.shop.example/db:1", "hold-command": "", "ready-line": "QUIESCED", "max-freeze": "1m", "unquiesce-timeout": "1m", "until": "completed", "copy": "none",
 	"quiesce-command": `["sh", "-c", "echo \"it's\" $HOME"]`, "unquiesce-command": `["true"]`,
@@ -170,7 +171,8 @@ func TestUsersCommands(t *testing.T) {
 func TestOutputsAreWritten(t *testing.T) {
 	Answering(t, http.StatusNotFound)
 	once := applied(t).templates["quiesced-copy-run"]
-	for _, tmpl := range append(applied(t).templates["copytrigger"].Spec.Templates, *named(once, "freeze"), *named(once, "cleanup")) {
+	steps := applied(t).templates["copytrigger"].Spec.Templates
+	for _, tmpl := range append(steps, *named(once, "freeze"), *named(once, "cleanup")) {
 		None(t, unwritten(t, &tmpl))
 		tmpl.Outputs.Parameters[0].ValueFrom.Path = "/run/copytrigger/no-such-result"
 		Some(t, unwritten(t, &tmpl), "no-such-result")

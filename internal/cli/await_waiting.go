@@ -20,10 +20,9 @@ func (m *program) awaitWaitingCommand() command {
 		usage:   "wait until VolSync waits for the trigger, so that the application may be quiesced",
 		example: `copytrigger await-waiting -n app --pvc data --run-id "$RUN"`,
 		description: "Results: trigger (for the later steps), waiting-since, replication-source.\n" +
-			"Writes nothing, unless an earlier attempt of the same run left its trigger: that is taken back.\n" +
-			"If VolSync is copying by then it ends with exit 5. It locks the claim for this run, until\n" +
-			"unlock; it refuses one that another run has locked (3), and ends (5) where an attempt of this\n" +
-			"run has: its pod was lost." + claimArgsHelp,
+			"It locks the claim for this run, until unlock; it refuses one that another run has locked (3),\n" +
+			"and ends (5) where an attempt of this run has: its pod was lost. A trigger that such an\n" +
+			"attempt left is taken back first." + claimArgsHelp,
 		args:   claimArgs,
 		flags:  f,
 		action: m.onCluster(f, action{do: f.run, undo: f.undo}),

@@ -26,7 +26,7 @@ func exitCodesTopic() *cli.Command {
 // exitCodes returns the table of outcomes as text.
 func exitCodes() string {
 	var b strings.Builder
-	b.WriteString("The result outcome has the word. Whatever the code: disarm first, then unquiesce.\n\n")
+	b.WriteString("The result outcome has the word. Whatever the code: disarm, then unquiesce, then unlock.\n\n")
 	for _, r := range outcome.Table() {
 		code := strconv.Itoa(r.Code)
 		if r.Outcome == outcome.Signalled {

@@ -71,8 +71,9 @@ func Fire(w World, t Trigger) Decision {
 	}
 	wait, no := w.waiting()
 	switch {
-	case no != nil && no.Do == Look && (w.Copy != nil || c.Status == StatusInProgress):
-		// There was none when await-waiting ended: somebody else made VolSync copy.
+	case no != nil && (w.Copy != nil || c.Status == StatusInProgress):
+		// VolSync waited when await-waiting ended, and there was no copy: somebody else has made it
+		// copy since.
 		return Decision{
 			Do: End, Outcome: outcome.Tainted,
 			Why:  "VolSync has copied, or is copying, for somebody else, while this run was quiescing: " + no.Why,

@@ -85,9 +85,10 @@ func TestEveryOrder(t *testing.T) {
 		{"claim only", true, model{cycles: 2, attempts: 2, kills: 1, lost: 1, strange: 2, kinds: setForeign | takeBackTrigger | deleteCopy, claimOnly: true}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if c.long && testing.Short() {
-				t.Skip("long")
+			if c.long && (testing.Short() || underRace) {
+				t.Skip("long; make unit runs it without the race detector")
 			}
+			t.Parallel()
 			start := time.Now()
 			f := c.m.search(false)
 			t.Logf("%d states in %s", f.states, time.Since(start).Round(time.Millisecond))

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -149,39 +150,29 @@ func always(err error, requests ...string) func(string) error {
 	}
 }
 
-// times is a fault that happens n times.
+// times is a fault that happens n times. Requests may come from several goroutines.
 func times(n int, fault func(string) error) func(string) error {
+	var left atomic.Int64
+	left.Store(int64(n))
 	return func(request string) error {
 		err := fault(request)
-		if err != nil {
-			if n--; n < 0 {
-				return nil
-			}
+		if err != nil && left.Add(-1) < 0 {
+			return nil
 		}
 		return err
 	}
 }
 
 // once does something at the first such request.
-func once(request string, f func() error) func(string) error {
-	done := false
-	return func(r string) error {
-		if r != request || done {
-			return nil
-		}
-		done = true
-		return f()
-	}
-}
+func once(request string, f func() error) func(string) error { return nth(1, request, f) }
 
 // second does something at the second such request.
-func second(request string, f func() error) func(string) error {
-	n := 0
+func second(request string, f func() error) func(string) error { return nth(2, request, f) }
+
+func nth(n int64, request string, f func() error) func(string) error {
+	var came atomic.Int64
 	return func(r string) error {
-		if r == request {
-			n++
-		}
-		if r != request || n != 2 {
+		if r != request || came.Add(1) != n {
 			return nil
 		}
 		return f()

@@ -16,8 +16,8 @@ func TestForeignTriggerBeforeFire(t *testing.T) {
 		trigger := s.AwaitWaiting("run")
 		s.Annotate(Trigger, foreign)
 		s.AwaitStatus(InProgress)
-		s.Run("fire-trigger", "--trigger", trigger).Ends(Refused).
-			Error(`it is armed with the trigger "somebody-else"`).Hint("find out who set it")
+		s.Run("fire-trigger", "--trigger", trigger).Ends(Tainted).
+			Error(`it is armed with the trigger "somebody-else"`).Hint("do not use this sync's copy")
 		s.Leaves(foreign, "", InProgress)
 	})
 	t.Run("VolSync has copied for it", func(t *testing.T) {

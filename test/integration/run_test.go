@@ -176,6 +176,7 @@ func TestRunEnds(t *testing.T) {
 				s.Replicate(storage.Source("Snapshot"))
 				run := s.Start("run", append(ways(app)[way], e.args...)...)
 				run.Says("VolSync is copying")
+				s.Copied(1) // or VolSync, which says so before it copies, would wait again
 				if e.do != nil {
 					e.do(run)
 				}

@@ -93,17 +93,14 @@ func stopOf(ctx context.Context) (outcome.Stop, bool) {
 // not before it is known whether a signal came first.
 func cancelOnSignal(alive context.Context, got <-chan os.Signal, letKill func()) context.Context {
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(alive))
-	stopped := func(s os.Signal) {
-		cancel(stopBy(s))
-	}
 	go func() {
 		select {
 		case s := <-got:
-			stopped(s)
+			cancel(stopBy(s))
 		case <-alive.Done():
 			select {
 			case s := <-got:
-				stopped(s)
+				cancel(stopBy(s))
 			default:
 				cancel(nil)
 			}

@@ -34,7 +34,7 @@ const (
 	unlocking                // unlock
 	verifyLook               // await-completed --copy is about to read the claim
 	verifyMore               // and then the copy
-	beforeStart              // run looks whether it has been here before
+	beforeStart              // run looks for an earlier attempt of its own
 	beforeEnd                // or has come further than it knows
 	over                     // the attempt has ended
 )
@@ -301,8 +301,8 @@ func (m *model) cut(s state, do emit) {
 	}
 }
 
-// lookAtLockAgain is after a cut was seen: only a lock that is there after it says that the
-// application was quiesced until then.
+// lookAtLockAgain looks at the lock after a cut was seen: only a lock that is there then says that
+// the application was quiesced until the cut.
 func (m *model) lookAtLockAgain(s state, do emit) {
 	lost := s
 	lost.run.copy = 0

@@ -25,7 +25,7 @@ const (
 	completedStep
 	cutStep
 	verifiedStep
-	beforeStep // whether run has been here before
+	beforeStep // whether there was an earlier attempt of the run
 )
 
 type world struct {

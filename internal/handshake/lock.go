@@ -45,7 +45,8 @@ const (
 	Cleanup                  // a cleanup has found the claim free
 )
 
-// suffixes are the states in the annotation, after the run's id. No run id has a slash.
+// suffix returns the state as it stands in the annotation, after the run's id. No run id has a
+// slash.
 func (s LockState) suffix() string {
 	switch s {
 	case Lost:
@@ -133,8 +134,8 @@ func Unlock(c Claim, run string) Decision {
 		Why: fmt.Sprintf("the claim is locked by run %s, and stays so", c.Lock.Run)}
 }
 
-// HasEarlierAttempt reports whether an attempt of the run has been here before: its lock is
-// on the claim, or its trigger, which VolSync has not recorded.
+// HasEarlierAttempt reports whether an earlier attempt of the run has left something on the claim:
+// its lock, or its trigger, which VolSync has not recorded.
 func HasEarlierAttempt(c Claim, run string) bool {
 	return c.Lock.Of(run) || c.Armed() && of(run, c.Trigger)
 }

@@ -101,8 +101,9 @@ type Locking struct {
 	tried bool // the reply to its write was lost
 }
 
-// Doubt reports whether nobody knows where a write of the lock is. Who gives up then makes
-// sure that it fails, or is taken back: by a [Disarming] for the cleanup, and an [Unlocking].
+// Doubt reports whether nobody knows where a write of the lock is. A step that gives up then
+// makes sure that it fails, or is taken back: by a [Disarming] for the cleanup, and an
+// [Unlocking].
 func (l Locking) Doubt() bool { return l.tried }
 
 // Next decides about the claim as it is. That it is locked for the run already means an
@@ -138,8 +139,7 @@ type Unlocking struct {
 func (u *Unlocking) Next(w World) (Patch, Decision) {
 	c := w.Claim
 	if u.MayBeFrozen && c.Lock != (Lock{u.Run, Cleanup}) {
-		return Patch{}, Decision{Do: End, Outcome: outcome.Refused, Why: "the claim stays locked",
-			Hint: "make sure that the application runs again; then copytrigger unlock --run-id " + u.Run}
+		return Patch{}, Decision{Do: End, Outcome: outcome.Refused} // the step knows how unquiesce ended
 	}
 	d, p := Unlock(c, u.Run), Patch{To: c}
 	if d.Do == Write {

@@ -121,10 +121,17 @@ func (r *recordWait) sourceGone() bool {
 	return len(r.last.world.Sources) == 0
 }
 
-// givingUp is how the step gives the trigger back in the freeze.
+// afterFreeze reports whether the application runs again, so that the run's lock says nothing.
+func (r *recordWait) afterFreeze() bool { return r.options.Copy != "" }
+
+// givingUp is how the step gives the trigger back.
 func (r *recordWait) givingUp() handshake.Disarming {
 	t := r.options.Trigger
-	return handshake.Disarming{Run: t.Run(), Trigger: t, Seen: r.seen, Lock: handshake.LockLost}
+	w := handshake.Disarming{Run: t.Run(), Trigger: t, Seen: r.seen, AfterFreeze: r.afterFreeze()}
+	if !w.AfterFreeze {
+		w.Lock = handshake.LockLost
+	}
+	return w
 }
 
 // awaitRecorded waits for the record. The claim alone decides: the ReplicationSource and the
@@ -132,11 +139,10 @@ func (r *recordWait) givingUp() handshake.Disarming {
 func (s Step) awaitRecorded(
 	ctx context.Context, o AwaitCompletedOptions, seen handshake.Seen, times *Timeline,
 ) (copied, error) {
-	afterFreeze := o.Copy != ""
 	r := &recordWait{step: s, options: o, seen: seen, times: times, look: s.lookAtClaim}
 	r.decide = func(w handshake.World, seen handshake.Seen) handshake.Decision {
 		d := handshake.Completed(w.Claim, o.Trigger, seen)
-		if afterFreeze {
+		if r.afterFreeze() {
 			return d
 		}
 		return handshake.WithLock(d, w.Claim, o.Trigger.Run())
@@ -145,12 +151,7 @@ func (s Step) awaitRecorded(
 	defer r.progress.end()
 	err := r.run(ctx)
 	if err != nil {
-		w := r.givingUp()
-		if w.AfterFreeze = afterFreeze; afterFreeze {
-			w.Lock = handshake.LockStays
-		}
-		recorded, gerr := s.giveUp(ctx, w, err)
-		if !recorded {
+		if recorded, gerr := s.giveUp(ctx, r.givingUp(), err); !recorded {
 			return copied{}, gerr
 		}
 	}
@@ -219,9 +220,7 @@ func (s Step) awaitVerified(ctx context.Context, o AwaitCompletedOptions, times 
 	case errors.As(err, &another) && another.Outcome == outcome.Unverified:
 		return copied{}, s.disown(ctx, o.Trigger, another)
 	}
-	w := r.givingUp()
-	w.AfterFreeze, w.Lock = true, handshake.LockStays
-	recorded, gerr := s.giveUp(ctx, w, err)
+	recorded, gerr := s.giveUp(ctx, r.givingUp(), err)
 	if recorded { // in the last moment: nobody looked for which copy
 		gerr = &outcome.Ending{
 			Outcome: outcome.Unverified, Err: err,

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
-	"time"
 
 	"github.com/copytrigger/copytrigger/internal/handshake"
 )
@@ -123,10 +122,4 @@ func (p *progress) cutTime(claim handshake.Claim) string {
 		return c.Cut
 	}
 	return ""
-}
-
-// seconds is d to the microsecond. [time.Duration.Seconds] adds two numbers that are rounded,
-// and makes 1.6848260000000002 of 1.684826.
-func seconds(d time.Duration) float64 {
-	return float64(d.Round(time.Microsecond).Microseconds()) / 1e6
 }

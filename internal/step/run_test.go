@@ -369,7 +369,7 @@ func TestRunUntilCut(t *testing.T) {
 func TestSeconds(t *testing.T) {
 	for text, want := range map[string]float64{"1.684826s": 1.684826, "1924138us": 1.924138, "3s": 3, "1499ns": 0.000001} {
 		d, err := time.ParseDuration(text)
-		if got := seconds(d); err != nil || got != want {
+		if got := (Span{Took: d}).Seconds(); err != nil || got != want {
 			t.Errorf("%s: got %v, want %v, %v", text, got, want, err)
 		}
 	}

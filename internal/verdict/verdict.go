@@ -4,7 +4,7 @@ package verdict
 
 import (
 	"fmt"
-	"maps"
+	"slices"
 	"time"
 
 	"github.com/copytrigger/copytrigger/internal/exitfile"
@@ -31,15 +31,17 @@ func Steps() []string {
 
 // Incomplete reports whether steps of a run are given, but not the one that knows of its copy.
 func Incomplete[V any](steps map[string]V) bool {
-	given := func(name string) bool { _, ok := steps[name]; return ok }
-	return !given(awaitCompleted) && !given(fireAndAwait) &&
-		(given(awaitWaiting) || given(quiesce) || given(fireTrigger))
+	return !anyOf(steps, awaitCompleted, fireAndAwait) && anyOf(steps, awaitWaiting, quiesce, fireTrigger)
 }
 
 // Overlap reports whether a step is given by itself, and within fire-and-await, too.
 func Overlap[V any](steps map[string]V) bool {
-	given := func(name string) bool { _, ok := steps[name]; return ok }
-	return given(fireAndAwait) && (given(fireTrigger) || given(awaitCompleted))
+	return anyOf(steps, fireAndAwait) && anyOf(steps, fireTrigger, awaitCompleted)
+}
+
+// anyOf reports whether one of the named steps is given.
+func anyOf[V any](steps map[string]V, names ...string) bool {
+	return slices.ContainsFunc(names, func(name string) bool { _, given := steps[name]; return given })
 }
 
 // report is how one step of a run ended.
@@ -94,13 +96,7 @@ func (run Run) given(name string) bool { return run.reports[name].step != "" }
 
 // Cleanup reports whether nothing but the cleanup of a run is given.
 func (run Run) Cleanup() bool {
-	for name := range maps.Keys(run.reports) {
-		switch name {
-		case awaitWaiting, quiesce, fireTrigger, awaitCompleted:
-			return false
-		}
-	}
-	return true
+	return !anyOf(run.reports, awaitWaiting, quiesce, fireTrigger, awaitCompleted)
 }
 
 // Freeze returns the longest time that the application can have been quiesced: from the end of

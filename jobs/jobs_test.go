@@ -22,7 +22,7 @@ import (
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 
 	"github.com/copytrigger/copytrigger/internal/cli"
-	. "github.com/copytrigger/copytrigger/internal/yamltest"
+	"github.com/copytrigger/copytrigger/internal/yamltest"
 )
 
 // shipped is what some YAML says.
@@ -42,7 +42,7 @@ func decode(text []byte) (*shipped, error) {
 		"v1 ServiceAccount": s.account, "rbac.authorization.k8s.io/v1 Role": s.role, "rbac.authorization.k8s.io/v1 RoleBinding": s.binding,
 		"batch/v1 CronJob": s.cron, "policy/v1 PodDisruptionBudget": s.budget, "batch/v1 Job": s.job,
 	}
-	_, err := Decode(text, func(kind string) metav1.Object {
+	_, err := yamltest.Decode(text, func(kind string) metav1.Object {
 		defer delete(kinds, kind) // a second one is no kind that may be in it
 		return kinds[kind]
 	})
@@ -51,8 +51,8 @@ func decode(text []byte) (*shipped, error) {
 
 func kustomized(t *testing.T, fs filesys.FileSystem, dir string) *shipped {
 	t.Helper()
-	s, err := decode(Rendered(t, fs, dir))
-	Must(t, err)
+	s, err := decode(yamltest.Rendered(t, fs, dir))
+	yamltest.Must(t, err)
 	return s
 }
 
@@ -62,8 +62,8 @@ func applied(t *testing.T) *shipped { t.Helper(); return kustomized(t, filesys.M
 // example is the Job in a file of examples.
 func example(t *testing.T, name string) *batchv1.Job {
 	t.Helper()
-	s, err := decode(Text(t, "examples/"+name))
-	Must(t, err)
+	s, err := decode(yamltest.Text(t, "examples/"+name))
+	yamltest.Must(t, err)
 	return s.job
 }
 
@@ -78,7 +78,7 @@ func specs(t *testing.T) map[string]batchv1.JobSpec {
 }
 
 func TestTyposAreSeen(t *testing.T) {
-	b := Text(t, "cronjob.yaml")
+	b := yamltest.Text(t, "cronjob.yaml")
 	for _, typo := range [][2]string{{"backoffLimit:", "retries:"}, {"restartPolicy:", "restart:"}, {"fieldPath:", "path:"}, {"minAvailable:", "minAvail:"}} {
 		if _, err := decode(bytes.Replace(b, []byte(typo[0]), []byte(typo[1]), 1)); err == nil {
 			t.Errorf("%s is a field", typo[1])
@@ -126,8 +126,8 @@ func flag(args []string, name string) string {
 }
 
 func TestLimits(t *testing.T) {
-	None(t, badLimits(specs(t)["cronjob.yaml"]))
-	None(t, badLimits(specs(t)["hold.yaml"]))
+	yamltest.None(t, badLimits(specs(t)["cronjob.yaml"]))
+	yamltest.None(t, badLimits(specs(t)["hold.yaml"]))
 	cron := applied(t).cron.Spec
 	if cron.ConcurrencyPolicy != batchv1.ForbidConcurrent || cron.TimeZone == nil || cron.StartingDeadlineSeconds == nil {
 		t.Errorf("the CronJob is %+v", cron)
@@ -143,7 +143,7 @@ func TestLimits(t *testing.T) {
 	} {
 		spec := specs(t)["cronjob.yaml"]
 		change(&spec)
-		Some(t, badLimits(spec), says)
+		yamltest.Some(t, badLimits(spec), says)
 	}
 }
 
@@ -183,7 +183,7 @@ func badPod(template corev1.PodTemplateSpec) []string {
 
 func TestPods(t *testing.T) {
 	for name, spec := range specs(t) {
-		t.Run(name, func(t *testing.T) { None(t, badPod(spec.Template)) })
+		t.Run(name, func(t *testing.T) { yamltest.None(t, badPod(spec.Template)) })
 	}
 	no, yes := false, true
 	for says, change := range map[string]func(*corev1.PodTemplateSpec, *corev1.Container){
@@ -203,7 +203,7 @@ func TestPods(t *testing.T) {
 	} {
 		template := specs(t)["cronjob.yaml"].Template
 		change(&template, &template.Spec.Containers[0])
-		Some(t, badPod(template), says)
+		yamltest.Some(t, badPod(template), says)
 	}
 }
 
@@ -250,7 +250,7 @@ func wrong(t *testing.T, c corev1.Container) []string {
 		}
 		t.Setenv(e.Name, value)
 	}
-	problems = append(problems, Misread(append([]string{program}, args...))...)
+	problems = append(problems, yamltest.Misread(append([]string{program}, args...))...)
 	if strings.Contains(strings.Join(args, " "), "$(") {
 		problems = append(problems, fmt.Sprintf("nobody fills in %q", args))
 	}
@@ -260,24 +260,24 @@ func wrong(t *testing.T, c corev1.Container) []string {
 // The program takes the command lines and the environment, and the run has an id that is
 // the same in all its pods.
 func TestCommandLines(t *testing.T) {
-	Answering(t, http.StatusForbidden)
+	yamltest.Answering(t, http.StatusForbidden)
 	for name, spec := range specs(t) {
 		t.Run(name, func(t *testing.T) {
 			c := spec.Template.Spec.Containers[0]
 			id := slices.IndexFunc(c.Env, func(e corev1.EnvVar) bool { return e.Name == "COPYTRIGGER_RUN_ID" })
 			if name == "cleanup.yaml" {
-				Some(t, wrong(t, c), "--run-id is empty") // the file has none, and is refused as it is
+				yamltest.Some(t, wrong(t, c), "--run-id is empty") // the file has none, and is refused as it is
 				c.Env[id].Value = uid
 			} else if c.Env[id].ValueFrom == nil {
 				t.Error("no run id of the Job's")
 			}
-			None(t, wrong(t, c))
+			yamltest.None(t, wrong(t, c))
 			c.Args = append(c.Args, "--no-such-flag")
-			Some(t, wrong(t, c), "no-such-flag")
+			yamltest.Some(t, wrong(t, c), "no-such-flag")
 			c.Args = []string{"verdict", "--step=await-completed=$(NONE)"}
 			got := wrong(t, c)
-			Some(t, got, "nobody fills in")
-			Some(t, got, "does not know COPYTRIGGER_PVC")
+			yamltest.Some(t, got, "nobody fills in")
+			yamltest.Some(t, got, "does not know COPYTRIGGER_PVC")
 		})
 	}
 }
@@ -308,22 +308,22 @@ func TestOneImage(t *testing.T) {
 	if got := applied(t).cron.Spec.JobTemplate.Spec.Template.Spec.InitContainers[0].Image; !full.MatchString(got) {
 		t.Errorf("the image is %s", got)
 	}
-	raw, err := decode(Text(t, "cronjob.yaml"))
-	Must(t, err)
+	raw, err := decode(yamltest.Text(t, "cronjob.yaml"))
+	yamltest.Must(t, err)
 	if got := raw.cron.Spec.JobTemplate.Spec.Template.Spec.InitContainers[0].Image; got != "copytrigger" {
 		t.Errorf("the file names an image itself: %s", got)
 	}
 	ours := regexp.MustCompile(`(?m)^images:\n(.*\n)+`)
-	if got, want := ours.Find(Text(t, "kustomization.yaml")), ours.Find(Text(t, "../workflows/templates/kustomization.yaml")); string(got) != string(want) {
+	if got, want := ours.Find(yamltest.Text(t, "kustomization.yaml")), ours.Find(yamltest.Text(t, "../workflows/templates/kustomization.yaml")); string(got) != string(want) {
 		t.Errorf("the image is\n%s\nthat of workflows\n%s", got, want)
 	}
 }
 
 // The rights are those that the README asks for, with those of the cleanup, and no more.
 func TestRole(t *testing.T) {
-	want := append(Documented(t, "../README.md"), rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"list", "watch"}})
+	want := append(yamltest.Documented(t, "../README.md"), rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"list", "watch"}})
 	s := applied(t)
-	None(t, OtherThan(s.role.Rules, want))
+	yamltest.None(t, yamltest.OtherThan(s.role.Rules, want))
 	if b := s.binding; len(b.Subjects) != 1 || b.Subjects[0].Name != s.account.Name || b.RoleRef.Name != s.role.Name || s.account.Name != "copytrigger" {
 		t.Errorf("the RoleBinding is of %v for %v", b.RoleRef, b.Subjects)
 	}
@@ -333,11 +333,11 @@ func TestRole(t *testing.T) {
 func TestOverlay(t *testing.T) {
 	fs := filesys.MakeFsInMemory()
 	for _, name := range []string{"kustomization.yaml", "rbac.yaml", "cronjob.yaml"} {
-		Must(t, fs.WriteFile("/jobs/"+name, Text(t, name)))
+		yamltest.Must(t, fs.WriteFile("/jobs/"+name, yamltest.Text(t, name)))
 	}
 	const remote = "https://github.com/copytrigger/copytrigger//jobs?ref=v0.1.0"
-	overlay := strings.Replace(string(Text(t, "examples/app/kustomization.yaml")), remote, "../jobs", 1)
-	Must(t, fs.WriteFile("/app/kustomization.yaml", []byte(overlay)))
+	overlay := strings.Replace(string(yamltest.Text(t, "examples/app/kustomization.yaml")), remote, "../jobs", 1)
+	yamltest.Must(t, fs.WriteFile("/app/kustomization.yaml", []byte(overlay)))
 	s := kustomized(t, fs, "/app")
 	pod := s.cron.Spec.JobTemplate.Spec.Template.Spec
 	for _, image := range []string{pod.InitContainers[0].Image, pod.Containers[0].Image} {
@@ -371,7 +371,7 @@ func TestOverlay(t *testing.T) {
 
 // Every file that the README names is there.
 func TestReadmeNamesFiles(t *testing.T) {
-	links := regexp.MustCompile(`\]\(([^)#:]+)\)`).FindAllStringSubmatch(string(Text(t, "README.md")), -1)
+	links := regexp.MustCompile(`\]\(([^)#:]+)\)`).FindAllStringSubmatch(string(yamltest.Text(t, "README.md")), -1)
 	if len(links) < 3 {
 		t.Fatalf("only %d links", len(links))
 	}

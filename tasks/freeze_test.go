@@ -13,7 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/selection"
 
-	. "github.com/copytrigger/copytrigger/internal/yamltest"
+	"github.com/copytrigger/copytrigger/internal/yamltest"
 )
 
 // variable is one of Tekton's, resultOf a result of another task.
@@ -78,8 +78,8 @@ func notInAnothers() v1.StepWhenExpressions {
 
 func TestFreeze(t *testing.T) {
 	s := applied(t)
-	None(t, unsafe(s.tasks["quiesced-copy"], freezeOrder, "quiesce"))
-	None(t, unsafe(s.tasks["copytrigger-cleanup"], cleanupOrder, "await-pods-ended"))
+	yamltest.None(t, unsafe(s.tasks["quiesced-copy"], freezeOrder, "quiesce"))
+	yamltest.None(t, unsafe(s.tasks["copytrigger-cleanup"], cleanupOrder, "await-pods-ended"))
 }
 
 func TestUnsafeIsSeen(t *testing.T) {
@@ -88,7 +88,7 @@ func TestUnsafeIsSeen(t *testing.T) {
 		change := func(says string, how func(*v1.Step)) {
 			task := whole.DeepCopy()
 			how(&task.Spec.Steps[i])
-			Some(t, unsafe(task, freezeOrder, "quiesce"), "step "+name+": "+says)
+			yamltest.Some(t, unsafe(task, freezeOrder, "quiesce"), "step "+name+": "+says)
 		}
 		change("has a timeout", func(s *v1.Step) { s.Timeout = &metav1.Duration{Duration: time.Hour} })
 		change("has a script", func(s *v1.Step) { s.Script = "#!/bin/sh\necho $(params.trigger)" })
@@ -107,12 +107,12 @@ func TestUnsafeIsSeen(t *testing.T) {
 	cleanup := applied(t).tasks["copytrigger-cleanup"].DeepCopy()
 	i := slices.Index(cleanupOrder, "unquiesce")
 	cleanup.Spec.Steps[i].When[0].Values = []string{"none"}
-	Some(t, unsafe(cleanup, cleanupOrder, "await-pods-ended"), "step unquiesce: may be skipped")
+	yamltest.Some(t, unsafe(cleanup, cleanupOrder, "await-pods-ended"), "step unquiesce: may be skipped")
 	cleanup.Spec.Steps[i+1].When = nil
-	Some(t, unsafe(cleanup, cleanupOrder, "await-pods-ended"), "step unlock: unlocks where")
+	yamltest.Some(t, unsafe(cleanup, cleanupOrder, "await-pods-ended"), "step unlock: unlocks where")
 	task := whole.DeepCopy()
 	task.Spec.Steps[3], task.Spec.Steps[4] = task.Spec.Steps[4], task.Spec.Steps[3]
-	Some(t, unsafe(task, freezeOrder, "quiesce"), "the order is")
+	yamltest.Some(t, unsafe(task, freezeOrder, "quiesce"), "the order is")
 }
 
 // The gate is quiesce; the trigger is that of await-waiting, and so is there even where
@@ -120,7 +120,7 @@ func TestUnsafeIsSeen(t *testing.T) {
 func TestStepsAreConnected(t *testing.T) {
 	s := applied(t)
 	spec, problems := merge(s, s.tasks["quiesced-copy"])
-	None(t, problems)
+	yamltest.None(t, problems)
 	for name, wanted := range map[string][]string{
 		"await-waiting": {
 			"--run-id=$(params.run-id)",
@@ -138,12 +138,12 @@ func TestStepsAreConnected(t *testing.T) {
 		contains(t, stepOf(t, spec, name), wanted)
 	}
 	spec, problems = merge(s, s.tasks["copytrigger-cleanup"])
-	None(t, problems)
+	yamltest.None(t, problems)
 	contains(t, stepOf(t, spec, "verdict"), judged("await-pods-ended", "disarm", "unquiesce", "unlock"))
 	contains(t, stepOf(t, spec, "disarm"), []string{"--run-id=$(params.run-id)"})
 	for _, name := range []string{"copytrigger-fire-trigger", "copytrigger-fire-and-await"} {
 		spec, problems = merge(s, s.tasks[name])
-		None(t, problems)
+		yamltest.None(t, problems)
 		for _, arg := range spec.Steps[0].Args {
 			if arg == "" || regexp.MustCompile(`after`).MatchString(arg) {
 				t.Errorf("the Task %s has a gate: %q", name, spec.Steps[0].Args)
@@ -183,15 +183,15 @@ func TestResultsAreThere(t *testing.T) {
 	s := applied(t)
 	for name, task := range s.tasks {
 		spec, problems := merge(s, task)
-		None(t, problems)
-		None(t, unknownResults(spec))
+		yamltest.None(t, problems)
+		yamltest.None(t, unknownResults(spec))
 		if len(task.Spec.Results) == 0 {
 			t.Errorf("Task %s has no results", name)
 		}
 	}
 	spec, _ := merge(s, s.tasks["quiesced-copy"])
 	spec.Results[0].Value.StringVal = "$(steps.verdict.results.none)"
-	Some(t, unknownResults(spec), "verdict.none")
+	yamltest.Some(t, unknownResults(spec), "verdict.none")
 }
 
 func unknownResults(spec *v1.TaskSpec) []string {

@@ -12,7 +12,7 @@ import (
 	v1 "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	. "github.com/copytrigger/copytrigger/internal/yamltest"
+	"github.com/copytrigger/copytrigger/internal/yamltest"
 )
 
 // described is one object of the catalog.
@@ -83,8 +83,8 @@ func undescribed(s *shipped, readme string) []string {
 
 func TestDescriptions(t *testing.T) {
 	readme, err := os.ReadFile("README.md")
-	Must(t, err)
-	None(t, undescribed(applied(t), string(readme)))
+	yamltest.Must(t, err)
+	yamltest.None(t, undescribed(applied(t), string(readme)))
 
 	s := applied(t)
 	task := s.tasks["quiesced-copy"]
@@ -93,24 +93,24 @@ func TestDescriptions(t *testing.T) {
 	task.Spec.Params[1].Name = "not-documented"
 	got := undescribed(s, string(readme))
 	for _, says := range []string{"no version", "minVersion is", "platforms is", "no description", "pvcs has no", "not-documented is not"} {
-		Some(t, got, says)
+		yamltest.Some(t, got, says)
 	}
-	Some(t, undescribed(s, ""), "copytrigger-disarm: is not in the README")
+	yamltest.Some(t, undescribed(s, ""), "copytrigger-disarm: is not in the README")
 }
 
 // Every example and file that the README names is there.
-func TestReadmeNamesFiles(t *testing.T) { FilesAreThere(t, "README.md") }
+func TestReadmeNamesFiles(t *testing.T) { yamltest.FilesAreThere(t, "README.md") }
 
 // What these tests need never reaches the program.
 func TestProgramHasNoTekton(t *testing.T) {
-	None(t, reaches(t, "../cmd/copytrigger"))
-	Some(t, reaches(t, "-test", "."), "knative.dev/")
+	yamltest.None(t, reaches(t, "../cmd/copytrigger"))
+	yamltest.Some(t, reaches(t, "-test", "."), "knative.dev/")
 }
 
 func reaches(t *testing.T, args ...string) []string {
 	t.Helper()
 	out, err := exec.Command("go", append([]string{"list", "-deps"}, args...)...).Output()
-	Must(t, err)
+	yamltest.Must(t, err)
 	deps := strings.Fields(string(out))
 	if len(deps) < 100 {
 		t.Fatalf("too few: %q", deps)

@@ -13,7 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 
-	. "github.com/copytrigger/copytrigger/internal/yamltest"
+	"github.com/copytrigger/copytrigger/internal/yamltest"
 )
 
 // shipped is what some YAML says.
@@ -28,7 +28,7 @@ type shipped struct {
 }
 
 // objects are the kinds that may be in it.
-var objects = Kinds{
+var objects = yamltest.Kinds{
 	"tekton.dev/v1beta1 StepAction":            func() metav1.Object { return &v1beta1.StepAction{} },
 	"tekton.dev/v1 Task":                       func() metav1.Object { return &v1.Task{} },
 	"tekton.dev/v1 Pipeline":                   func() metav1.Object { return &v1.Pipeline{} },
@@ -46,7 +46,7 @@ var objects = Kinds{
 
 // decode reads YAML documents, strictly.
 func decode(text []byte) (*shipped, error) {
-	all, err := Decode(text, objects.New)
+	all, err := yamltest.Decode(text, objects.New)
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +75,7 @@ func decode(text []byte) (*shipped, error) {
 // read reads a file of this directory.
 func read(t *testing.T, name string) *shipped {
 	t.Helper()
-	s, err := decode(Text(t, name))
+	s, err := decode(yamltest.Text(t, name))
 	if err != nil {
 		t.Fatalf("%s: %v", name, err)
 	}
@@ -90,10 +90,10 @@ func applied(t *testing.T) *shipped {
 
 func kustomized(t *testing.T, fs filesys.FileSystem, dir string) *shipped {
 	t.Helper()
-	s, err := decode(Rendered(t, fs, dir))
-	Must(t, err)
+	s, err := decode(yamltest.Rendered(t, fs, dir))
+	yamltest.Must(t, err)
 	return s
 }
 
 // files are all YAML files here.
-func files(t *testing.T) []string { t.Helper(); return Files(t, 15) }
+func files(t *testing.T) []string { t.Helper(); return yamltest.Files(t, 15) }

@@ -12,7 +12,7 @@ import (
 	"github.com/tektoncd/pipeline/pkg/container"
 	"knative.dev/pkg/apis"
 
-	. "github.com/copytrigger/copytrigger/internal/yamltest"
+	"github.com/copytrigger/copytrigger/internal/yamltest"
 )
 
 // merge puts the StepActions into a Task, as Tekton's controller does before it makes the
@@ -139,7 +139,7 @@ func TestTasksMerge(t *testing.T) {
 	for name, task := range s.tasks {
 		t.Run(name, func(t *testing.T) {
 			spec, problems := merge(s, task)
-			None(t, problems)
+			yamltest.None(t, problems)
 			for _, step := range spec.Steps {
 				if step.Image == "" || len(step.Command) == 0 {
 					t.Errorf("step %s: image %q, command %q: Tekton asks a registry if there is no command", step.Name, step.Image, step.Command)
@@ -163,7 +163,7 @@ func TestMismatchIsSeen(t *testing.T) {
 		task := s.tasks["quiesced-copy"]
 		change(&task.Spec.Steps[2])
 		_, problems := merge(s, task)
-		Some(t, problems, says)
+		yamltest.Some(t, problems, says)
 	}
 }
 

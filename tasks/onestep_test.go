@@ -13,7 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	. "github.com/copytrigger/copytrigger/internal/yamltest"
+	"github.com/copytrigger/copytrigger/internal/yamltest"
 )
 
 // oneStep are the Tasks in which one process in the user's image does all, by its command.
@@ -61,16 +61,16 @@ func badOneStep(s *shipped, task *v1.Task, command string) []string {
 }
 
 func TestOneStep(t *testing.T) {
-	Answering(t, http.StatusForbidden)
+	yamltest.Answering(t, http.StatusForbidden)
 	s := applied(t)
 	for command, name := range oneStep {
-		None(t, badOneStep(s, s.tasks[name], command))
+		yamltest.None(t, badOneStep(s, s.tasks[name], command))
 		t.Run(name, func(t *testing.T) {
 			spec, _ := merge(s, s.tasks[name])
 			step := spec.Steps[1]
-			None(t, unwrittenBy(t, step))
+			yamltest.None(t, unwrittenBy(t, step))
 			step.Results = append(step.Results, v1.StepResult{Name: "no-such-result"})
-			Some(t, unwrittenBy(t, step), "no-such-result")
+			yamltest.Some(t, unwrittenBy(t, step), "no-such-result")
 		})
 	}
 }
@@ -91,19 +91,19 @@ func TestBadOneStepIsSeen(t *testing.T) {
 		s := applied(t)
 		task := s.tasks["quiesced-copy-run"]
 		change(&task.Spec)
-		Some(t, badOneStep(s, task, "run"), says)
+		yamltest.Some(t, badOneStep(s, task, "run"), says)
 	}
 }
 
 // What the program is told by the environment it knows, and a parameter that is not given
 // is none: with a hold command, or with the two others.
 func TestCommandsAreGivenOrNot(t *testing.T) {
-	Answering(t, http.StatusForbidden)
+	yamltest.Answering(t, http.StatusForbidden)
 	s := applied(t)
 	spec, _ := merge(s, s.tasks["quiesced-copy-run"])
 	step := spec.Steps[1]
-	None(t, unknownVariables(t, "run", step.Env))
-	Some(t, unknownVariables(t, "run", []corev1.EnvVar{{Name: "COPYTRIGGER_NONE"}}), "COPYTRIGGER_NONE")
+	yamltest.None(t, unknownVariables(t, "run", step.Env))
+	yamltest.Some(t, unknownVariables(t, "run", []corev1.EnvVar{{Name: "COPYTRIGGER_NONE"}}), "COPYTRIGGER_NONE")
 	for _, c := range []struct{ quiesce, unquiesce, hold, says string }{
 		{"true", "true", "", ""},
 		{"", "", `["cat"]`, ""},
@@ -117,9 +117,9 @@ func TestCommandsAreGivenOrNot(t *testing.T) {
 			t.Setenv("COPYTRIGGER_UNQUIESCE", c.unquiesce)
 			t.Setenv("COPYTRIGGER_HOLD", c.hold)
 			if c.says == "" {
-				None(t, wrong(args))
+				yamltest.None(t, wrong(args))
 			} else {
-				Some(t, wrong(args), c.says)
+				yamltest.Some(t, wrong(args), c.says)
 			}
 		})
 	}

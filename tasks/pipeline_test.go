@@ -8,7 +8,7 @@ import (
 
 	v1 "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
 
-	. "github.com/copytrigger/copytrigger/internal/yamltest"
+	"github.com/copytrigger/copytrigger/internal/yamltest"
 )
 
 // wiring is what is wrong between a Pipeline and its Tasks.
@@ -78,7 +78,7 @@ func pipelines(t *testing.T) (*shipped, map[string]*v1.Pipeline) {
 func TestPipelinesAreWired(t *testing.T) {
 	s, all := pipelines(t)
 	for name, p := range all {
-		t.Run(name, func(t *testing.T) { None(t, wiring(s, p)) })
+		t.Run(name, func(t *testing.T) { yamltest.None(t, wiring(s, p)) })
 	}
 }
 
@@ -104,7 +104,7 @@ func TestBadWiringIsSeen(t *testing.T) {
 		s := applied(t)
 		p := s.pipelines["quiesced-copy"]
 		change(&p.Spec)
-		Some(t, wiring(s, p), says)
+		yamltest.Some(t, wiring(s, p), says)
 	}
 }
 
@@ -170,13 +170,13 @@ func TestRunsGiveWhatIsTaken(t *testing.T) {
 	s, all := pipelines(t)
 	for _, name := range []string{"examples/cleanup.yaml", "examples/cleanup-run.yaml"} {
 		cleanup := read(t, name).taskRuns[0].Spec
-		None(t, mismatch(cleanup.Params, s.tasks[cleanup.TaskRef.Name].Spec.Params, nil))
-		Some(t, mismatch(cleanup.Params[1:], s.tasks[cleanup.TaskRef.Name].Spec.Params, nil), `"pvcs" is not given`)
+		yamltest.None(t, mismatch(cleanup.Params, s.tasks[cleanup.TaskRef.Name].Spec.Params, nil))
+		yamltest.Some(t, mismatch(cleanup.Params[1:], s.tasks[cleanup.TaskRef.Name].Spec.Params, nil), `"pvcs" is not given`)
 	}
 	for _, name := range []string{"examples/pipelinerun.yaml", "examples/run.yaml", "examples/hold.yaml", "examples/separate-tasks.yaml"} {
 		run := read(t, name).runs[0]
-		None(t, mismatch(run.Spec.Params, all[run.Spec.PipelineRef.Name].Spec.Params, nil))
-		Some(t, mismatch(append(run.Spec.Params, param("x", "")), all[run.Spec.PipelineRef.Name].Spec.Params, nil), `"x"`)
+		yamltest.None(t, mismatch(run.Spec.Params, all[run.Spec.PipelineRef.Name].Spec.Params, nil))
+		yamltest.Some(t, mismatch(append(run.Spec.Params, param("x", "")), all[run.Spec.PipelineRef.Name].Spec.Params, nil), `"x"`)
 	}
 }
 
@@ -194,7 +194,7 @@ func duration(t *testing.T, params v1.ParamSpecs, name string) time.Duration {
 	for _, p := range params {
 		if p.Name == name {
 			d, err := time.ParseDuration(p.Default.StringVal)
-			Must(t, err)
+			yamltest.Must(t, err)
 			return d
 		}
 	}

@@ -13,7 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 
-	. "github.com/copytrigger/copytrigger/internal/yamltest"
+	"github.com/copytrigger/copytrigger/internal/yamltest"
 )
 
 // restricted is what Pod Security "restricted", a read-only root and OpenShift ask of a
@@ -69,7 +69,7 @@ func badPods(s *shipped) []string {
 	return problems
 }
 
-func TestPods(t *testing.T) { None(t, badPods(applied(t))) }
+func TestPods(t *testing.T) { yamltest.None(t, badPods(applied(t))) }
 
 func TestBadPodsAreSeen(t *testing.T) {
 	no, yes, user := false, true, int64(65532)
@@ -91,7 +91,7 @@ func TestBadPodsAreSeen(t *testing.T) {
 				task.Spec.StepTemplate.SecurityContext = nil
 			}
 			change(&task.Spec.Steps[0], context)
-			Some(t, badPods(s), says)
+			yamltest.Some(t, badPods(s), says)
 		}
 	}
 	s := applied(t)
@@ -101,7 +101,7 @@ func TestBadPodsAreSeen(t *testing.T) {
 	task.Spec.StepTemplate.ComputeResources = corev1.ResourceRequirements{Limits: task.Spec.StepTemplate.ComputeResources.Requests}
 	task.Spec.Steps[0].EnvFrom = task.Spec.Steps[slices.Index(freezeOrder, "quiesce")].EnvFrom
 	for _, says := range []string{"safe-to-evict", "is pulled", "has limits", "of memory", "the user's"} {
-		Some(t, badPods(s), says)
+		yamltest.Some(t, badPods(s), says)
 	}
 }
 
@@ -144,14 +144,14 @@ func TestOneImage(t *testing.T) {
 // The overlay sets all that a user has to set, and nothing else is of another application.
 func TestOverlay(t *testing.T) {
 	fs := filesys.MakeFsInMemory()
-	Must(t, fs.WriteFile("/tasks/kustomization.yaml", Text(t, "kustomization.yaml")))
-	Must(t, fs.WriteFile("/tasks/kustomizeconfig.yaml", Text(t, "kustomizeconfig.yaml")))
+	yamltest.Must(t, fs.WriteFile("/tasks/kustomization.yaml", yamltest.Text(t, "kustomization.yaml")))
+	yamltest.Must(t, fs.WriteFile("/tasks/kustomizeconfig.yaml", yamltest.Text(t, "kustomizeconfig.yaml")))
 	for _, name := range files(t) {
-		Must(t, fs.WriteFile("/tasks/"+name, Text(t, name)))
+		yamltest.Must(t, fs.WriteFile("/tasks/"+name, yamltest.Text(t, name)))
 	}
 	const remote = "https://github.com/copytrigger/copytrigger//tasks?ref=v0.1.0"
-	overlay := strings.Replace(string(Text(t, "examples/app/kustomization.yaml")), remote, "../tasks", 1)
-	Must(t, fs.WriteFile("/app/kustomization.yaml", []byte(overlay)))
+	overlay := strings.Replace(string(yamltest.Text(t, "examples/app/kustomization.yaml")), remote, "../tasks", 1)
+	yamltest.Must(t, fs.WriteFile("/app/kustomization.yaml", []byte(overlay)))
 	got := kustomized(t, fs, "/app")
 	if all := images(got); len(all) != 1 || !strings.HasPrefix(all[0], "registry.shop.example/") {
 		t.Errorf("the images are %q", all)

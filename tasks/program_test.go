@@ -16,7 +16,7 @@ import (
 	"github.com/tektoncd/pipeline/pkg/container"
 
 	"github.com/copytrigger/copytrigger/internal/cli"
-	. "github.com/copytrigger/copytrigger/internal/yamltest"
+	"github.com/copytrigger/copytrigger/internal/yamltest"
 )
 
 const (
@@ -55,7 +55,7 @@ func commandLine(t *testing.T, step v1.Step) []string {
 	}
 	for _, name := range slices.Concat(freezeOrder, cleanupOrder) {
 		file := filepath.Join(dir, "step-"+name)
-		Must(t, os.WriteFile(file, []byte("0"), 0o600))
+		yamltest.Must(t, os.WriteFile(file, []byte("0"), 0o600))
 		known["steps.step-"+name+".exitCode.path"] = file
 	}
 	step = *step.DeepCopy()
@@ -74,16 +74,18 @@ func commandLine(t *testing.T, step v1.Step) []string {
 }
 
 // wrong is what is wrong with a command line, given a server that forbids all.
-func wrong(args []string) []string { return Wrong(args, variable, "/copytrigger", inUsersImage) }
+func wrong(args []string) []string {
+	return yamltest.Wrong(args, variable, "/copytrigger", inUsersImage)
+}
 
 // The program takes every command line that a pod of ours has.
 func TestCommandLines(t *testing.T) {
-	Answering(t, http.StatusForbidden)
+	yamltest.Answering(t, http.StatusForbidden)
 	s := applied(t)
 	commands := map[string]bool{}
 	for name, task := range s.tasks {
 		spec, problems := merge(s, task)
-		None(t, problems)
+		yamltest.None(t, problems)
 		for _, step := range spec.Steps {
 			if strings.HasPrefix(step.Image, "$(params.") && step.Command[0] != inUsersImage {
 				continue
@@ -91,8 +93,8 @@ func TestCommandLines(t *testing.T) {
 			commands[step.Args[0]] = true
 			t.Run(name+"/"+step.Name, func(t *testing.T) {
 				args := commandLine(t, step)
-				None(t, wrong(args))
-				Some(t, wrong(slices.Insert(slices.Clone(args), 2, "--no-such-flag")), "no-such-flag")
+				yamltest.None(t, wrong(args))
+				yamltest.Some(t, wrong(slices.Insert(slices.Clone(args), 2, "--no-such-flag")), "no-such-flag")
 			})
 		}
 	}
@@ -103,40 +105,40 @@ func TestCommandLines(t *testing.T) {
 	if want := len(wanted) + len(oneStep) + len([]string{"record"}); len(commands) != want || len(wanted) != len(s.actions)-2 {
 		t.Errorf("the Tasks have %d commands, the %d StepActions %d", len(commands), len(s.actions), len(wanted))
 	}
-	Some(t, wrong([]string{"/copytrigger", "disarm", "--run-id=$(context.none)", "--", "data"}), "nobody fills in")
-	Some(t, wrong([]string{"/copytrigger", "disarm", "--run-id=x"}), "pvc")
+	yamltest.Some(t, wrong([]string{"/copytrigger", "disarm", "--run-id=$(context.none)", "--", "data"}), "nobody fills in")
+	yamltest.Some(t, wrong([]string{"/copytrigger", "disarm", "--run-id=x"}), "pvc")
 }
 
 // await-completed is told which copy was cut, and refuses an empty answer: any copy would do
 // then.
 func TestCopyThatWasCut(t *testing.T) {
-	Answering(t, http.StatusForbidden)
+	yamltest.Answering(t, http.StatusForbidden)
 	s := applied(t)
 	spec, problems := merge(s, s.tasks["copytrigger-await-completed"])
-	None(t, problems)
+	yamltest.None(t, problems)
 	given := lists["params.copy"]
 	t.Cleanup(func() { lists["params.copy"] = given })
 
 	lists["params.copy"] = []string{"--copy=" + uid}
 	args := commandLine(t, spec.Steps[0])
-	None(t, wrong(args))
+	yamltest.None(t, wrong(args))
 	if !slices.Contains(args, "--copy="+uid) {
 		t.Errorf("the copy is not in %q", args)
 	}
 	lists["params.copy"] = []string{"--copy="}
-	Some(t, wrong(commandLine(t, spec.Steps[0])), "--copy is empty")
+	yamltest.Some(t, wrong(commandLine(t, spec.Steps[0])), "--copy is empty")
 }
 
 // The results that a StepAction declares are those that its command writes.
 func TestResultsAreWritten(t *testing.T) {
-	Answering(t, http.StatusForbidden)
+	yamltest.Answering(t, http.StatusForbidden)
 	s := applied(t)
 	for _, name := range slices.Sorted(maps.Keys(s.actions)) {
 		t.Run(name, func(t *testing.T) {
-			None(t, unwritten(t, s, name))
+			yamltest.None(t, unwritten(t, s, name))
 			a := s.actions[name]
 			a.Spec.Results = append(a.Spec.Results, v1.StepResult{Name: "no-such-result"})
-			Some(t, unwritten(t, s, name), "no-such-result")
+			yamltest.Some(t, unwritten(t, s, name), "no-such-result")
 		})
 	}
 }
@@ -177,9 +179,9 @@ func unwrittenBy(t *testing.T, step v1.Step) []string {
 // Environment variables of ours are the program's.
 func TestEnvironment(t *testing.T) {
 	s := applied(t)
-	None(t, unknownEnv(t, s))
+	yamltest.None(t, unknownEnv(t, s))
 	s.actions["copytrigger-disarm"].Spec.Args = []string{"disarm", "$(COPYTRIGGER_NONE)"}
-	Some(t, unknownEnv(t, s), "COPYTRIGGER_NONE")
+	yamltest.Some(t, unknownEnv(t, s), "COPYTRIGGER_NONE")
 }
 
 func unknownEnv(t *testing.T, s *shipped) []string {

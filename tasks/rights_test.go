@@ -5,7 +5,7 @@ import (
 
 	rbacv1 "k8s.io/api/rbac/v1"
 
-	. "github.com/copytrigger/copytrigger/internal/yamltest"
+	"github.com/copytrigger/copytrigger/internal/yamltest"
 )
 
 // pods is what the Role has more than the one in the main README: the guard waits for a pod.
@@ -13,12 +13,12 @@ var pods = rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"pods"
 
 // The rights are those that the README asks for, and no more.
 func TestRole(t *testing.T) {
-	want := append(Documented(t, "../README.md"), pods)
-	None(t, OtherThan(applied(t).roles[0].Rules, want))
+	want := append(yamltest.Documented(t, "../README.md"), pods)
+	yamltest.None(t, yamltest.OtherThan(applied(t).roles[0].Rules, want))
 
 	more := applied(t).roles[0].Rules
 	more[0].Verbs = append(more[0].Verbs, "list")
-	Some(t, OtherThan(more, want), "list")
+	yamltest.Some(t, yamltest.OtherThan(more, want), "list")
 }
 
 // The account that has them is the one that the example runs as.

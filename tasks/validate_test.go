@@ -12,7 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"knative.dev/pkg/apis"
 
-	. "github.com/copytrigger/copytrigger/internal/yamltest"
+	"github.com/copytrigger/copytrigger/internal/yamltest"
 )
 
 // webhook is what Tekton's webhook does with an object.
@@ -55,14 +55,14 @@ func invalid(s *shipped) []string {
 
 func TestFilesAreValid(t *testing.T) {
 	for _, name := range files(t) {
-		t.Run(name, func(t *testing.T) { None(t, invalid(read(t, name))) })
+		t.Run(name, func(t *testing.T) { yamltest.None(t, invalid(read(t, name))) })
 	}
 }
 
 // Every file is applied, unless it is an example or optional.
 func TestKustomizationIsWhole(t *testing.T) {
 	got := applied(t)
-	None(t, invalid(got))
+	yamltest.None(t, invalid(got))
 	for _, name := range files(t) {
 		if strings.HasPrefix(name, "examples/") || strings.HasPrefix(name, "admission/") {
 			continue
@@ -87,17 +87,17 @@ func TestKustomizationIsWhole(t *testing.T) {
 // The checks see what they are for.
 func TestInvalidIsSeen(t *testing.T) {
 	text, err := os.ReadFile("task/quiesced-copy.yaml")
-	Must(t, err)
+	yamltest.Must(t, err)
 	typo := strings.Replace(string(text), "onError:", "onErrors:", 1)
 	if _, err := decode([]byte(typo)); err == nil {
 		t.Error("onErrors is a field")
 	}
 	s := read(t, "task/quiesced-copy.yaml")
 	s.tasks["quiesced-copy"].Spec.Steps[1].Image = "$(params.none)"
-	Some(t, invalid(s), "none")
+	yamltest.Some(t, invalid(s), "none")
 	s = read(t, "stepaction/disarm.yaml")
 	s.actions["copytrigger-disarm"].Spec.Args[1] = "$(params.none)"
-	Some(t, invalid(s), "none")
+	yamltest.Some(t, invalid(s), "none")
 }
 
 // The CronJob starts the PipelineRun of the other example.
@@ -109,7 +109,7 @@ func TestCronJobStartsTheExample(t *testing.T) {
 		switch o := o.(type) {
 		case *corev1.ConfigMap:
 			s, err := decode([]byte(o.Data["pipelinerun.yaml"]))
-			Must(t, err)
+			yamltest.Must(t, err)
 			got = s.runs[0]
 		case *batchv1.CronJob:
 			job = o

@@ -14,7 +14,7 @@ import (
 	"k8s.io/kube-openapi/pkg/validation/validate"
 	"sigs.k8s.io/yaml"
 
-	. "github.com/copytrigger/copytrigger/internal/yamltest"
+	"github.com/copytrigger/copytrigger/internal/yamltest"
 )
 
 // schemas are those of Argo's full definitions, by kind. Where a cluster has these, and not
@@ -23,9 +23,9 @@ import (
 func schemas(t *testing.T) map[string]*spec.Schema {
 	t.Helper()
 	dir, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/argoproj/argo-workflows/v4").Output()
-	Must(t, err)
+	yamltest.Must(t, err)
 	files, err := filepath.Glob(filepath.Join(strings.TrimSpace(string(dir)), "manifests/base/crds/full/argoproj.io_*.yaml"))
-	Must(t, err)
+	yamltest.Must(t, err)
 	all := map[string]*spec.Schema{}
 	for _, file := range files {
 		var definition struct {
@@ -37,8 +37,8 @@ func schemas(t *testing.T) map[string]*spec.Schema {
 			}
 		}
 		text, err := os.ReadFile(file)
-		Must(t, err)
-		Must(t, yaml.Unmarshal(text, &definition))
+		yamltest.Must(t, err)
+		yamltest.Must(t, yaml.Unmarshal(text, &definition))
 		all[definition.Spec.Names.Kind] = definition.Spec.Versions[0].Schema.OpenAPIV3Schema
 	}
 	return all
@@ -49,7 +49,7 @@ func refused(t *testing.T, schemas map[string]*spec.Schema, text []byte) (proble
 	t.Helper()
 	for _, document := range bytes.Split(append([]byte("\n"), text...), []byte("\n---\n")) {
 		var o map[string]any
-		Must(t, yaml.Unmarshal(document, &o))
+		yamltest.Must(t, yaml.Unmarshal(document, &o))
 		schema := schemas[fmt.Sprint(o["kind"])]
 		if schema == nil {
 			continue // not one of Argo Workflows'
@@ -65,14 +65,14 @@ func refused(t *testing.T, schemas map[string]*spec.Schema, text []byte) (proble
 func TestDefinitionsAcceptWhatIsShipped(t *testing.T) {
 	all, total := schemas(t), 0
 	for _, name := range files(t) {
-		problems, seen := refused(t, all, Text(t, name))
-		None(t, problems)
+		problems, seen := refused(t, all, yamltest.Text(t, name))
+		yamltest.None(t, problems)
 		total += seen
 	}
 	if total < 6 {
 		t.Errorf("only %d objects are Argo's", total)
 	}
-	changed := strings.ReplaceAll(string(Text(t, "templates/quiesced-copy/manifests.yaml")), "realtime: false\n", "")
+	changed := strings.ReplaceAll(string(yamltest.Text(t, "templates/quiesced-copy/manifests.yaml")), "realtime: false\n", "")
 	problems, _ := refused(t, all, []byte(changed))
-	Some(t, problems, "realtime")
+	yamltest.Some(t, problems, "realtime")
 }

@@ -13,7 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 
-	. "github.com/copytrigger/copytrigger/internal/yamltest"
+	"github.com/copytrigger/copytrigger/internal/yamltest"
 )
 
 // annotated is a claim with annotations; "" takes one away.
@@ -48,11 +48,11 @@ func (a annotated) claim(name string) any {
 func passes(t *testing.T, filter *events.EventDependencyFilter, name string, was, is annotated) bool {
 	t.Helper()
 	data, err := json.Marshal(map[string]any{"type": "UPDATE", "oldBody": was.claim(name), "body": is.claim(name)})
-	Must(t, err)
+	yamltest.Must(t, err)
 	passed, err := dependencies.Filter(&events.Event{
 		Context: &events.EventContext{DataContentType: "application/json", Time: metav1.Now()}, Data: data,
 	}, filter, "")
-	Must(t, err)
+	yamltest.Must(t, err)
 	return passed
 }
 
@@ -212,7 +212,7 @@ func badSensor(s *shipped) []string {
 }
 
 func TestSensorCanStartRuns(t *testing.T) {
-	None(t, badSensor(kustomized(t, diskFS, "events")))
+	yamltest.None(t, badSensor(kustomized(t, diskFS, "events")))
 	for says, change := range map[string]func(s *shipped){
 		"names no user":     func(s *shipped) { s.sources[0].Spec.Template.SecurityContext.RunAsUser = nil },
 		"nothing sends":     func(s *shipped) { s.sources[0].Spec.Calendar = nil },
@@ -224,6 +224,6 @@ func TestSensorCanStartRuns(t *testing.T) {
 	} {
 		s := kustomized(t, diskFS, "events")
 		change(s)
-		Some(t, badSensor(s), says)
+		yamltest.Some(t, badSensor(s), says)
 	}
 }

@@ -10,7 +10,7 @@ import (
 	wfv1 "github.com/argoproj/argo-workflows/v4/pkg/apis/workflow/v1alpha1"
 	corev1 "k8s.io/api/core/v1"
 
-	. "github.com/copytrigger/copytrigger/internal/yamltest"
+	"github.com/copytrigger/copytrigger/internal/yamltest"
 )
 
 // the containers of the freeze
@@ -100,7 +100,7 @@ func named(o *wfv1.WorkflowTemplate, name string) *wfv1.Template {
 
 func TestFreeze(t *testing.T) {
 	s := applied(t)
-	None(t, unsafe(templateOf(t, s, "freeze"), freezeOrder, freezeGates))
+	yamltest.None(t, unsafe(templateOf(t, s, "freeze"), freezeOrder, freezeGates))
 	if templateOf(t, s, "freeze").RetryStrategy != nil {
 		t.Error("a retryStrategy of the template would quiesce again")
 	}
@@ -111,7 +111,7 @@ func TestUnsafeIsSeen(t *testing.T) {
 		change := func(says string, how func(*wfv1.ContainerNode)) {
 			tmpl := templateOf(t, applied(t), "freeze")
 			how(&tmpl.ContainerSet.Containers[i])
-			Some(t, unsafe(tmpl, freezeOrder, freezeGates), "container "+name+": "+says)
+			yamltest.Some(t, unsafe(tmpl, freezeOrder, freezeGates), "container "+name+": "+says)
 		}
 		if i > 0 {
 			change("does not come after", func(c *wfv1.ContainerNode) { c.Dependencies = []string{"x"} })
@@ -131,7 +131,7 @@ func TestUnsafeIsSeen(t *testing.T) {
 	}
 	tmpl := templateOf(t, applied(t), "freeze")
 	tmpl.ContainerSet.Containers[0].Dependencies = []string{"main"}
-	Some(t, unsafe(tmpl, freezeOrder, freezeGates), "container unquiesce-check: has a dependency")
+	yamltest.Some(t, unsafe(tmpl, freezeOrder, freezeGates), "container unquiesce-check: has a dependency")
 	for says, change := range map[string]func(c []wfv1.ContainerNode){
 		"fire-and-await: fires, or does":   func(c []wfv1.ContainerNode) { c[3].Args = without(c[3].Args, "--fire") },
 		"unquiesce-check: runs":            func(c []wfv1.ContainerNode) { c[0].Args = without(c[0].Args, "--dry-run") },
@@ -141,14 +141,14 @@ func TestUnsafeIsSeen(t *testing.T) {
 	} {
 		tmpl := templateOf(t, applied(t), "freeze")
 		change(tmpl.ContainerSet.Containers)
-		Some(t, unsafe(tmpl, freezeOrder, freezeGates), says)
+		yamltest.Some(t, unsafe(tmpl, freezeOrder, freezeGates), says)
 	}
 	tmpl = templateOf(t, applied(t), "freeze")
 	cs := tmpl.ContainerSet.Containers
 	cs[1], cs[2] = cs[2], cs[1]
-	Some(t, unsafe(tmpl, freezeOrder, freezeGates), "the order is")
+	yamltest.Some(t, unsafe(tmpl, freezeOrder, freezeGates), "the order is")
 	tmpl.ContainerSet.RetryStrategy = &wfv1.ContainerSetRetryStrategy{}
-	Some(t, unsafe(tmpl, freezeOrder, freezeGates), "would quiesce again")
+	yamltest.Some(t, unsafe(tmpl, freezeOrder, freezeGates), "would quiesce again")
 }
 
 // unguarded is what is missing around the pod, and what the exit handler must not use.
@@ -213,7 +213,7 @@ func exposed(o *wfv1.WorkflowTemplate) []string {
 
 var variable = regexp.MustCompile(`\{\{=?([^{}]+)\}\}`)
 
-func TestGuards(t *testing.T) { None(t, unguarded(applied(t).templates["quiesced-copy"])) }
+func TestGuards(t *testing.T) { yamltest.None(t, unguarded(applied(t).templates["quiesced-copy"])) }
 
 func TestMissingGuardsAreSeen(t *testing.T) {
 	for says, change := range map[string]func(*wfv1.WorkflowTemplate){
@@ -247,7 +247,7 @@ func TestMissingGuardsAreSeen(t *testing.T) {
 	} {
 		o := applied(t).templates["quiesced-copy"]
 		change(o)
-		Some(t, unguarded(o), says)
+		yamltest.Some(t, unguarded(o), says)
 	}
 }
 
@@ -289,7 +289,7 @@ func badSeparatePods(o *wfv1.Workflow) []string {
 }
 
 func TestSeparatePods(t *testing.T) {
-	None(t, badSeparatePods(read(t, "examples/dag.yaml").workflows[0]))
+	yamltest.None(t, badSeparatePods(read(t, "examples/dag.yaml").workflows[0]))
 	for says, change := range map[string]func(s string) string{
 		"unquiesce does not come after one other": func(s string) string { return strings.ReplaceAll(s, "[fire-and-await]", "[]") },
 		"does not come after every bad end":       func(s string) string { return strings.ReplaceAll(s, "!= Succeeded", "== Failed") },
@@ -304,9 +304,9 @@ func TestSeparatePods(t *testing.T) {
 		},
 		"unquiesce, unlock": func(s string) string { return strings.ReplaceAll(s, "!= other", "!= none") },
 	} {
-		s, err := decode([]byte(change(string(Text(t, "examples/dag.yaml")))))
-		Must(t, err)
-		Some(t, badSeparatePods(s.workflows[0]), says)
+		s, err := decode([]byte(change(string(yamltest.Text(t, "examples/dag.yaml")))))
+		yamltest.Must(t, err)
+		yamltest.Some(t, badSeparatePods(s.workflows[0]), says)
 	}
 }
 
@@ -331,14 +331,14 @@ func badOutputs(tmpl *wfv1.Template) []string {
 func TestOutputs(t *testing.T) {
 	for _, o := range applied(t).templates {
 		for _, tmpl := range o.Spec.Templates {
-			None(t, badOutputs(&tmpl))
+			yamltest.None(t, badOutputs(&tmpl))
 		}
 	}
 	tmpl := templateOf(t, applied(t), "freeze")
 	tmpl.Outputs.Parameters[0].ValueFrom.Default = nil
-	Some(t, badOutputs(tmpl), "outcome: no default")
+	yamltest.Some(t, badOutputs(tmpl), "outcome: no default")
 	tmpl.Outputs.Parameters[0].ValueFrom.Path = stateDir + "outcome"
-	Some(t, badOutputs(tmpl), "outcome: is not the verdict's")
+	yamltest.Some(t, badOutputs(tmpl), "outcome: is not the verdict's")
 	tmpl.Outputs.Parameters[0].ValueFrom.Path = "/outcome"
-	Some(t, badOutputs(tmpl), "is in no volume")
+	yamltest.Some(t, badOutputs(tmpl), "is in no volume")
 }

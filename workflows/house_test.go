@@ -11,7 +11,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	"sigs.k8s.io/yaml"
 
-	. "github.com/copytrigger/copytrigger/internal/yamltest"
+	"github.com/copytrigger/copytrigger/internal/yamltest"
 )
 
 // undescribed is what a catalog (Argo's, Artifact Hub) or the README misses.
@@ -53,8 +53,8 @@ func undescribed(s *shipped, readme string) []string {
 }
 
 func TestDescriptions(t *testing.T) {
-	readme := string(Text(t, "README.md"))
-	None(t, undescribed(applied(t), readme))
+	readme := string(yamltest.Text(t, "README.md"))
+	yamltest.None(t, undescribed(applied(t), readme))
 
 	s := applied(t)
 	o := s.templates["quiesced-copy"]
@@ -64,13 +64,13 @@ func TestDescriptions(t *testing.T) {
 	named(o, "freeze").Outputs.Parameters[0].Description = wfv1.AnyStringPtr("")
 	got := undescribed(s, readme)
 	for _, says := range []string{"no version", "version is", "pvc has no", "not-documented is not", "output outcome has no"} {
-		Some(t, got, says)
+		yamltest.Some(t, got, says)
 	}
-	Some(t, undescribed(s, ""), "cleanup is not in the README")
+	yamltest.Some(t, undescribed(s, ""), "cleanup is not in the README")
 }
 
 // Every example and file that the README names is there.
-func TestReadmeNamesFiles(t *testing.T) { FilesAreThere(t, "README.md") }
+func TestReadmeNamesFiles(t *testing.T) { yamltest.FilesAreThere(t, "README.md") }
 
 // Artifact Hub's files say what the templates say.
 func TestArtifactHub(t *testing.T) {
@@ -79,7 +79,7 @@ func TestArtifactHub(t *testing.T) {
 			Name, Version, DisplayName string
 			Annotations                map[string]string
 		}
-		Must(t, yaml.Unmarshal(Text(t, filepath.Join("templates", name, "artifacthub-pkg.yml")), &pkg))
+		yamltest.Must(t, yaml.Unmarshal(yamltest.Text(t, filepath.Join("templates", name, "artifacthub-pkg.yml")), &pkg))
 		got := []string{pkg.Name, pkg.Version, pkg.DisplayName, pkg.Annotations["argo/version"]}
 		want := []string{name, o.Labels["app.kubernetes.io/version"], o.Annotations["workflows.argoproj.io/title"], o.Annotations["workflows.argoproj.io/version"]}
 		if !slices.Equal(got, want) {
@@ -91,13 +91,13 @@ func TestArtifactHub(t *testing.T) {
 // The rights are those that the main README asks for, those of the cleanup and of Argo's
 // own container, and no more.
 func TestRole(t *testing.T) {
-	want := append(Documented(t, "../README.md"),
+	want := append(yamltest.Documented(t, "../README.md"),
 		rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"list", "watch"}},
 		rbacv1.PolicyRule{APIGroups: []string{"argoproj.io"}, Resources: []string{"workflowtaskresults"}, Verbs: []string{"create", "patch"}})
-	None(t, OtherThan(applied(t).roles[0].Rules, want))
+	yamltest.None(t, yamltest.OtherThan(applied(t).roles[0].Rules, want))
 	more := applied(t).roles[0].Rules
 	more[0].Verbs = append(more[0].Verbs, "list")
-	Some(t, OtherThan(more, want), "list")
+	yamltest.Some(t, yamltest.OtherThan(more, want), "list")
 	b := applied(t).bindings[0]
 	if len(b.Subjects) != 1 || b.Subjects[0].Name != "copytrigger" || b.RoleRef.Name != applied(t).roles[0].Name {
 		t.Errorf("the RoleBinding is of %v for %v", b.RoleRef, b.Subjects)
@@ -127,11 +127,11 @@ func badFilters(s *shipped) []string {
 
 func TestEvents(t *testing.T) {
 	s := kustomized(t, diskFS, "events")
-	None(t, badFilters(s))
+	yamltest.None(t, badFilters(s))
 	trigger := s.sensors[0].Spec.Triggers[0].Template.K8s
 	var wf wfv1.Workflow
-	Must(t, yaml.UnmarshalStrict(trigger.Source.Resource.Value, &wf))
-	None(t, lint(&shipped{workflows: []*wfv1.Workflow{&wf}}, applied(t).templates, nil))
+	yamltest.Must(t, yaml.UnmarshalStrict(trigger.Source.Resource.Value, &wf))
+	yamltest.None(t, lint(&shipped{workflows: []*wfv1.Workflow{&wf}}, applied(t).templates, nil))
 	if p := trigger.Parameters[0]; p.Dest != "spec.arguments.parameters.0.value" || wf.Spec.Arguments.Parameters[0].Name != "pvc" {
 		t.Errorf("the event sets %s", p.Dest)
 	}
@@ -147,7 +147,7 @@ func TestEvents(t *testing.T) {
 		"claims that wait al": func() { s.sources[0].Spec.Resource["waiting"].Filter.AfterStart = true },
 	} {
 		change()
-		Some(t, badFilters(s), says)
+		yamltest.Some(t, badFilters(s), says)
 	}
 }
 

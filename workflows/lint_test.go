@@ -15,7 +15,7 @@ import (
 	"github.com/argoproj/argo-workflows/v4/workflow/validate"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	. "github.com/copytrigger/copytrigger/internal/yamltest"
+	"github.com/copytrigger/copytrigger/internal/yamltest"
 )
 
 // Where templates are found: in what is applied, and nowhere else.
@@ -75,20 +75,20 @@ func TestLint(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			o := read(t, name)
 			if name == "examples/cleanup.yaml" { // which is to be filled in
-				Some(t, lint(o, s.templates, nil), "workflow.value or spec.arguments.workflow.valueFrom is required")
+				yamltest.Some(t, lint(o, s.templates, nil), "workflow.value or spec.arguments.workflow.valueFrom is required")
 				var err error
-				o, err = decode([]byte(strings.ReplaceAll(string(Text(t, name)), "# value:", "value:")))
-				Must(t, err)
+				o, err = decode([]byte(strings.ReplaceAll(string(yamltest.Text(t, name)), "# value:", "value:")))
+				yamltest.Must(t, err)
 			}
-			None(t, lint(o, s.templates, nil))
-			for _, parsed := range common.ParseObjects(logged(), Text(t, name), true) {
+			yamltest.None(t, lint(o, s.templates, nil))
+			for _, parsed := range common.ParseObjects(logged(), yamltest.Text(t, name), true) {
 				if _, other := parsed.Object.(*metav1.ObjectMeta); !other {
-					Must(t, parsed.Err)
+					yamltest.Must(t, parsed.Err)
 				}
 			}
 		})
 	}
-	None(t, lint(s, s.templates, nil))
+	yamltest.None(t, lint(s, s.templates, nil))
 }
 
 func TestBadTemplatesAreSeen(t *testing.T) {
@@ -102,14 +102,14 @@ func TestBadTemplatesAreSeen(t *testing.T) {
 		"argument":   {example, "- name: pvc\n        value: data", "- name: other\n        value: data", "pvc"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			changed := strings.ReplaceAll(string(Text(t, c.file)), c.old, c.new)
+			changed := strings.ReplaceAll(string(yamltest.Text(t, c.file)), c.old, c.new)
 			s, err := decode([]byte(changed))
-			Must(t, err)
-			Some(t, lint(s, applied(t).templates, nil), c.says)
+			yamltest.Must(t, err)
+			yamltest.Some(t, lint(s, applied(t).templates, nil), c.says)
 		})
 	}
 	for _, typo := range [][2]string{{"onExit:", "onExits:"}, {"mutexes:", "mutices:"}, {"dependencies:", "depends:"}} {
-		if _, err := decode([]byte(strings.ReplaceAll(string(Text(t, freeze)), typo[0], typo[1]))); err == nil {
+		if _, err := decode([]byte(strings.ReplaceAll(string(yamltest.Text(t, freeze)), typo[0], typo[1]))); err == nil {
 			t.Errorf("%s is a field", typo[1])
 		}
 	}
@@ -121,7 +121,7 @@ func TestNothingDeprecated(t *testing.T) {
 		{"templates/quiesced-copy/manifests.yaml", "mutexes:\n      - name: ", "mutex:\n      name: "},
 		{"examples/cronworkflow.yaml", "schedules:\n    - ", "schedule: "},
 	} {
-		text := string(Text(t, typo[0]))
+		text := string(yamltest.Text(t, typo[0]))
 		if changed := strings.Replace(text, typo[1], typo[2], 1); changed == text {
 			t.Errorf("%s has no %q", typo[0], typo[1])
 		} else if _, err := decode([]byte(changed)); err == nil {
@@ -142,15 +142,15 @@ func TestNothingIsReplaced(t *testing.T) {
 		return problems
 	}
 	s := read(t, "examples/cronworkflow.yaml")
-	None(t, replaced(s))
+	yamltest.None(t, replaced(s))
 	s.crons[0].Spec.ConcurrencyPolicy = "Replace"
-	Some(t, replaced(s), "not Forbid")
+	yamltest.Some(t, replaced(s), "not Forbid")
 }
 
 // The variant for all namespaces is the same, but for the kind.
 func TestClusterVariant(t *testing.T) {
 	s := kustomized(t, diskFS, "cluster")
-	None(t, lint(s, nil, s.cluster))
+	yamltest.None(t, lint(s, nil, s.cluster))
 	want := applied(t).templates
 	if got := slices.Sorted(maps.Keys(s.cluster)); !slices.Equal(got, slices.Sorted(maps.Keys(want))) || len(s.templates) > 0 {
 		t.Errorf("got %q", got)
@@ -166,7 +166,7 @@ func TestClusterVariant(t *testing.T) {
 func TestKustomizationIsWhole(t *testing.T) {
 	s := applied(t)
 	dirs, err := os.ReadDir("templates")
-	Must(t, err)
+	yamltest.Must(t, err)
 	for _, d := range dirs {
 		if d.IsDir() && s.templates[d.Name()] == nil {
 			t.Errorf("%s is not applied", d.Name())

@@ -11,7 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 
-	. "github.com/copytrigger/copytrigger/internal/yamltest"
+	"github.com/copytrigger/copytrigger/internal/yamltest"
 )
 
 // shipped is what some YAML says.
@@ -29,7 +29,7 @@ type shipped struct {
 }
 
 // objects are the kinds that may be in it.
-var objects = Kinds{
+var objects = yamltest.Kinds{
 	"argoproj.io/v1alpha1 WorkflowTemplate":        func() metav1.Object { return &wfv1.WorkflowTemplate{} },
 	"argoproj.io/v1alpha1 ClusterWorkflowTemplate": func() metav1.Object { return &wfv1.ClusterWorkflowTemplate{} },
 	"argoproj.io/v1alpha1 Workflow":                func() metav1.Object { return &wfv1.Workflow{} },
@@ -44,7 +44,7 @@ var objects = Kinds{
 
 // decode reads YAML documents, strictly.
 func decode(text []byte) (*shipped, error) {
-	all, err := Decode(text, objects.New)
+	all, err := yamltest.Decode(text, objects.New)
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +96,7 @@ type prometheusRule struct {
 // read reads a file of this directory.
 func read(t *testing.T, name string) *shipped {
 	t.Helper()
-	s, err := decode(Text(t, name))
+	s, err := decode(yamltest.Text(t, name))
 	if err != nil {
 		t.Fatalf("%s: %v", name, err)
 	}
@@ -111,10 +111,10 @@ func applied(t *testing.T) *shipped {
 
 func kustomized(t *testing.T, fs filesys.FileSystem, dir string) *shipped {
 	t.Helper()
-	s, err := decode(Rendered(t, fs, dir))
-	Must(t, err)
+	s, err := decode(yamltest.Rendered(t, fs, dir))
+	yamltest.Must(t, err)
 	return s
 }
 
 // files are all YAML files here.
-func files(t *testing.T) []string { t.Helper(); return Files(t, 10) }
+func files(t *testing.T) []string { t.Helper(); return yamltest.Files(t, 10) }

@@ -12,7 +12,7 @@ import (
 	wfv1 "github.com/argoproj/argo-workflows/v4/pkg/apis/workflow/v1alpha1"
 	corev1 "k8s.io/api/core/v1"
 
-	. "github.com/copytrigger/copytrigger/internal/yamltest"
+	"github.com/copytrigger/copytrigger/internal/yamltest"
 )
 
 // inUsersImage is the program as it is run there.
@@ -70,7 +70,7 @@ func commandOf(e corev1.EnvVar) string {
 }
 
 func TestOneStep(t *testing.T) {
-	None(t, badOneStep(applied(t).templates["quiesced-copy-run"]))
+	yamltest.None(t, badOneStep(applied(t).templates["quiesced-copy-run"]))
 	for says, change := range map[string]func(*wfv1.WorkflowTemplate, *wfv1.Template){
 		"no exit handler":         func(o *wfv1.WorkflowTemplate, _ *wfv1.Template) { o.Spec.OnExit = "" },
 		"would quiesce again":     func(_ *wfv1.WorkflowTemplate, f *wfv1.Template) { f.RetryStrategy = &wfv1.RetryStrategy{} },
@@ -87,7 +87,7 @@ func TestOneStep(t *testing.T) {
 	} {
 		o := applied(t).templates["quiesced-copy-run"]
 		change(o, named(o, "freeze"))
-		Some(t, badOneStep(o), says)
+		yamltest.Some(t, badOneStep(o), says)
 	}
 }
 
@@ -96,11 +96,11 @@ func TestOneStepLimits(t *testing.T) {
 	o := applied(t).templates["quiesced-copy-run"]
 	limit := func(name string) time.Duration {
 		d, err := time.ParseDuration(o.Spec.Arguments.GetParameterByName(name).Value.String())
-		Must(t, err)
+		yamltest.Must(t, err)
 		return d
 	}
 	seconds, err := strconv.Atoi(o.Spec.Arguments.GetParameterByName("deadline-seconds").Value.String())
-	Must(t, err)
+	yamltest.Must(t, err)
 	if inner := limit("wait-timeout") + limit("max-freeze") + limit("unquiesce-timeout") + limit("copy-timeout"); time.Duration(seconds)*time.Second <= inner {
 		t.Errorf("the pod ends before %s", inner)
 	}

@@ -12,7 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 
-	. "github.com/copytrigger/copytrigger/internal/yamltest"
+	"github.com/copytrigger/copytrigger/internal/yamltest"
 )
 
 var diskFS = filesys.MakeFsOnDisk()
@@ -82,7 +82,7 @@ func badPods(s *shipped) []string {
 	return problems
 }
 
-func TestPods(t *testing.T) { None(t, badPods(applied(t))) }
+func TestPods(t *testing.T) { yamltest.None(t, badPods(applied(t))) }
 
 func TestBadPodsAreSeen(t *testing.T) {
 	no, yes, user := false, true, int64(65532)
@@ -106,7 +106,7 @@ func TestBadPodsAreSeen(t *testing.T) {
 		s := applied(t)
 		tmpl := templateOf(t, s, "freeze")
 		change(tmpl, &tmpl.ContainerSet.Containers[1].Container)
-		Some(t, badPods(s), says)
+		yamltest.Some(t, badPods(s), says)
 	}
 }
 
@@ -143,14 +143,14 @@ func TestOneImage(t *testing.T) {
 func TestVolumes(t *testing.T) {
 	for _, o := range applied(t).templates {
 		for _, tmpl := range o.Spec.Templates {
-			None(t, badVolumes(&tmpl))
+			yamltest.None(t, badVolumes(&tmpl))
 		}
 	}
 	tmpl := templateOf(t, applied(t), "freeze")
 	tmpl.ContainerSet.Containers[0].VolumeMounts = tmpl.ContainerSet.VolumeMounts[:1]
-	Some(t, badVolumes(tmpl), "a volume of its own")
+	yamltest.Some(t, badVolumes(tmpl), "a volume of its own")
 	tmpl.ContainerSet.VolumeMounts[0].Name = "none"
-	Some(t, badVolumes(tmpl), `no volume "none"`)
+	yamltest.Some(t, badVolumes(tmpl), `no volume "none"`)
 }
 
 func badVolumes(tmpl *wfv1.Template) []string {
@@ -174,12 +174,12 @@ func badVolumes(tmpl *wfv1.Template) []string {
 func TestOverlay(t *testing.T) {
 	fs := filesys.MakeFsInMemory()
 	for _, name := range append(files(t), "kustomization.yaml", "templates/kustomization.yaml", "templates/kustomizeconfig.yaml") {
-		Must(t, fs.WriteFile("/workflows/"+name, Text(t, name)))
+		yamltest.Must(t, fs.WriteFile("/workflows/"+name, yamltest.Text(t, name)))
 	}
 	const remote = "https://github.com/copytrigger/copytrigger//workflows?ref=v0.1.0"
-	overlay := strings.Replace(string(Text(t, "examples/app/kustomization.yaml")), remote, "../workflows", 1)
-	Must(t, fs.WriteFile("/app/kustomization.yaml", []byte(overlay)))
-	Must(t, fs.WriteFile("/app/kustomizeconfig.yaml", Text(t, "examples/app/kustomizeconfig.yaml")))
+	overlay := strings.Replace(string(yamltest.Text(t, "examples/app/kustomization.yaml")), remote, "../workflows", 1)
+	yamltest.Must(t, fs.WriteFile("/app/kustomization.yaml", []byte(overlay)))
+	yamltest.Must(t, fs.WriteFile("/app/kustomizeconfig.yaml", yamltest.Text(t, "examples/app/kustomizeconfig.yaml")))
 	got := kustomized(t, fs, "/app")
 	if all := images(got.templates); len(all) != 1 || !strings.HasPrefix(all[0], "registry.shop.example/") {
 		t.Errorf("the images are %q", all)
@@ -203,9 +203,9 @@ func TestOverlay(t *testing.T) {
 func TestPatchOfOneContainer(t *testing.T) {
 	fs := filesys.MakeFsInMemory()
 	for _, name := range append(files(t), "kustomization.yaml", "templates/kustomization.yaml", "templates/kustomizeconfig.yaml") {
-		Must(t, fs.WriteFile("/workflows/"+name, Text(t, name)))
+		yamltest.Must(t, fs.WriteFile("/workflows/"+name, yamltest.Text(t, name)))
 	}
-	Must(t, fs.WriteFile("/app/kustomization.yaml", []byte(`resources: [../workflows]
+	yamltest.Must(t, fs.WriteFile("/app/kustomization.yaml", []byte(`resources: [../workflows]
 patches:
   - target: {kind: WorkflowTemplate, name: quiesced-copy}
     patch: |-

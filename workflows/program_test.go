@@ -12,7 +12,7 @@ import (
 	wfv1 "github.com/argoproj/argo-workflows/v4/pkg/apis/workflow/v1alpha1"
 	"github.com/argoproj/argo-workflows/v4/workflow/common"
 
-	. "github.com/copytrigger/copytrigger/internal/yamltest"
+	"github.com/copytrigger/copytrigger/internal/yamltest"
 )
 
 const (
@@ -43,7 +43,7 @@ func filled(t *testing.T, tmpl *wfv1.Template) *wfv1.Template {
 		args.Parameters = append(args.Parameters, wfv1.Parameter{Name: p.Name, Value: wfv1.AnyStringPtr(values[p.Name])})
 	}
 	got, err := common.ProcessArgs(logged(), tmpl, &args, global, common.Parameters{}, false, "shop", nil)
-	Must(t, err)
+	yamltest.Must(t, err)
 	return got
 }
 
@@ -59,9 +59,9 @@ func containers(t *testing.T, tmpl *wfv1.Template) []container {
 	t.Helper()
 	tmpl = filled(t, tmpl)
 	state, verdict := t.TempDir(), t.TempDir()
-	Must(t, os.WriteFile(filepath.Join(state, "given"), []byte(values["trigger"]), 0o600))
+	yamltest.Must(t, os.WriteFile(filepath.Join(state, "given"), []byte(values["trigger"]), 0o600))
 	for _, name := range freezeOrder {
-		Must(t, os.WriteFile(filepath.Join(state, name), []byte("0"), 0o600))
+		yamltest.Must(t, os.WriteFile(filepath.Join(state, name), []byte("0"), 0o600))
 	}
 	var all []container
 	add := func(c wfv1.ContainerNode) {
@@ -96,13 +96,13 @@ func wrong(words []string) []string {
 		problems = wrong(words[i+1:])
 		words = append(slices.Clone(words[:i+1]), "true")
 	}
-	return append(problems, Wrong(words, variable, "/copytrigger", "/opt/copytrigger/copytrigger")...)
+	return append(problems, yamltest.Wrong(words, variable, "/copytrigger", "/opt/copytrigger/copytrigger")...)
 }
 
 // The program takes every command line that a container has, and writes the results that
 // are outputs.
 func TestCommandLines(t *testing.T) {
-	Answering(t, http.StatusNotFound)
+	yamltest.Answering(t, http.StatusNotFound)
 	commands := map[string]bool{}
 	for name, o := range applied(t).templates {
 		for _, tmpl := range o.Spec.Templates {
@@ -111,8 +111,8 @@ func TestCommandLines(t *testing.T) {
 					for k, v := range c.env {
 						t.Setenv(k, v)
 					}
-					None(t, wrong(c.words))
-					Some(t, wrong(slices.Insert(slices.Clone(c.words), 2, "--no-such-flag")), "no-such-flag")
+					yamltest.None(t, wrong(c.words))
+					yamltest.Some(t, wrong(slices.Insert(slices.Clone(c.words), 2, "--no-such-flag")), "no-such-flag")
 				})
 				for _, w := range c.words {
 					commands[w] = true
@@ -125,26 +125,26 @@ func TestCommandLines(t *testing.T) {
 			t.Errorf("nobody uses %s", want)
 		}
 	}
-	Some(t, wrong([]string{"/copytrigger", "record", t.TempDir() + "/x", "--", "/copytrigger", "disarm"}), "pvc")
-	Some(t, wrong([]string{"/copytrigger", "disarm", "--run-id={{workflow.none}}", "data"}), "nobody fills in")
+	yamltest.Some(t, wrong([]string{"/copytrigger", "record", t.TempDir() + "/x", "--", "/copytrigger", "disarm"}), "pvc")
+	yamltest.Some(t, wrong([]string{"/copytrigger", "disarm", "--run-id={{workflow.none}}", "data"}), "nobody fills in")
 }
 
 // await-completed is told which copy was cut, and refuses an empty answer: any copy would do
 // then.
 func TestCopyThatWasCut(t *testing.T) {
-	Answering(t, http.StatusNotFound)
+	yamltest.Answering(t, http.StatusNotFound)
 	tmpl := named(applied(t).templates["copytrigger"], "await-completed")
 	given := values["copy"]
 	t.Cleanup(func() { values["copy"] = given })
 
 	values["copy"] = uid
 	words := containers(t, tmpl)[0].words
-	None(t, wrong(words))
+	yamltest.None(t, wrong(words))
 	if !slices.Contains(words, "--copy="+uid) {
 		t.Errorf("the copy is not in %q", words)
 	}
 	values["copy"] = ""
-	Some(t, wrong(containers(t, tmpl)[0].words), "--copy is empty")
+	yamltest.Some(t, wrong(containers(t, tmpl)[0].words), "--copy is empty")
 }
 
 // The user's commands reach the program whole, by the environment: nothing that is in them
@@ -159,8 +159,8 @@ func TestUsersCommands(t *testing.T) {
 			continue
 		}
 		var got, want []string
-		Must(t, json.Unmarshal([]byte(c.env["COPYTRIGGER_COMMAND"]), &got))
-		Must(t, json.Unmarshal([]byte(values[which+"-command"]), &want))
+		yamltest.Must(t, json.Unmarshal([]byte(c.env["COPYTRIGGER_COMMAND"]), &got))
+		yamltest.Must(t, json.Unmarshal([]byte(values[which+"-command"]), &want))
 		if !slices.Equal(got, want) || c.image != values[which+"-image"] || slices.Contains(c.words, "--") {
 			t.Errorf("%s: %v", c.name, c)
 		}
@@ -169,13 +169,13 @@ func TestUsersCommands(t *testing.T) {
 
 // The outputs are results that the program writes.
 func TestOutputsAreWritten(t *testing.T) {
-	Answering(t, http.StatusNotFound)
+	yamltest.Answering(t, http.StatusNotFound)
 	once := applied(t).templates["quiesced-copy-run"]
 	steps := applied(t).templates["copytrigger"].Spec.Templates
 	for _, tmpl := range append(steps, *named(once, "freeze"), *named(once, "cleanup")) {
-		None(t, unwritten(t, &tmpl))
+		yamltest.None(t, unwritten(t, &tmpl))
 		tmpl.Outputs.Parameters[0].ValueFrom.Path = "/run/copytrigger/no-such-result"
-		Some(t, unwritten(t, &tmpl), "no-such-result")
+		yamltest.Some(t, unwritten(t, &tmpl), "no-such-result")
 	}
 }
 
@@ -191,8 +191,8 @@ func unwritten(t *testing.T, tmpl *wfv1.Template) []string {
 			dir = d
 		}
 	}
-	Must(t, os.RemoveAll(dir))
-	Must(t, os.Mkdir(dir, 0o700))
+	yamltest.Must(t, os.RemoveAll(dir))
+	yamltest.Must(t, os.Mkdir(dir, 0o700))
 	wrong(c.words)
 	var problems []string
 	for _, p := range tmpl.Outputs.Parameters {

@@ -21,7 +21,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/copytrigger/copytrigger/internal/cli"
-	. "github.com/copytrigger/copytrigger/internal/yamltest"
+	"github.com/copytrigger/copytrigger/internal/yamltest"
 )
 
 const image = "registry.example.com/copytrigger:v0.1.0"
@@ -39,7 +39,7 @@ type example struct {
 // decode reads YAML documents, strictly.
 func decode(text []byte) (*example, error) {
 	x := &example{}
-	_, err := Decode(text, func(kind string) metav1.Object {
+	_, err := yamltest.Decode(text, func(kind string) metav1.Object {
 		switch kind {
 		case "batch/v1 CronJob":
 			return one(&x.crons)
@@ -77,7 +77,7 @@ func each(t *testing.T, test func(t *testing.T, name string, x *example)) {
 	for _, file := range files {
 		name := strings.TrimSuffix(file, ".yaml")
 		t.Run(name, func(t *testing.T) {
-			x, err := decode(Text(t, file))
+			x, err := decode(yamltest.Text(t, file))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -157,7 +157,7 @@ func TestRestricted(t *testing.T) {
 
 // The rights are the README's, and for kubectl in the recipe its own.
 func TestRoles(t *testing.T) {
-	documented := Documented(t, "../../README.md")
+	documented := yamltest.Documented(t, "../../README.md")
 	each(t, func(t *testing.T, name string, x *example) {
 		if len(x.roles) != len(x.bindings) || (len(x.roles) == 1) == (name == "scale-to-zero") {
 			t.Errorf("%d Roles, %d bindings", len(x.roles), len(x.bindings))
@@ -180,7 +180,7 @@ func TestRoles(t *testing.T) {
 
 // The program takes every command line, also with the flags as variables.
 func TestCommandLines(t *testing.T) {
-	Answering(t, http.StatusForbidden)
+	yamltest.Answering(t, http.StatusForbidden)
 	code := func(args []string) int {
 		var stdout, stderr bytes.Buffer
 		return cli.Main(args, "test", &stdout, &stderr)
@@ -268,14 +268,14 @@ func TestScriptsAreBash(t *testing.T) {
 
 // Every example has a page that leads to it, and every page is in the index.
 func TestPages(t *testing.T) {
-	index := string(Text(t, "README.md"))
+	index := string(yamltest.Text(t, "README.md"))
 	pages, err := filepath.Glob("*.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	all := ""
 	for _, page := range pages {
-		all += string(Text(t, page))
+		all += string(yamltest.Text(t, page))
 		if page != "README.md" && !strings.Contains(index, "]("+page+")") {
 			t.Errorf("the index has no %s", page)
 		}

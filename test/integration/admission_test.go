@@ -19,7 +19,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/yaml"
 
-	. "github.com/copytrigger/copytrigger/test/integration/harness"
+	"github.com/copytrigger/copytrigger/test/integration/harness"
 )
 
 const (
@@ -38,19 +38,19 @@ func TestAdmission(t *testing.T) {
 
 	// What the Role allows, and the policy does not.
 	for name, patch := range map[string]struct{ claim, text, of string }{
-		"another annotation":            {Claim, `{"metadata":{"annotations":{"x":"y"}}}`, ""},
-		"together with the trigger":     {Claim, `{"metadata":{"annotations":{"volsync.backube/copy-trigger":"x","x":"y"}}}`, ""},
-		"another of our prefix":         {Claim, `{"metadata":{"annotations":{"copytrigger/other":"x"}}}`, ""},
-		"a changed annotation":          {Claim, `{"metadata":{"annotations":{"other":"changed"}}}`, ""},
-		"without an annotation":         {Claim, `{"metadata":{"annotations":{"other":null}}}`, ""},
-		"without annotations":           {Claim, `{"metadata":{"annotations":null}}`, ""},
-		"without use-copy-trigger":      {Claim, `{"metadata":{"annotations":{"volsync.backube/use-copy-trigger":null}}}`, ""},
-		"VolSync's latest-copy-trigger": {Claim, `{"metadata":{"annotations":{"volsync.backube/latest-copy-trigger":"x"}}}`, ""},
-		"a label":                       {Claim, labelling, ""},
-		"without finalizers":            {Claim, `{"metadata":{"finalizers":null}}`, ""},
-		"an owner":                      {Claim, `{"metadata":{"ownerReferences":[{"apiVersion":"v1","kind":"ConfigMap","name":"x","uid":"1b4e28ba-2fa1-11d2-883f-0016d3cca427"}]}}`, ""},
+		"another annotation":            {harness.Claim, `{"metadata":{"annotations":{"x":"y"}}}`, ""},
+		"together with the trigger":     {harness.Claim, `{"metadata":{"annotations":{"volsync.backube/copy-trigger":"x","x":"y"}}}`, ""},
+		"another of our prefix":         {harness.Claim, `{"metadata":{"annotations":{"copytrigger/other":"x"}}}`, ""},
+		"a changed annotation":          {harness.Claim, `{"metadata":{"annotations":{"other":"changed"}}}`, ""},
+		"without an annotation":         {harness.Claim, `{"metadata":{"annotations":{"other":null}}}`, ""},
+		"without annotations":           {harness.Claim, `{"metadata":{"annotations":null}}`, ""},
+		"without use-copy-trigger":      {harness.Claim, `{"metadata":{"annotations":{"volsync.backube/use-copy-trigger":null}}}`, ""},
+		"VolSync's latest-copy-trigger": {harness.Claim, `{"metadata":{"annotations":{"volsync.backube/latest-copy-trigger":"x"}}}`, ""},
+		"a label":                       {harness.Claim, labelling, ""},
+		"without finalizers":            {harness.Claim, `{"metadata":{"finalizers":null}}`, ""},
+		"an owner":                      {harness.Claim, `{"metadata":{"ownerReferences":[{"apiVersion":"v1","kind":"ConfigMap","name":"x","uid":"1b4e28ba-2fa1-11d2-883f-0016d3cca427"}]}}`, ""},
 		"the spec":                      {pending, `{"spec":{"volumeName":"x"}}`, ""},
-		"the status":                    {Claim, `{"status":{"capacity":{"storage":"2Gi"}}}`, "status"},
+		"the status":                    {harness.Claim, `{"status":{"capacity":{"storage":"2Gi"}}}`, "status"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if err := bound(patch.claim, patch.text, patch.of); !refusedByPolicy(err) {
@@ -63,11 +63,11 @@ func TestAdmission(t *testing.T) {
 	}
 
 	s = s.With(kubeconfig)
-	s.ReplicateAndWait(Source{})
+	s.ReplicateAndWait(harness.Source{})
 	trigger := s.AwaitWaiting("run")
 	s.Fire(trigger)
 	s.AwaitCompleted(trigger)
-	s.Leaves(trigger, trigger, Completed)
+	s.Leaves(trigger, trigger, harness.Completed)
 	s.Copied(1)
 }
 
@@ -78,24 +78,24 @@ func TestAdmissionOfDisarm(t *testing.T) {
 	s = s.With(kubeconfig)
 	s.Orphan()
 	s.Fire(s.AwaitWaiting("run", "--pvc-only"), "--pvc-only")
-	s.Run("disarm", "--run-id", "run").Exits(OK).Outcome("withdrawn")
-	s.Leaves("", "", Waiting)
+	s.Run("disarm", "--run-id", "run").Exits(harness.OK).Outcome("withdrawn")
+	s.Leaves("", "", harness.Waiting)
 }
 
 // patcherRole is the Role, and all else that the policy has to take away again.
 func patcherRole() []rbacv1.PolicyRule {
-	return append(LeastRole(),
+	return append(harness.LeastRole(),
 		rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"persistentvolumeclaims"}, Verbs: []string{"patch"}, ResourceNames: []string{pending}},
-		rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"persistentvolumeclaims/status"}, Verbs: []string{"patch"}, ResourceNames: []string{Claim}})
+		rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"persistentvolumeclaims/status"}, Verbs: []string{"patch"}, ResourceNames: []string{harness.Claim}})
 }
 
 // restrictedSite is a site with an account that the shipped policy restricts, and with
 // the policy in force. The policy is for the whole cluster, and all other tests have an
 // account named copytrigger; here it is for one that is named like the namespace.
-func restrictedSite(t *testing.T) (*Site, string) {
+func restrictedSite(t *testing.T) (*harness.Site, string) {
 	t.Helper()
-	Need(t, ClusterWide)
-	s := New(t)
+	harness.Need(t, harness.ClusterWide)
+	s := harness.New(t)
 	class := ""
 	_, err := s.Kube().CoreV1().PersistentVolumeClaims(s.Namespace).Create(s.Ctx, &corev1.PersistentVolumeClaim{
 		ObjectMeta: metav1.ObjectMeta{Name: pending},
@@ -107,11 +107,11 @@ func restrictedSite(t *testing.T) (*Site, string) {
 	s.Must(err)
 	kubeconfig := s.Account(s.Namespace, patcherRole())
 	try := patcher(s, kubeconfig)
-	s.Must(try(Claim, labelling, ""))
+	s.Must(try(harness.Claim, labelling, ""))
 	enforce(s)
 	// The API server hears of it in its own time, and says so nowhere.
 	for {
-		err := try(Claim, labelling, "")
+		err := try(harness.Claim, labelling, "")
 		if refusedByPolicy(err) {
 			return s, kubeconfig
 		}
@@ -125,7 +125,7 @@ func restrictedSite(t *testing.T) (*Site, string) {
 }
 
 // enforce applies the shipped policy for the site's account.
-func enforce(s *Site) {
+func enforce(s *harness.Site) {
 	s.Helper()
 	text, err := os.ReadFile("../../tasks/admission/policy.yaml")
 	s.Must(err)
@@ -155,7 +155,7 @@ func enforce(s *Site) {
 }
 
 // patcher patches claims as the account of a kubeconfig, without lasting effect.
-func patcher(s *Site, kubeconfig string) func(claim, patch, of string) error {
+func patcher(s *harness.Site, kubeconfig string) func(claim, patch, of string) error {
 	s.Helper()
 	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
 	s.Must(err)

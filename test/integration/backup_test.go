@@ -3,7 +3,7 @@ package integration
 import (
 	"testing"
 
-	. "github.com/copytrigger/copytrigger/test/integration/harness"
+	"github.com/copytrigger/copytrigger/test/integration/harness"
 )
 
 // Every mover that honours copy triggers, either way to copy, either way to start a
@@ -13,7 +13,7 @@ func TestBackup(t *testing.T) {
 	for _, mover := range []string{"restic", "rclone", "rsyncTLS", "rsync"} {
 		for _, method := range []string{"Snapshot", "Clone"} {
 			for _, cron := range []string{"", "*/1 * * * *"} {
-				source := Source{Mover: mover, Method: method, Cron: cron}
+				source := harness.Source{Mover: mover, Method: method, Cron: cron}
 				t.Run(source.String(), func(t *testing.T) {
 					t.Parallel()
 					backup(t, source)
@@ -23,27 +23,27 @@ func TestBackup(t *testing.T) {
 	}
 }
 
-func backup(t *testing.T, source Source) {
-	s := New(t)
+func backup(t *testing.T, source harness.Source) {
+	s := harness.New(t)
 	app := s.StartApp()
 	s.Replicate(source)
 
-	waiting := s.Run("await-waiting", "--run-id", "nightly-42", "--timeout", "2m").Ends(OK)
+	waiting := s.Run("await-waiting", "--run-id", "nightly-42", "--timeout", "2m").Ends(harness.OK)
 	trigger := waiting.Value("trigger")
-	if since := s.Annotations()[Since]; waiting.Value("waiting-since") != since || since == "" {
+	if since := s.Annotations()[harness.Since]; waiting.Value("waiting-since") != since || since == "" {
 		t.Errorf("result waiting-since is %q, the claim says %q", waiting.Value("waiting-since"), since)
 	}
-	if got := waiting.Value("replication-source"); got != Nightly {
+	if got := waiting.Value("replication-source"); got != harness.Nightly {
 		t.Errorf("result replication-source is %q", got)
 	}
-	s.Leaves("", "", Waiting)
+	s.Leaves("", "", harness.Waiting)
 
 	frozen := app.Quiesce()
 	s.Fire(trigger).Says("the trigger " + trigger + " is set")
 	completed := s.AwaitCompleted(trigger).Says("VolSync recorded the trigger " + trigger)
 	app.Unquiesce()
 
-	s.Leaves(trigger, trigger, Completed)
+	s.Leaves(trigger, trigger, harness.Completed)
 	s.Copied(1)
 	if copied := s.CopyTree(source.Method); copied != frozen {
 		t.Errorf("the copy has\n%swhile the volume had\n%s", copied, frozen)

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	. "github.com/copytrigger/copytrigger/test/integration/harness"
+	"github.com/copytrigger/copytrigger/test/integration/harness"
 )
 
 // BenchmarkFreeze measures how long an application stays quiesced beyond the time that
@@ -33,11 +33,11 @@ func BenchmarkFreeze(b *testing.B) {
 
 // form is one way to do a run; it gives how long the application was quiesced, without what
 // its commands took themselves.
-type form func(s *Site, n int) time.Duration
+type form func(s *harness.Site, n int) time.Duration
 
 func byRun(args ...string) form {
-	return func(s *Site, n int) time.Duration {
-		r := s.Run("run", append(args, "--run-id", fmt.Sprint("run-", n))...).Ends(OK)
+	return func(s *harness.Site, n int) time.Duration {
+		r := s.Run("run", append(args, "--run-id", fmt.Sprint("run-", n))...).Ends(harness.OK)
 		span := func(name string) time.Duration {
 			seconds, ok := r.Values[name].(float64)
 			if !ok {
@@ -50,7 +50,7 @@ func byRun(args ...string) form {
 }
 
 // bySteps is the README's script: a process for each step.
-func bySteps(s *Site, n int) time.Duration {
+func bySteps(s *harness.Site, n int) time.Duration {
 	trigger := s.AwaitWaiting(fmt.Sprint("run-", n))
 	start := time.Now()
 	s.Fire(trigger)
@@ -68,7 +68,7 @@ kubectl annotate --overwrite pvc data volsync.backube/copy-trigger="$RUN" >/dev/
 until [ "$(status)" = Completed ]; do sleep $PAUSE; done
 date +%s%N
 `
-	return func(s *Site, n int) time.Duration {
+	return func(s *harness.Site, n int) time.Duration {
 		s.Helper()
 		cmd := exec.Command("bash", "-ec", script)
 		cmd.Env = append(os.Environ(), "KUBECONFIG="+s.Kubeconfig, "PAUSE="+strconv.Itoa(pause), fmt.Sprint("RUN=run-", n),
@@ -90,7 +90,7 @@ date +%s%N
 
 // kubectl gives a directory with the kubectl that the throw-away node has, if it was built,
 // or says that there is the machine's.
-func kubectl(s *Site) string {
+func kubectl(s *harness.Site) string {
 	s.Helper()
 	built, err := filepath.Glob("../../.cache/bin/kubectl-*")
 	s.Must(err)
@@ -109,13 +109,13 @@ func kubectl(s *Site) string {
 // freezes does b.N runs, each in a sync of its own, and reports what they took beyond
 // VolSync's own time.
 func freezes(b *testing.B, f form) {
-	s := NewFor(b)
+	s := harness.NewFor(b)
 	storage := s.Hold()
 	storage.ReleaseReadyAfter(500 * time.Millisecond) // or a loop's first look finds it done
 	s.Replicate(storage.Source("Snapshot"))
 	var beyond []time.Duration
 	for i := range b.N {
-		s.AwaitStatus(Waiting)
+		s.AwaitStatus(harness.Waiting)
 		took := s.WatchCopy()
 		beyond = append(beyond, f(s, i)-took())
 		s.FinishSync()

@@ -3,7 +3,7 @@ package integration
 import (
 	"testing"
 
-	. "github.com/copytrigger/copytrigger/test/integration/harness"
+	"github.com/copytrigger/copytrigger/test/integration/harness"
 )
 
 // moments at which a step may be killed about a write.
@@ -13,7 +13,7 @@ var moments = []struct {
 }{{"before the write", false}, {"after the write", true}}
 
 // killedAt kills a step about its write.
-func killedAt(written bool, p *Process, write *Held) {
+func killedAt(written bool, p *harness.Process, write *harness.Held) {
 	if written {
 		write.Forward()
 	} else {
@@ -29,14 +29,14 @@ func TestFireTriggerKilled(t *testing.T) {
 	for _, m := range moments {
 		t.Run(m.name, func(t *testing.T) {
 			t.Parallel()
-			s, proxy := New(t).Proxied()
-			s.ReplicateAndWait(Source{})
+			s, proxy := harness.New(t).Proxied()
+			s.ReplicateAndWait(harness.Source{})
 			trigger := s.AwaitWaiting("run")
-			write := proxy.Hold(Write)
+			write := proxy.Hold(harness.Write)
 			killedAt(m.written, s.Start("fire-trigger", "--trigger", trigger), write)
-			s.Run("fire-trigger", "--trigger", trigger).Ends(OK)
+			s.Run("fire-trigger", "--trigger", trigger).Ends(harness.OK)
 			s.AwaitCompleted(trigger)
-			s.Leaves(trigger, trigger, Completed)
+			s.Leaves(trigger, trigger, harness.Completed)
 			s.Copied(1)
 		})
 	}
@@ -48,22 +48,22 @@ func TestFireTriggerKilledThenDisarmed(t *testing.T) {
 	for _, m := range moments {
 		t.Run(m.name, func(t *testing.T) {
 			t.Parallel()
-			s, proxy := New(t).Proxied()
+			s, proxy := harness.New(t).Proxied()
 			held := s.Hold()
 			s.ReplicateAndWait(held.Source("Snapshot"))
 			trigger := s.AwaitWaiting("run")
-			write := proxy.Hold(Write)
+			write := proxy.Hold(harness.Write)
 			killedAt(m.written, s.Start("fire-trigger", "--trigger", trigger), write)
 			if m.written {
-				s.AwaitStatus(InProgress)
-				s.Run("disarm", "--run-id", "run").Exits(OK).Outcome("tainted")
-				s.Leaves("", "", InProgress)
+				s.AwaitStatus(harness.InProgress)
+				s.Run("disarm", "--run-id", "run").Exits(harness.OK).Outcome("tainted")
+				s.Leaves("", "", harness.InProgress)
 				s.Copied(1)
 				return
 			}
-			s.Run("disarm", "--run-id", "run").Ends(OK)
+			s.Run("disarm", "--run-id", "run").Ends(harness.OK)
 			s.Nudge()
-			s.Leaves("", "", Waiting)
+			s.Leaves("", "", harness.Waiting)
 			s.Copied(0)
 		})
 	}
@@ -73,12 +73,12 @@ func TestFireTriggerKilledThenDisarmed(t *testing.T) {
 // anew: nobody knows whether the application was still quiesced.
 func TestRunLostWhileVolSyncCopies(t *testing.T) {
 	t.Parallel()
-	s := New(t)
+	s := harness.New(t)
 	_, held := s.FireHeld("run")
-	s.Run("await-waiting", "--run-id", "run").Ends(Tainted).Hint("do not use this sync's copy")
-	s.Leaves("", "", InProgress)
+	s.Run("await-waiting", "--run-id", "run").Ends(harness.Tainted).Hint("do not use this sync's copy")
+	s.Leaves("", "", harness.InProgress)
 	held.Release()
-	s.Leaves("", "", Completed)
+	s.Leaves("", "", harness.Completed)
 	s.Copied(1)
 }
 
@@ -90,16 +90,16 @@ func TestAwaitWaitingKilledAtTakeBack(t *testing.T) {
 	for _, m := range moments {
 		t.Run(m.name, func(t *testing.T) {
 			t.Parallel()
-			s, proxy := New(t).Proxied()
+			s, proxy := harness.New(t).Proxied()
 			s.Orphan()
 			trigger := s.AwaitWaiting("run", "--pvc-only")
 			s.Fire(trigger, "--pvc-only")
-			write := proxy.Hold(Write)
+			write := proxy.Hold(harness.Write)
 			killedAt(m.written, s.Start("await-waiting", "--run-id", "run", "--pvc-only"), write)
-			s.Run("await-waiting", "--run-id", "run", "--pvc-only").Ends(Tainted).Error("has locked the claim and was lost")
-			s.Leaves("", "", Waiting)
+			s.Run("await-waiting", "--run-id", "run", "--pvc-only").Ends(harness.Tainted).Error("has locked the claim and was lost")
+			s.Leaves("", "", harness.Waiting)
 			s.Copied(0)
-			s.Run("disarm", "--run-id", "run").Exits(OK).Outcome("ok")
+			s.Run("disarm", "--run-id", "run").Exits(harness.OK).Outcome("ok")
 			s.Unlock("run")
 			if again := s.AwaitWaiting("run", "--pvc-only"); again != trigger {
 				t.Errorf("the same wait has the triggers %s and %s", trigger, again)
@@ -114,27 +114,27 @@ func TestDisarmKilled(t *testing.T) {
 	for _, m := range moments {
 		t.Run(m.name+", VolSync waiting", func(t *testing.T) {
 			t.Parallel()
-			s, proxy := New(t).Proxied()
+			s, proxy := harness.New(t).Proxied()
 			s.Orphan()
 			s.Fire(s.AwaitWaiting("run", "--pvc-only"), "--pvc-only")
-			write := proxy.Hold(Write)
+			write := proxy.Hold(harness.Write)
 			killedAt(m.written, s.Start("disarm", "--run-id", "run"), write)
-			again := s.Run("disarm", "--run-id", "run").Exits(OK)
+			again := s.Run("disarm", "--run-id", "run").Exits(harness.OK)
 			if m.written {
 				again.Outcome("ok")
 			} else {
 				again.Outcome("withdrawn")
 			}
-			s.Leaves("", "", Waiting)
+			s.Leaves("", "", harness.Waiting)
 		})
 		t.Run(m.name+", VolSync copying", func(t *testing.T) {
 			t.Parallel()
-			s, proxy := New(t).Proxied()
+			s, proxy := harness.New(t).Proxied()
 			s.FireHeld("run")
-			write := proxy.Hold(Write)
+			write := proxy.Hold(harness.Write)
 			killedAt(m.written, s.Start("disarm", "--run-id", "run"), write)
-			s.Run("disarm", "--run-id", "run").Exits(OK).Outcome("tainted")
-			s.Leaves("", "", InProgress)
+			s.Run("disarm", "--run-id", "run").Exits(harness.OK).Outcome("tainted")
+			s.Leaves("", "", harness.InProgress)
 			s.Copied(1)
 		})
 	}
@@ -146,19 +146,19 @@ func TestAwaitCompletedKilledAtSurrender(t *testing.T) {
 	for _, m := range moments {
 		t.Run(m.name, func(t *testing.T) {
 			t.Parallel()
-			s, proxy := New(t).Proxied()
+			s, proxy := harness.New(t).Proxied()
 			s.Orphan()
 			trigger := s.AwaitWaiting("run", "--pvc-only")
 			s.Fire(trigger, "--pvc-only")
-			write := proxy.Hold(Write)
+			write := proxy.Hold(harness.Write)
 			killedAt(m.written, s.Start("await-completed", "--trigger", trigger, "--ack-timeout", "100ms", "--pvc-only"), write)
 			if m.written {
-				s.Run("await-completed", "--trigger", trigger, "--pvc-only").Ends(Refused).Error("the trigger is neither set nor recorded")
+				s.Run("await-completed", "--trigger", trigger, "--pvc-only").Ends(harness.Refused).Error("the trigger is neither set nor recorded")
 			} else {
-				s.Run("await-completed", "--trigger", trigger, "--ack-timeout", "100ms", "--pvc-only").Ends(Withdrawn)
+				s.Run("await-completed", "--trigger", trigger, "--ack-timeout", "100ms", "--pvc-only").Ends(harness.Withdrawn)
 			}
-			s.Run("disarm", "--run-id", "run").Ends(OK)
-			s.Leaves("", "", Waiting)
+			s.Run("disarm", "--run-id", "run").Ends(harness.OK)
+			s.Leaves("", "", harness.Waiting)
 			s.Copied(0)
 		})
 	}
@@ -168,7 +168,7 @@ func TestAwaitCompletedKilledAtSurrender(t *testing.T) {
 // what it would have found.
 func TestAwaitCompletedKilled(t *testing.T) {
 	t.Parallel()
-	s := New(t)
+	s := harness.New(t)
 	trigger, held := s.FireHeld("run")
 	await := s.Start("await-completed", "--trigger", trigger)
 	await.Says("VolSync is copying")
@@ -176,7 +176,7 @@ func TestAwaitCompletedKilled(t *testing.T) {
 	again := s.Start("await-completed", "--trigger", trigger)
 	again.Says("VolSync is copying")
 	held.Release()
-	again.End().Ends(OK)
-	s.Leaves(trigger, trigger, Completed)
+	again.End().Ends(harness.OK)
+	s.Leaves(trigger, trigger, harness.Completed)
 	s.Copied(1)
 }

@@ -5,16 +5,16 @@ import (
 	"testing"
 	"time"
 
-	. "github.com/copytrigger/copytrigger/test/integration/harness"
+	"github.com/copytrigger/copytrigger/test/integration/harness"
 )
 
 // One ReplicationSource, backup after backup, all with the same run id: each wait has a
 // trigger of its own, and each backup a copy of its own.
 func TestBackupAfterBackup(t *testing.T) {
 	t.Parallel()
-	s := New(t)
+	s := harness.New(t)
 	app := s.StartApp()
-	s.Replicate(Source{})
+	s.Replicate(harness.Source{})
 	seen := map[string]bool{}
 	cut := ""
 	for i := range 3 {
@@ -30,7 +30,7 @@ func TestBackupAfterBackup(t *testing.T) {
 		if s.CopyTree("Snapshot") != frozen {
 			t.Errorf("copy %d is not what was frozen", i)
 		}
-		s.Leaves(trigger, trigger, Completed)
+		s.Leaves(trigger, trigger, harness.Completed)
 		s.Copied(i + 1)
 		now := r.Value("cut-time")
 		if _, err := time.Parse(time.RFC3339, now); err != nil || now < cut {
@@ -47,8 +47,8 @@ func TestBackupAfterBackup(t *testing.T) {
 // looked: only the recorded trigger says that it succeeded, the status is the next one's.
 func TestAwaitCompletedComesLate(t *testing.T) {
 	t.Parallel()
-	s := New(t)
-	s.Replicate(Source{})
+	s := harness.New(t)
+	s.Replicate(harness.Source{})
 	last := ""
 	for i := range 2 {
 		trigger := s.AwaitWaiting("nightly")
@@ -56,13 +56,13 @@ func TestAwaitCompletedComesLate(t *testing.T) {
 		s.AwaitRecorded(trigger)
 		s.FinishSync()
 		s.SyncAgain(fmt.Sprint("sync ", i+2))
-		s.AwaitStatus(Waiting)
+		s.AwaitStatus(harness.Waiting)
 		s.AwaitCompleted(trigger)
-		s.Leaves(trigger, trigger, Waiting)
+		s.Leaves(trigger, trigger, harness.Waiting)
 		s.Copied(i + 1)
 		if last != "" {
 			// The one before is not recorded any more, and must not look like it.
-			s.Run("await-completed", "--trigger", last).Ends(Refused).Error("the trigger is neither set nor recorded")
+			s.Run("await-completed", "--trigger", last).Ends(harness.Refused).Error("the trigger is neither set nor recorded")
 		}
 		s.Unlock("nightly")
 		last = trigger
@@ -72,12 +72,12 @@ func TestAwaitCompletedComesLate(t *testing.T) {
 // With a schedule, the next sync comes by itself.
 func TestScheduledAgain(t *testing.T) {
 	t.Parallel()
-	Need(t)
+	harness.Need(t)
 	if testing.Short() {
-		Skip(t, "waits for the next minute")
+		harness.Skip(t, "waits for the next minute")
 	}
-	s := New(t)
-	s.Replicate(Source{Cron: "*/1 * * * *"})
+	s := harness.New(t)
+	s.Replicate(harness.Source{Cron: "*/1 * * * *"})
 	first := s.AwaitWaiting("first")
 	s.Fire(first)
 	s.AwaitCompleted(first)
@@ -86,6 +86,6 @@ func TestScheduledAgain(t *testing.T) {
 	second := s.AwaitWaiting("second")
 	s.Fire(second)
 	s.AwaitCompleted(second)
-	s.Leaves(second, second, Completed)
+	s.Leaves(second, second, harness.Completed)
 	s.Copied(2)
 }

@@ -3,7 +3,7 @@ package integration
 import (
 	"testing"
 
-	. "github.com/copytrigger/copytrigger/test/integration/harness"
+	"github.com/copytrigger/copytrigger/test/integration/harness"
 )
 
 // disarm, in every state that it may find, and again. It never fails: after it nothing of
@@ -12,68 +12,68 @@ func TestDisarm(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name    string
-		arrange func(s *Site) (trigger, latest, status string) // as it is left
+		arrange func(s *harness.Site) (trigger, latest, status string) // as it is left
 		first   string
 		again   string
 	}{
-		{"nothing was ever fired", func(s *Site) (string, string, string) {
-			s.ReplicateAndWait(Source{})
-			return "", "", Waiting
+		{"nothing was ever fired", func(s *harness.Site) (string, string, string) {
+			s.ReplicateAndWait(harness.Source{})
+			return "", "", harness.Waiting
 		}, "ok", "ok"},
-		{"VolSync has recorded it", func(s *Site) (string, string, string) {
-			s.Replicate(Source{})
+		{"VolSync has recorded it", func(s *harness.Site) (string, string, string) {
+			s.Replicate(harness.Source{})
 			trigger := s.AwaitWaiting("run")
 			s.Fire(trigger)
 			s.AwaitCompleted(trigger)
-			return trigger, trigger, Completed
+			return trigger, trigger, harness.Completed
 		}, "ok", "ok"},
-		{"VolSync waits for the next one", func(s *Site) (string, string, string) {
+		{"VolSync waits for the next one", func(s *harness.Site) (string, string, string) {
 			trigger := backedUp(s)
 			s.FinishSync()
 			s.SyncAgain("second")
-			s.AwaitStatus(Waiting)
-			return trigger, trigger, Waiting
+			s.AwaitStatus(harness.Waiting)
+			return trigger, trigger, harness.Waiting
 		}, "ok", "ok"},
-		{"VolSync has not taken it", func(s *Site) (string, string, string) {
+		{"VolSync has not taken it", func(s *harness.Site) (string, string, string) {
 			s.Orphan()
 			s.Fire(s.AwaitWaiting("run", "--pvc-only"), "--pvc-only")
-			return "", "", Waiting
+			return "", "", harness.Waiting
 		}, "withdrawn", "ok"},
-		{"VolSync has not taken it, the second time", func(s *Site) (string, string, string) {
+		{"VolSync has not taken it, the second time", func(s *harness.Site) (string, string, string) {
 			last := backedUp(s)
 			s.FinishSync()
 			s.SyncAgain("second")
-			s.AwaitStatus(Waiting)
+			s.AwaitStatus(harness.Waiting)
 			s.DeleteSource()
 			s.Fire(s.AwaitWaiting("run", "--pvc-only"), "--pvc-only")
-			return last, last, Waiting
+			return last, last, harness.Waiting
 		}, "withdrawn", "ok"},
-		{"VolSync is copying", func(s *Site) (string, string, string) {
+		{"VolSync is copying", func(s *harness.Site) (string, string, string) {
 			s.FireHeld("run")
-			return "", "", InProgress
+			return "", "", harness.InProgress
 		}, "tainted", "tainted"},
-		{"another run's", func(s *Site) (string, string, string) {
+		{"another run's", func(s *harness.Site) (string, string, string) {
 			s.Orphan()
 			trigger := s.AwaitWaiting("run-2", "--pvc-only")
 			s.Fire(trigger, "--pvc-only")
-			return trigger, "", Waiting
+			return trigger, "", harness.Waiting
 		}, "ok", "ok"},
-		{"somebody else's", func(s *Site) (string, string, string) {
-			s.Annotate(Trigger, "run")
+		{"somebody else's", func(s *harness.Site) (string, string, string) {
+			s.Annotate(harness.Trigger, "run")
 			return "run", "", ""
 		}, "ok", "ok"},
-		{"a claim without annotations", func(s *Site) (string, string, string) {
-			s.Annotate(Use, "")
+		{"a claim without annotations", func(s *harness.Site) (string, string, string) {
+			s.Annotate(harness.Use, "")
 			return "", "", ""
 		}, "ok", "ok"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			s := New(t)
+			s := harness.New(t)
 			trigger, latest, status := c.arrange(s)
-			s.Run("disarm", "--run-id", "run").Exits(OK).Outcome(c.first)
+			s.Run("disarm", "--run-id", "run").Exits(harness.OK).Outcome(c.first)
 			s.Leaves(trigger, latest, status)
-			s.Run("disarm", "--run-id", "run").Exits(OK).Outcome(c.again)
+			s.Run("disarm", "--run-id", "run").Exits(harness.OK).Outcome(c.again)
 			s.Leaves(trigger, latest, status)
 		})
 	}
@@ -82,15 +82,15 @@ func TestDisarm(t *testing.T) {
 // After a disarm in time, VolSync goes on waiting, and the next run can have the wait.
 func TestDisarmedInTime(t *testing.T) {
 	t.Parallel()
-	s, proxy := New(t).Proxied()
-	s.ReplicateAndWait(Source{})
+	s, proxy := harness.New(t).Proxied()
+	s.ReplicateAndWait(harness.Source{})
 	trigger := s.AwaitWaiting("first")
 	// Taken back in the same moment: whichever write comes first decides.
-	write := proxy.Hold(Write)
+	write := proxy.Hold(harness.Write)
 	fire := s.Start("fire-trigger", "--trigger", trigger)
 	write.Arrived()
 	fire.Kill() // or it would write again
-	s.Run("disarm", "--run-id", "first").Ends(OK)
+	s.Run("disarm", "--run-id", "first").Ends(harness.OK)
 	s.Annotate("example.com/note", "so that the write comes too late")
 	write.Forward() // the server still gets it
 	write.Drop()
@@ -100,14 +100,14 @@ func TestDisarmedInTime(t *testing.T) {
 	again := s.AwaitWaiting("second")
 	s.Fire(again)
 	s.AwaitCompleted(again)
-	s.Leaves(again, again, Completed)
+	s.Leaves(again, again, harness.Completed)
 	s.Copied(1)
 }
 
 // disarm of a claim that is not there.
 func TestDisarmWithoutAClaim(t *testing.T) {
 	t.Parallel()
-	s := New(t)
+	s := harness.New(t)
 	s.DeleteClaim()
-	s.AsAdmin().Run("disarm", "--run-id", "run").Ends(Refused).Hint("check --pvc and --namespace")
+	s.AsAdmin().Run("disarm", "--run-id", "run").Ends(harness.Refused).Hint("check --pvc and --namespace")
 }

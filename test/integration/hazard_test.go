@@ -3,7 +3,7 @@ package integration
 import (
 	"testing"
 
-	. "github.com/copytrigger/copytrigger/test/integration/harness"
+	"github.com/copytrigger/copytrigger/test/integration/harness"
 )
 
 const handmade = "early.0123456789abcdef" // a trigger that no await-waiting gave
@@ -19,25 +19,25 @@ func TestNothingIsFiredWhileACopyExists(t *testing.T) {
 		reason, hint string
 	}{
 		"": {
-			code:   Tainted,
+			code:   harness.Tainted,
 			reason: "VolSync has copied, or is copying, for somebody else",
 			hint:   "do not use this sync's copy",
 		},
 		"with --pvc-only": {
 			args:   []string{"--pvc-only"},
-			code:   Refused,
+			code:   harness.Refused,
 			reason: "VolSync is not waiting any more",
 			hint:   "run await-waiting again",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := New(t)
+			s := harness.New(t)
 			trigger := backedUp(s)
 			s.AwaitMover()
 			s.Run("fire-trigger", append(c.args, "--trigger", handmade)...).Ends(c.code).Error(c.reason).Hint(c.hint)
 			s.Nudge()
-			s.Leaves(trigger, trigger, Completed)
+			s.Leaves(trigger, trigger, harness.Completed)
 			s.Copied(1)
 		})
 	}
@@ -47,9 +47,9 @@ func TestNothingIsFiredWhileACopyExists(t *testing.T) {
 // there is no copy of this moment. This is what the refusal above is for.
 func TestVolSyncAcknowledgesWithoutACopy(t *testing.T) {
 	t.Parallel()
-	s := New(t)
+	s := harness.New(t)
 	app := s.StartApp()
-	s.Replicate(Source{})
+	s.Replicate(harness.Source{})
 	trigger := s.AwaitWaiting("first")
 	before := app.Quiesce()
 	s.Fire(trigger)
@@ -58,11 +58,11 @@ func TestVolSyncAcknowledgesWithoutACopy(t *testing.T) {
 	s.AwaitMover()
 
 	now := app.Quiesce()
-	s.Annotate(Trigger, handmade)
+	s.Annotate(harness.Trigger, handmade)
 	s.AwaitRecorded(handmade)
 	app.Unquiesce()
 
-	s.Leaves(handmade, handmade, Completed)
+	s.Leaves(handmade, handmade, harness.Completed)
 	s.Copied(1)
 	if copied := s.CopyTree("Snapshot"); copied != before || copied == now {
 		t.Error("the copy is not the old one")
@@ -73,15 +73,15 @@ func TestVolSyncAcknowledgesWithoutACopy(t *testing.T) {
 // fire-trigger refuses that too, and await-waiting an armed claim.
 func TestFireIsRefusedWhileNobodyWaits(t *testing.T) {
 	t.Parallel()
-	s := New(t)
+	s := harness.New(t)
 	trigger := backedUp(s)
 	s.FinishSync()
-	s.Run("fire-trigger", "--trigger", handmade).Ends(Refused).
+	s.Run("fire-trigger", "--trigger", handmade).Ends(harness.Refused).
 		Error("ReplicationSource nightly has no sync running").Hint("run await-waiting again")
-	s.Leaves(trigger, trigger, Completed)
+	s.Leaves(trigger, trigger, harness.Completed)
 
 	// What it refused to do, done by hand.
-	s.Annotate(Trigger, handmade)
+	s.Annotate(harness.Trigger, handmade)
 	s.SyncAgain("second")
 	s.AwaitRecorded(handmade)
 	s.Copied(2)
@@ -90,16 +90,16 @@ func TestFireIsRefusedWhileNobodyWaits(t *testing.T) {
 // A trigger that VolSync has recorded is used up once VolSync waits again.
 func TestUsedTriggerIsRefused(t *testing.T) {
 	t.Parallel()
-	s := New(t)
+	s := harness.New(t)
 	trigger := recorded(s)
 	// A retry of the step is no new use.
-	s.Run("fire-trigger", "--trigger", trigger).Ends(OK).Says("VolSync has recorded the trigger already")
+	s.Run("fire-trigger", "--trigger", trigger).Ends(harness.OK).Says("VolSync has recorded the trigger already")
 	s.Unlock("first")
 	s.FinishSync()
 	s.SyncAgain("second")
-	s.AwaitStatus(Waiting)
-	s.Run("fire-trigger", "--trigger", trigger).Ends(Refused).Error("is used up").Hint("run await-waiting again")
+	s.AwaitStatus(harness.Waiting)
+	s.Run("fire-trigger", "--trigger", trigger).Ends(harness.Refused).Error("is used up").Hint("run await-waiting again")
 	s.Nudge()
-	s.Leaves(trigger, trigger, Waiting)
+	s.Leaves(trigger, trigger, harness.Waiting)
 	s.Copied(1)
 }

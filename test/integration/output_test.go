@@ -8,16 +8,16 @@ import (
 	"strings"
 	"testing"
 
-	. "github.com/copytrigger/copytrigger/test/integration/harness"
+	"github.com/copytrigger/copytrigger/test/integration/harness"
 )
 
 // Every result on stdout is a file too, where a directory is given, also of steps that
 // do not end well: a pipeline that declares a result finds it.
 func TestResultFiles(t *testing.T) {
 	t.Parallel()
-	s := New(t)
-	s.Replicate(Source{})
-	step := func(code int, command string, args ...string) *Result {
+	s := harness.New(t)
+	s.Replicate(harness.Source{})
+	step := func(code int, command string, args ...string) *harness.Result {
 		t.Helper()
 		dir := t.TempDir()
 		r := s.Run(command, append(args, "--results-dir", dir)...).Ends(code)
@@ -35,34 +35,34 @@ func TestResultFiles(t *testing.T) {
 		}
 		return r
 	}
-	trigger := step(OK, "await-waiting", "--run-id", "run").Value("trigger")
-	step(OK, "fire-trigger", "--trigger", trigger)
-	step(OK, "await-completed", "--trigger", trigger)
-	step(OK, "disarm", "--run-id", "run")
-	step(OK, "unlock", "--run-id", "run")
-	step(TimedOut, "await-waiting", "--run-id", "next", "--timeout", "0")
-	step(Tainted, "fire-trigger", "--trigger", handmade)
-	step(Unverified, "await-completed", "--trigger", handmade)
+	trigger := step(harness.OK, "await-waiting", "--run-id", "run").Value("trigger")
+	step(harness.OK, "fire-trigger", "--trigger", trigger)
+	step(harness.OK, "await-completed", "--trigger", trigger)
+	step(harness.OK, "disarm", "--run-id", "run")
+	step(harness.OK, "unlock", "--run-id", "run")
+	step(harness.TimedOut, "await-waiting", "--run-id", "next", "--timeout", "0")
+	step(harness.Tainted, "fire-trigger", "--trigger", handmade)
+	step(harness.Unverified, "await-completed", "--trigger", handmade)
 }
 
 // A directory that cannot be written to is refused before anything is done.
 func TestResultsDirectoryIsTriedFirst(t *testing.T) {
 	t.Parallel()
-	s := New(t)
-	s.ReplicateAndWait(Source{})
+	s := harness.New(t)
+	s.ReplicateAndWait(harness.Source{})
 	trigger := s.AwaitWaiting("run")
 	s.Run("fire-trigger", "--trigger", trigger, "--results-dir", filepath.Join(t.TempDir(), "none")).
-		Exits(Usage).Says("results directory", "hint: give an existing, writable directory")
-	s.Leaves("", "", Waiting)
+		Exits(harness.Usage).Says("results directory", "hint: give an existing, writable directory")
+	s.Leaves("", "", harness.Waiting)
 }
 
 // With --log-format=json every line of stderr is an object that says what it is about.
 func TestLogAsJSON(t *testing.T) {
 	t.Parallel()
-	s := New(t)
-	s.Annotate(Use, "false")
-	s.Replicate(Source{})
-	lines := func(r *Result) []map[string]any {
+	s := harness.New(t)
+	s.Annotate(harness.Use, "false")
+	s.Replicate(harness.Source{})
+	lines := func(r *harness.Result) []map[string]any {
 		t.Helper()
 		var all []map[string]any
 		for line := range strings.Lines(r.Stderr) {
@@ -80,31 +80,31 @@ func TestLogAsJSON(t *testing.T) {
 		return all
 	}
 	const json = "--log-format=json"
-	r := s.Run("await-waiting", "--run-id", "run", json).Ends(OK)
+	r := s.Run("await-waiting", "--run-id", "run", json).Ends(harness.OK)
 	if len(lines(r)) == 0 {
 		t.Error("no warning")
 	}
 	for _, object := range lines(r) {
-		if object["pvc"] != Claim || object["namespace"] != s.Namespace || object["command"] != "await-waiting" {
+		if object["pvc"] != harness.Claim || object["namespace"] != s.Namespace || object["command"] != "await-waiting" {
 			t.Errorf("%v does not say what it is about", object)
 		}
 	}
 	trigger := r.Value("trigger")
-	lines(s.Run("fire-trigger", "--trigger", trigger, json).Ends(OK))
-	lines(s.Run("await-completed", "--trigger", trigger, json).Ends(OK))
-	last := lines(s.Run("fire-trigger", "--trigger", handmade, json).Ends(Tainted))
+	lines(s.Run("fire-trigger", "--trigger", trigger, json).Ends(harness.OK))
+	lines(s.Run("await-completed", "--trigger", trigger, json).Ends(harness.OK))
+	last := lines(s.Run("fire-trigger", "--trigger", handmade, json).Ends(harness.Tainted))
 	if object := last[len(last)-1]; object["level"] != "ERROR" || object["hint"] == "" {
 		t.Errorf("the error is %v", object)
 	}
-	lines(s.Run("disarm", "--run-id", "run", json).Ends(OK))
+	lines(s.Run("disarm", "--run-id", "run", json).Ends(harness.OK))
 }
 
 // A step that has nothing to wait for has little to say, and a library under it nothing.
 func TestSaysNoMoreThanItHasTo(t *testing.T) {
 	t.Parallel()
-	s := New(t)
-	s.ReplicateAndWait(Source{})
-	r := s.Run("await-waiting", "--run-id", "run").Ends(OK)
+	s := harness.New(t)
+	s.ReplicateAndWait(harness.Source{})
+	r := s.Run("await-waiting", "--run-id", "run").Ends(harness.OK)
 	if r.Stderr != "" {
 		t.Errorf("await-waiting says %q", r.Stderr)
 	}

@@ -17,14 +17,14 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/yaml"
 
-	. "github.com/copytrigger/copytrigger/test/integration/harness"
+	"github.com/copytrigger/copytrigger/test/integration/harness"
 )
 
 // What the README shows works when it is pasted: its claim and ReplicationSource, its
 // script, and its Role, with which the script runs.
 func TestReadme(t *testing.T) {
 	t.Parallel()
-	Need(t, DefaultClasses)
+	harness.Need(t, harness.DefaultClasses)
 	text, err := os.ReadFile("../../README.md")
 	if err != nil {
 		t.Fatal(err)
@@ -79,8 +79,8 @@ func TestReadme(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := New(t)
-			if claim.GetName() != Claim || claim.GetAnnotations()[Use] == "" {
+			s := harness.New(t)
+			if claim.GetName() != harness.Claim || claim.GetAnnotations()[harness.Use] == "" {
 				t.Errorf("the README's claim is %q with %v", claim.GetName(), claim.GetAnnotations())
 			}
 			create(s, claim, true)
@@ -109,10 +109,10 @@ func TestReadme(t *testing.T) {
 				t.Errorf("called %q, want %s", calls, c.calls)
 			}
 			marks := s.Annotations()
-			if trigger, latest := marks[Trigger], marks["volsync.backube/latest-copy-trigger"]; trigger != latest || (latest != "") != c.copied {
+			if trigger, latest := marks[harness.Trigger], marks["volsync.backube/latest-copy-trigger"]; trigger != latest || (latest != "") != c.copied {
 				t.Errorf("left %v; want a copy: %v, and nothing armed\n%s", marks, c.copied, said)
 			}
-			if lock := marks[LockedBy]; strings.HasSuffix(lock, "/lost") != c.locked || (lock != "") != c.locked {
+			if lock := marks[harness.LockedBy]; strings.HasSuffix(lock, "/lost") != c.locked || (lock != "") != c.locked {
 				t.Errorf("left the lock %q; want one: %v\n%s", lock, c.locked, said)
 			}
 		})
@@ -155,7 +155,7 @@ func blocks(text, language string) []string {
 
 // create creates an object, strictly: a field that nobody knows is an error. The site has
 // the claim already, so that is only tried, under another name.
-func create(s *Site, o *unstructured.Unstructured, try bool) {
+func create(s *harness.Site, o *unstructured.Unstructured, try bool) {
 	s.Helper()
 	o = o.DeepCopy()
 	opts := metav1.CreateOptions{FieldValidation: metav1.FieldValidationStrict}

@@ -3,7 +3,7 @@ package integration
 import (
 	"testing"
 
-	. "github.com/copytrigger/copytrigger/test/integration/harness"
+	"github.com/copytrigger/copytrigger/test/integration/harness"
 )
 
 const foreign = "somebody-else"
@@ -14,95 +14,98 @@ func TestAwaitWaitingRefuses(t *testing.T) {
 	type left struct{ trigger, latest, status string }
 	for _, c := range []struct {
 		name    string
-		arrange func(s *Site)
+		arrange func(s *harness.Site)
 		reason  string
 		hint    string
 		left    left
 	}{
 		{
 			name:    "a claim that is armed",
-			arrange: func(s *Site) { s.Annotate(Trigger, foreign) },
+			arrange: func(s *harness.Site) { s.Annotate(harness.Trigger, foreign) },
 			reason:  `it is armed with the trigger "somebody-else"`,
 			hint:    "kubectl annotate --overwrite pvc",
 			left:    left{trigger: foreign},
 		},
 		{
 			name:    "a claim without copy triggers",
-			arrange: func(s *Site) { s.Annotate(Use, ""); s.Replicate(Source{}) },
-			reason:  "it has no annotation " + Use + ", so VolSync copies it without waiting",
+			arrange: func(s *harness.Site) { s.Annotate(harness.Use, ""); s.Replicate(harness.Source{}) },
+			reason:  "it has no annotation " + harness.Use + ", so VolSync copies it without waiting",
 			hint:    "kubectl annotate pvc",
 		},
 		{
 			name:    "a claim that nobody copies",
-			arrange: func(*Site) {},
+			arrange: func(*harness.Site) {},
 			reason:  "no ReplicationSource has it as sourcePVC",
 			hint:    "create the ReplicationSource",
 		},
 		{
 			name:    "a WaitingForTrigger whose ReplicationSource is gone",
-			arrange: func(s *Site) { s.Orphan() },
+			arrange: func(s *harness.Site) { s.Orphan() },
 			reason:  "no ReplicationSource has it as sourcePVC",
 			hint:    "create the ReplicationSource",
-			left:    left{status: Waiting},
+			left:    left{status: harness.Waiting},
 		},
 		{
-			name:    "two ReplicationSources",
-			arrange: func(s *Site) { s.ReplicateAndWait(Source{}); s.Replicate(Source{Name: "weekly"}) },
-			reason:  "2 ReplicationSources have it as sourcePVC, and VolSync's copy triggers work with one only: nightly, weekly",
-			hint:    "leave one ReplicationSource",
-			left:    left{status: Waiting},
+			name: "two ReplicationSources",
+			arrange: func(s *harness.Site) {
+				s.ReplicateAndWait(harness.Source{})
+				s.Replicate(harness.Source{Name: "weekly"})
+			},
+			reason: "2 ReplicationSources have it as sourcePVC, and VolSync's copy triggers work with one only: nightly, weekly",
+			hint:   "leave one ReplicationSource",
+			left:   left{status: harness.Waiting},
 		},
 		{
 			name:    "copyMethod Direct",
-			arrange: func(s *Site) { s.Replicate(Source{Method: "Direct"}) },
+			arrange: func(s *harness.Site) { s.Replicate(harness.Source{Method: "Direct"}) },
 			reason:  `copyMethod "Direct", which ignores copy triggers`,
 			hint:    "set copyMethod to Snapshot or Clone",
 		},
 		{
 			name:    "copyMethod None",
-			arrange: func(s *Site) { s.Replicate(Source{Method: "None"}) },
+			arrange: func(s *harness.Site) { s.Replicate(harness.Source{Method: "None"}) },
 			reason:  `copyMethod "None", which ignores copy triggers`,
 			hint:    "set copyMethod to Snapshot or Clone",
 		},
 		{
 			name:    "the mover syncthing",
-			arrange: func(s *Site) { s.Replicate(Source{Mover: "syncthing"}) },
+			arrange: func(s *harness.Site) { s.Replicate(harness.Source{Mover: "syncthing"}) },
 			reason:  `the mover "syncthing", which ignores copy triggers`,
 			hint:    "use a mover that honours them: restic, rclone, rsyncTLS, rsync, kopia",
 		},
 		{
 			name:    "a mover that is not VolSync's",
-			arrange: func(s *Site) { s.Replicate(Source{Mover: "external"}) },
+			arrange: func(s *harness.Site) { s.Replicate(harness.Source{Mover: "external"}) },
 			reason:  `the mover "external", which ignores copy triggers`,
 			hint:    "use a mover that honours them: restic, rclone, rsyncTLS, rsync, kopia",
 		},
 		{
 			name:    "a paused ReplicationSource",
-			arrange: func(s *Site) { s.ReplicateAndWait(Source{Paused: true}) },
+			arrange: func(s *harness.Site) { s.ReplicateAndWait(harness.Source{Paused: true}) },
 			reason:  "ReplicationSource nightly is paused",
 			hint:    "set spec.paused to false",
-			left:    left{status: Waiting},
+			left:    left{status: harness.Waiting},
 		},
 		{
 			name:    "a claim that is being deleted",
-			arrange: func(s *Site) { s.ReplicateAndWait(Source{}); s.BeginDeletingClaim() },
+			arrange: func(s *harness.Site) { s.ReplicateAndWait(harness.Source{}); s.BeginDeletingClaim() },
 			reason:  "it is being deleted",
 			hint:    "wait until it is created again",
-			left:    left{status: Waiting},
+			left:    left{status: harness.Waiting},
 		},
 		{
 			name:    "a ReplicationSource that is being deleted",
-			arrange: func(s *Site) { s.ReplicateAndWait(Source{}); s.BeginDeletingSource() },
+			arrange: func(s *harness.Site) { s.ReplicateAndWait(harness.Source{}); s.BeginDeletingSource() },
 			reason:  "ReplicationSource nightly is being deleted",
 			hint:    "wait until it is created again",
-			left:    left{status: Waiting},
+			left:    left{status: harness.Waiting},
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			s := New(t)
+			s := harness.New(t)
 			c.arrange(s)
-			s.Run("await-waiting", "--run-id", "run").Ends(Refused).Error(c.reason).Hint(c.hint)
+			s.Run("await-waiting", "--run-id", "run").Ends(harness.Refused).Error(c.reason).Hint(c.hint)
 			s.Leaves(c.left.trigger, c.left.latest, c.left.status)
 		})
 	}
@@ -113,12 +116,12 @@ func TestAwaitWaitingRefusesWhatIsNotThere(t *testing.T) {
 	t.Parallel()
 	for name, args := range map[string][]string{
 		"claim":     {"--pvc", "daat"},
-		"namespace": {"--pvc", Claim, "--namespace", "nowhere"},
+		"namespace": {"--pvc", harness.Claim, "--namespace", "nowhere"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := New(t)
-			r := s.AsAdmin().StartRaw(append([]string{"await-waiting", "--run-id", "run"}, args...)...).End().Exits(Refused)
+			s := harness.New(t)
+			r := s.AsAdmin().StartRaw(append([]string{"await-waiting", "--run-id", "run"}, args...)...).End().Exits(harness.Refused)
 			if r.Value("outcome") != "refused" {
 				t.Errorf("results %v", r.Values)
 			}
@@ -131,15 +134,15 @@ func TestAwaitWaitingRefusesWhatIsNotThere(t *testing.T) {
 // VolSync reads that use-copy-trigger is there, not what it says.
 func TestUseCopyTriggerFalseIsOn(t *testing.T) {
 	t.Parallel()
-	s := New(t)
-	s.Annotate(Use, "false")
-	s.ReplicateAndWait(Source{})
-	r := s.Run("await-waiting", "--run-id", "run").Ends(OK)
+	s := harness.New(t)
+	s.Annotate(harness.Use, "false")
+	s.ReplicateAndWait(harness.Source{})
+	r := s.Run("await-waiting", "--run-id", "run").Ends(harness.OK)
 	r.Says("warning: ", `is "false", which VolSync takes as on`)
 	trigger := r.Value("trigger")
 	s.Fire(trigger)
 	s.AwaitCompleted(trigger)
-	s.Leaves(trigger, trigger, Completed)
+	s.Leaves(trigger, trigger, harness.Completed)
 	s.Copied(1)
 }
 
@@ -148,31 +151,31 @@ func TestFireTriggerRefusesAfterAChange(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name   string
-		change func(s *Site)
+		change func(s *harness.Site)
 		reason string
 		status string
 		copies int
 	}{
-		{"paused", func(s *Site) { s.PatchSource(map[string]any{"paused": true}) }, "is paused", Waiting, 0},
-		{"a second ReplicationSource", func(s *Site) { s.Replicate(Source{Name: "weekly"}) }, "2 ReplicationSources", Waiting, 0},
-		{"no ReplicationSource", func(s *Site) { s.DeleteSource() }, "no ReplicationSource", Waiting, 0},
-		{"another ReplicationSource of the name", func(s *Site) {
+		{"paused", func(s *harness.Site) { s.PatchSource(map[string]any{"paused": true}) }, "is paused", harness.Waiting, 0},
+		{"a second ReplicationSource", func(s *harness.Site) { s.Replicate(harness.Source{Name: "weekly"}) }, "2 ReplicationSources", harness.Waiting, 0},
+		{"no ReplicationSource", func(s *harness.Site) { s.DeleteSource() }, "no ReplicationSource", harness.Waiting, 0},
+		{"another ReplicationSource of the name", func(s *harness.Site) {
 			s.DeleteSource()
-			s.Replicate(Source{})
+			s.Replicate(harness.Source{})
 			s.AwaitSyncing()
-		}, "was made for another wait", Waiting, 0},
-		{"the claim is being deleted", func(s *Site) { s.BeginDeletingClaim() }, "it is being deleted", Waiting, 0},
-		{"copy triggers turned off", func(s *Site) { s.Annotate(Use, ""); s.AwaitMover() }, "it has no annotation " + Use, Waiting, 1},
+		}, "was made for another wait", harness.Waiting, 0},
+		{"the claim is being deleted", func(s *harness.Site) { s.BeginDeletingClaim() }, "it is being deleted", harness.Waiting, 0},
+		{"copy triggers turned off", func(s *harness.Site) { s.Annotate(harness.Use, ""); s.AwaitMover() }, "it has no annotation " + harness.Use, harness.Waiting, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			s := New(t)
-			s.ReplicateAndWait(Source{})
+			s := harness.New(t)
+			s.ReplicateAndWait(harness.Source{})
 			trigger := s.AwaitWaiting("run")
 			c.change(s)
-			end := Refused
+			end := harness.Refused
 			if c.copies > 0 {
-				end = Tainted // it was not there when await-waiting ended
+				end = harness.Tainted // it was not there when await-waiting ended
 			}
 			s.Run("fire-trigger", "--trigger", trigger).Ends(end).Error(c.reason)
 			s.Leaves("", "", c.status)

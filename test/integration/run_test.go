@@ -11,13 +11,13 @@ import (
 	"testing"
 	"time"
 
-	. "github.com/copytrigger/copytrigger/test/integration/harness"
+	"github.com/copytrigger/copytrigger/test/integration/harness"
 )
 
 const tearing = 50 * time.Millisecond // between the files of a copy
 
 // ways are how run quiesces an application.
-func ways(app *LockedApp) map[string][]string {
+func ways(app *harness.LockedApp) map[string][]string {
 	return map[string][]string{
 		"commands": {"--quiesce", app.Quiesce(), "--unquiesce", app.Unquiesce()},
 		"hold":     {"--hold", app.Hold()},
@@ -31,16 +31,16 @@ func TestRun(t *testing.T) {
 	for _, way := range []string{"commands", "hold"} {
 		t.Run(way, func(t *testing.T) {
 			t.Parallel()
-			s := New(t)
+			s := harness.New(t)
 			app, storage := s.StartLockedApp(), s.Hold()
 			storage.ReleaseSlowly(tearing)
 			s.Replicate(storage.Source("Snapshot"))
-			r := s.Run("run", append(ways(app)[way], "--run-id", "run")...).Ends(OK)
+			r := s.Run("run", append(ways(app)[way], "--run-id", "run")...).Ends(harness.OK)
 			r.Says("quiesce", "fire → taken", " → completed", "frozen")
 			if !s.CopyIsWhole() {
 				t.Error("the copy is torn")
 			}
-			s.Leaves(r.Value("trigger"), r.Value("trigger"), Completed)
+			s.Leaves(r.Value("trigger"), r.Value("trigger"), harness.Completed)
 			s.Copied(1)
 			app.AwaitWrites()
 			s.LeftUnlocked()
@@ -60,19 +60,19 @@ func TestRun(t *testing.T) {
 	}
 	t.Run("control: nothing quiesces it", func(t *testing.T) {
 		t.Parallel()
-		s := New(t)
+		s := harness.New(t)
 		s.StartLockedApp()
 		storage := s.Hold()
 		storage.ReleaseSlowly(100 * tearing) // it must write meanwhile, whatever the disk does
 		s.Replicate(storage.Source("Snapshot"))
-		s.Run("run", "--quiesce", "true", "--unquiesce", "true").Ends(OK)
+		s.Run("run", "--quiesce", "true", "--unquiesce", "true").Ends(harness.OK)
 		if s.CopyIsWhole() {
 			t.Error("the copy is not torn: these tests show nothing")
 		}
 	})
 }
 
-func seconds(t *testing.T, r *Result, name string) float64 {
+func seconds(t *testing.T, r *harness.Result, name string) float64 {
 	t.Helper()
 	number, ok := r.Values[name].(float64)
 	if !ok {
@@ -84,7 +84,7 @@ func seconds(t *testing.T, r *Result, name string) float64 {
 // Until the cut: the application runs again long before the storage has done its part.
 func TestRunUntilCut(t *testing.T) {
 	t.Parallel()
-	s := New(t)
+	s := harness.New(t)
 	app, storage := s.StartLockedApp(), s.Hold()
 	storage.ReleaseReadyAfter(time.Minute)
 	s.Replicate(storage.Source("Snapshot"))
@@ -94,28 +94,28 @@ func TestRunUntilCut(t *testing.T) {
 	if m := s.Marks(); m.Latest == m.Trigger {
 		t.Errorf("VolSync has recorded the trigger already: this test shows nothing: %+v", m)
 	}
-	r := run.End().Ends(OK)
+	r := run.End().Ends(harness.OK)
 	if f, c := seconds(t, r, "freeze-seconds"), seconds(t, r, "copy-seconds"); f > c-2 {
 		t.Errorf("frozen for %f s of the copy's %f", f, c)
 	}
 	if !s.CopyIsWhole() {
 		t.Error("the copy is torn")
 	}
-	s.Leaves(r.Value("trigger"), r.Value("trigger"), Completed)
+	s.Leaves(r.Value("trigger"), r.Value("trigger"), harness.Completed)
 }
 
 // Somebody deletes the copy that was cut in the freeze. VolSync would make another one, of
 // the application that runs, and record the trigger for it.
 func TestRunUntilCutOfACopyThatIsReplaced(t *testing.T) {
 	t.Parallel()
-	s := New(t)
+	s := harness.New(t)
 	app, storage := s.StartLockedApp(), s.Hold()
 	storage.ReleaseReadyAfter(time.Minute) // until then the storage does not delete it
 	s.Replicate(storage.Source("Snapshot"))
 	run := s.Start("run", "--hold", app.Hold(), "--until", "cut")
 	run.Says("cut; the application runs again")
 	s.AskToDeleteCopy()
-	run.End().Ends(Unverified).Error("the copy that was cut in the freeze is gone")
+	run.End().Ends(harness.Unverified).Error("the copy that was cut in the freeze is gone")
 	if m := s.Marks(); m.Trigger != m.Latest {
 		t.Errorf("left armed: %+v", m)
 	}
@@ -125,36 +125,36 @@ func TestRunUntilCutOfACopyThatIsReplaced(t *testing.T) {
 // The same by steps: the second await-completed says whether the copy is good.
 func TestAwaitCompletedUntilCut(t *testing.T) {
 	t.Parallel()
-	s := New(t)
+	s := harness.New(t)
 	storage := s.Hold()
 	storage.ReleaseReadyAfter(time.Minute)
 	s.ReplicateAndWait(storage.Source("Snapshot"))
 	trigger := s.AwaitWaiting("run")
 	s.Fire(trigger)
-	cut := s.Run("await-completed", "--trigger", trigger, "--until", "cut").Ends(OK)
-	s.AwaitStatus(InProgress)
-	s.Run("await-completed", "--trigger", trigger, "--copy", cut.Value("copy")).Ends(OK)
-	s.Leaves(trigger, trigger, Completed)
+	cut := s.Run("await-completed", "--trigger", trigger, "--until", "cut").Ends(harness.OK)
+	s.AwaitStatus(harness.InProgress)
+	s.Run("await-completed", "--trigger", trigger, "--copy", cut.Value("copy")).Ends(harness.OK)
+	s.Leaves(trigger, trigger, harness.Completed)
 	if got := cut.Value("cut-time"); got != s.CutTime() {
 		t.Errorf("got cut-time %s, want %s", got, s.CutTime())
 	}
-	s.Run("await-completed", "--trigger", trigger, "--copy", "another").Ends(Unverified).Error("cannot be told for which copy")
+	s.Run("await-completed", "--trigger", trigger, "--copy", "another").Ends(harness.Unverified).Error("cannot be told for which copy")
 }
 
 // A clone has no cut that anybody sees: that is known before anything is quiesced.
 func TestRunUntilCutOfAClone(t *testing.T) {
 	t.Parallel()
-	s := New(t)
+	s := harness.New(t)
 	app := s.StartLockedApp()
-	s.Replicate(Source{Method: "Clone"})
-	s.Run("run", "--hold", app.Hold(), "--until", "cut").Ends(Refused).Error("nobody sees the cut").SaysNot("quiescing")
+	s.Replicate(harness.Source{Method: "Clone"})
+	s.Run("run", "--hold", app.Hold(), "--until", "cut").Ends(harness.Refused).Error("nobody sees the cut").SaysNot("quiescing")
 	s.Copied(0)
 }
 
 // ending is a freeze that does not go as planned, while VolSync copies.
 type ending struct {
 	args []string
-	do   func(*Process)
+	do   func(*harness.Process)
 	code int
 	says string
 }
@@ -163,15 +163,15 @@ type ending struct {
 func TestRunEnds(t *testing.T) {
 	t.Parallel()
 	for name, e := range map[string]ending{
-		"at its limit": {[]string{"--max-freeze", "1m"}, nil, Tainted, "--max-freeze"},
-		"by SIGTERM":   {nil, func(p *Process) { p.Signal(syscall.SIGTERM) }, Tainted, "stopped by SIGTERM"},
-		"by impatience": {nil, func(p *Process) { p.Insist(syscall.SIGINT) }, Tainted,
+		"at its limit": {[]string{"--max-freeze", "1m"}, nil, harness.Tainted, "--max-freeze"},
+		"by SIGTERM":   {nil, func(p *harness.Process) { p.Signal(syscall.SIGTERM) }, harness.Tainted, "stopped by SIGTERM"},
+		"by impatience": {nil, func(p *harness.Process) { p.Insist(syscall.SIGINT) }, harness.Tainted,
 			"stopped by SIGINT"},
 	} {
 		for _, way := range []string{"commands", "hold"} {
 			t.Run(name+", "+way, func(t *testing.T) {
 				t.Parallel()
-				s := New(t)
+				s := harness.New(t)
 				app, storage := s.StartLockedApp(), s.Hold()
 				s.Replicate(storage.Source("Snapshot"))
 				run := s.Start("run", append(ways(app)[way], e.args...)...)
@@ -182,7 +182,7 @@ func TestRunEnds(t *testing.T) {
 				}
 				run.End().Ends(e.code).Error(e.says)
 				app.AwaitWrites()
-				s.Leaves("", "", InProgress)
+				s.Leaves("", "", harness.InProgress)
 			})
 		}
 	}
@@ -191,13 +191,13 @@ func TestRunEnds(t *testing.T) {
 // A second signal while it unquiesces is not the end: it sees that through.
 func TestRunIsNotKilledWhileItUnquiesces(t *testing.T) {
 	t.Parallel()
-	s := New(t)
+	s := harness.New(t)
 	app, storage := s.StartLockedApp(), s.Hold()
 	s.Replicate(storage.Source("Snapshot"))
 	run := s.Start("run", "--quiesce", app.Quiesce(), "--unquiesce", "sleep 3; "+app.Unquiesce())
 	run.Says("VolSync is copying")
 	run.Insist(syscall.SIGTERM)
-	run.End().Ends(Tainted)
+	run.End().Ends(harness.Tainted)
 	if app.FrozenByFile() {
 		t.Error("left quiesced")
 	}
@@ -206,16 +206,16 @@ func TestRunIsNotKilledWhileItUnquiesces(t *testing.T) {
 // The session that holds the lock is lost before the cut.
 func TestRunLosesItsSession(t *testing.T) {
 	t.Parallel()
-	s := New(t)
+	s := harness.New(t)
 	app, storage := s.StartLockedApp(), s.Hold()
 	s.Replicate(storage.Source("Snapshot"))
 	pid := s.TempDir() + "/pid"
 	run := s.Start("run", "--hold", fmt.Sprintf("echo $$ >%s; %s", pid, app.Hold()))
 	run.Says("VolSync is copying")
 	s.Must(syscall.Kill(pidIn(t, pid), syscall.SIGKILL))
-	run.End().Ends(Unverified).Error("exit code 137 (killed) early").Hint("do not use this sync's copy")
+	run.End().Ends(harness.Unverified).Error("exit code 137 (killed) early").Hint("do not use this sync's copy")
 	app.AwaitWrites()
-	s.Leaves("", "", InProgress)
+	s.Leaves("", "", harness.InProgress)
 }
 
 func pidIn(t *testing.T, file string) int {
@@ -238,7 +238,7 @@ func TestRunIsKilled(t *testing.T) {
 	for _, way := range []string{"commands", "hold"} {
 		t.Run(way, func(t *testing.T) {
 			t.Parallel()
-			s := New(t)
+			s := harness.New(t)
 			app, storage := s.StartLockedApp(), s.Hold()
 			s.Replicate(storage.Source("Snapshot"))
 			args := append(ways(app)[way], "--run-id", "night")
@@ -250,9 +250,9 @@ func TestRunIsKilled(t *testing.T) {
 			} else if !app.FrozenByFile() {
 				t.Error("not quiesced: this test shows nothing")
 			}
-			s.Run("run", args...).Ends(Tainted).Says("an earlier attempt of this run may have left the application quiesced")
+			s.Run("run", args...).Ends(harness.Tainted).Says("an earlier attempt of this run may have left the application quiesced")
 			app.AwaitWrites()
-			s.Leaves("", "", InProgress)
+			s.Leaves("", "", harness.InProgress)
 			s.LeftUnlocked()
 		})
 	}
@@ -261,9 +261,9 @@ func TestRunIsKilled(t *testing.T) {
 // Quiesce is killed with its process, so that it does not quiesce afterwards.
 func TestRunIsKilledDuringQuiesce(t *testing.T) {
 	t.Parallel()
-	s := New(t)
+	s := harness.New(t)
 	app := s.StartLockedApp()
-	s.Replicate(Source{})
+	s.Replicate(harness.Source{})
 	pid := s.TempDir() + "/pid"
 	run := s.Start("run", "--quiesce", fmt.Sprintf("echo $$ >%s; echo quiesce runs >&2; exec sleep 600", pid), "--unquiesce", app.Unquiesce())
 	run.Says("quiesce runs")
@@ -276,7 +276,7 @@ func TestRunIsKilledDuringQuiesce(t *testing.T) {
 			t.Fatal("quiesce goes on without anybody to unquiesce after it")
 		}
 	}
-	s.Leaves("", "", Waiting)
+	s.Leaves("", "", harness.Waiting)
 }
 
 // zombie says that a process has ended, and that nobody has asked how.
@@ -289,15 +289,15 @@ func zombie(pid int) bool {
 func TestRunOnATerminal(t *testing.T) {
 	t.Parallel()
 	if _, err := exec.LookPath("script"); err != nil {
-		Skip(t, "needs script(1), which makes a terminal")
+		harness.Skip(t, "needs script(1), which makes a terminal")
 	}
-	s := New(t)
+	s := harness.New(t)
 	app, storage := s.StartLockedApp(), s.Hold()
 	storage.ReleaseReadyAfter(40 * time.Second)
 	s.Replicate(storage.Source("Snapshot"))
 	results := s.TempDir() + "/results"
 	cmd := exec.Command("script", "--quiet", "--return", "--command",
-		fmt.Sprintf("%s run --pvc %s >%s", s.Binary(), Claim, results), "/dev/null")
+		fmt.Sprintf("%s run --pvc %s >%s", s.Binary(), harness.Claim, results), "/dev/null")
 	cmd.Env = append(os.Environ(), "KUBECONFIG="+s.Kubeconfig, "COPYTRIGGER_HOLD="+app.Hold())
 	out, err := cmd.CombinedOutput()
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	. "github.com/copytrigger/copytrigger/test/integration/harness"
+	"github.com/copytrigger/copytrigger/test/integration/harness"
 )
 
 // visit is a run of these tests in the cluster, as in one that is somebody else's.
@@ -31,7 +31,7 @@ var selecting = regexp.MustCompile(`delete namespace --selector=(copytrigger\.te
 func startVisit(t *testing.T, tests string) *visit {
 	t.Helper()
 	v := &visit{t: t, cmd: exec.Command(os.Args[0], "-test.run="+tests, "-test.v")}
-	v.cmd.Env = append(withoutClusters(), "USE_EXISTING_CLUSTER=true", "KUBECONFIG="+Kubeconfig())
+	v.cmd.Env = append(withoutClusters(), "USE_EXISTING_CLUSTER=true", "KUBECONFIG="+harness.Kubeconfig())
 	for _, kept := range os.Environ() { // what a cluster of somebody else is used with
 		if strings.HasPrefix(kept, "COPYTRIGGER_STORAGE_CLASS=") || strings.HasPrefix(kept, "COPYTRIGGER_SNAPSHOT_CLASS=") || strings.HasPrefix(kept, "COPYTRIGGER_APP_IMAGE=") {
 			v.cmd.Env = append(v.cmd.Env, kept)
@@ -76,7 +76,7 @@ func (v *visit) end() int {
 
 func (v *visit) namespaces() []corev1.Namespace {
 	v.t.Helper()
-	list, err := Kube().CoreV1().Namespaces().List(v.t.Context(), metav1.ListOptions{LabelSelector: v.selector})
+	list, err := harness.Kube().CoreV1().Namespaces().List(v.t.Context(), metav1.ListOptions{LabelSelector: v.selector})
 	if err != nil {
 		v.t.Fatal(err)
 	}
@@ -88,7 +88,7 @@ func (v *visit) namespaces() []corev1.Namespace {
 // looks into volumes half-way, and a story that does.
 func TestVisit(t *testing.T) {
 	t.Parallel()
-	Need(t)
+	harness.Need(t)
 	v := startVisit(t, "^(TestAwaitCompletedKilled|TestCopyDeletedDuringTheCopy|TestStories|TestFireTriggerRefusesAfterAChange)$/^(the_claim_is_being_deleted|clone|aborted-before)$")
 	code := v.end()
 	const want = ": 3 tests ran, 2 were skipped: 2 × looks into the directory of a volume\n"
@@ -100,9 +100,9 @@ func TestVisit(t *testing.T) {
 // Ctrl-C in the middle of a test leaves nothing either, and the tests after it do not begin.
 func TestVisitInterrupted(t *testing.T) {
 	t.Parallel()
-	Need(t)
+	harness.Need(t)
 	v := startVisit(t, "^TestAwaitWaitingRefuses$/^(a_claim_that_is_being_deleted|copyMethod_Direct)$")
-	w, err := Kube().CoreV1().Namespaces().Watch(t.Context(), metav1.ListOptions{LabelSelector: v.selector})
+	w, err := harness.Kube().CoreV1().Namespaces().Watch(t.Context(), metav1.ListOptions{LabelSelector: v.selector})
 	if err != nil {
 		t.Fatal(err)
 	}

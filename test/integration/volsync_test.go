@@ -7,45 +7,45 @@ import (
 	"time"
 
 	"github.com/copytrigger/copytrigger/test/devcluster/pace"
-	. "github.com/copytrigger/copytrigger/test/integration/harness"
+	"github.com/copytrigger/copytrigger/test/integration/harness"
 )
 
 // The tests of this file have the cluster to themselves: none is parallel.
 
 // VolSync is killed and started again at each stage of a backup.
 func TestVolSyncRestarts(t *testing.T) {
-	volsync := func(s *Site) *Component { return s.Component("volsync") }
+	volsync := func(s *harness.Site) *harness.Component { return s.Component("volsync") }
 
 	t.Run("before it waits", func(t *testing.T) {
-		s := New(t)
+		s := harness.New(t)
 		v := volsync(s)
 		v.Kill()
-		s.Replicate(Source{})
+		s.Replicate(harness.Source{})
 		await := s.Start("await-waiting", "--run-id", "run", "--timeout", "2m")
 		await.Says("has no sync running")
 		v.Start()
-		trigger := await.End().Ends(OK).Value("trigger")
+		trigger := await.End().Ends(harness.OK).Value("trigger")
 		s.Fire(trigger)
 		s.AwaitCompleted(trigger)
-		s.Leaves(trigger, trigger, Completed)
+		s.Leaves(trigger, trigger, harness.Completed)
 		s.Copied(1)
 	})
 	t.Run("while it waits", func(t *testing.T) {
-		s := New(t)
+		s := harness.New(t)
 		v := volsync(s)
-		s.ReplicateAndWait(Source{})
+		s.ReplicateAndWait(harness.Source{})
 		trigger := s.AwaitWaiting("run")
 		v.Kill()
 		s.Fire(trigger)
 		await := s.Start("await-completed", "--trigger", trigger, "--ack-timeout", "5m")
 		await.Says("VolSync has not taken the trigger")
 		v.Start()
-		await.End().Ends(OK)
-		s.Leaves(trigger, trigger, Completed)
+		await.End().Ends(harness.OK)
+		s.Leaves(trigger, trigger, harness.Completed)
 		s.Copied(1)
 	})
 	t.Run("while it copies", func(t *testing.T) {
-		s := New(t)
+		s := harness.New(t)
 		v := volsync(s)
 		trigger, held := s.FireHeld("run")
 		await := s.Start("await-completed", "--trigger", trigger)
@@ -54,21 +54,21 @@ func TestVolSyncRestarts(t *testing.T) {
 		held.Release()
 		s.CutTime()
 		v.Start()
-		await.End().Ends(OK)
-		s.Leaves(trigger, trigger, Completed)
+		await.End().Ends(harness.OK)
+		s.Leaves(trigger, trigger, harness.Completed)
 		s.Copied(1)
 	})
 	t.Run("when it has copied", func(t *testing.T) {
-		s := New(t)
+		s := harness.New(t)
 		v := volsync(s)
-		s.ReplicateAndWait(Source{})
+		s.ReplicateAndWait(harness.Source{})
 		trigger := s.AwaitWaiting("run")
 		s.Fire(trigger)
 		s.AwaitRecorded(trigger)
 		v.Restart()
 		s.AwaitCompleted(trigger)
 		s.Nudge()
-		s.Leaves(trigger, trigger, Completed)
+		s.Leaves(trigger, trigger, harness.Completed)
 		s.Copied(1)
 	})
 }
@@ -87,8 +87,8 @@ func TestVolSyncDoesNotReact(t *testing.T) {
 		"SIGINT":        {signal: syscall.SIGINT, reason: "stopped by SIGINT"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := New(t)
-			s.ReplicateAndWait(Source{})
+			s := harness.New(t)
+			s.ReplicateAndWait(harness.Source{})
 			trigger := s.AwaitWaiting("first")
 			v := s.Component("volsync")
 			v.Pause()
@@ -98,11 +98,11 @@ func TestVolSyncDoesNotReact(t *testing.T) {
 				await.Says("VolSync has not taken the trigger")
 				await.Signal(end.signal)
 			}
-			await.End().Ends(Withdrawn).Error(end.reason).Error("no copy was made")
-			s.Leaves("", "", Waiting)
+			await.End().Ends(harness.Withdrawn).Error(end.reason).Error("no copy was made")
+			s.Leaves("", "", harness.Waiting)
 			v.Resume()
 			s.Nudge()
-			s.Leaves("", "", Waiting)
+			s.Leaves("", "", harness.Waiting)
 			s.Copied(0)
 
 			s.LeftLocked("first/lost") // until the application runs again
@@ -110,7 +110,7 @@ func TestVolSyncDoesNotReact(t *testing.T) {
 			again := s.AwaitWaiting("second")
 			s.Fire(again)
 			s.AwaitCompleted(again)
-			s.Leaves(again, again, Completed)
+			s.Leaves(again, again, harness.Completed)
 			s.Copied(1)
 		})
 	}
@@ -120,32 +120,32 @@ func TestVolSyncDoesNotReact(t *testing.T) {
 // begins anew: it takes its trigger back, and ends, because the application may be quiesced.
 // After its cleanup another run has the wait.
 func TestRunLostBeforeVolSyncReacts(t *testing.T) {
-	s := New(t)
-	s.ReplicateAndWait(Source{})
+	s := harness.New(t)
+	s.ReplicateAndWait(harness.Source{})
 	trigger := s.AwaitWaiting("run")
 	v := s.Component("volsync")
 	v.Pause()
 	s.Fire(trigger)
-	s.Run("await-waiting", "--run-id", "run").Ends(Tainted).
+	s.Run("await-waiting", "--run-id", "run").Ends(harness.Tainted).
 		Says("an earlier attempt of this run was lost after it had fired").
 		Error("has locked the claim and was lost")
-	s.Leaves("", "", Waiting)
+	s.Leaves("", "", harness.Waiting)
 	v.Resume()
 	s.Nudge()
 	s.Copied(0)
-	s.Run("disarm", "--run-id", "run").Exits(OK).Outcome("ok")
+	s.Run("disarm", "--run-id", "run").Exits(harness.OK).Outcome("ok")
 	s.Unlock("run")
 	again := s.AwaitWaiting("second")
 	s.Fire(again)
 	s.AwaitCompleted(again)
-	s.Leaves(again, again, Completed)
+	s.Leaves(again, again, harness.Completed)
 	s.Copied(1)
 }
 
 // The API server is restarted in the middle of both waits. (By the administrator: for
 // anybody else a new server has no roles at first; see TestForbiddenForAMoment.)
 func TestServerRestarts(t *testing.T) {
-	s := New(t).AsAdmin()
+	s := harness.New(t).AsAdmin()
 	v := s.Component("volsync")
 	v.Pause()
 	held := s.Hold()
@@ -155,25 +155,25 @@ func TestServerRestarts(t *testing.T) {
 	server := s.Component("kube-apiserver")
 	server.Restart()
 	v.Resume()
-	trigger := await.End().Ends(OK).Value("trigger")
+	trigger := await.End().Ends(harness.OK).Value("trigger")
 
 	s.Fire(trigger)
 	completed := s.Start("await-completed", "--trigger", trigger, "--timeout", "3m", "--ack-timeout", "2m")
 	completed.Says("VolSync is copying")
 	server.Restart()
 	held.Release()
-	completed.End().Ends(OK)
-	s.Leaves(trigger, trigger, Completed)
+	completed.End().Ends(harness.OK)
+	s.Leaves(trigger, trigger, harness.Completed)
 	s.Copied(1)
 }
 
 // A storage that takes its time over every file: the application stays quiesced for the
 // whole of it. Without quiescing, the copy is torn.
 func TestSlowStorage(t *testing.T) {
-	s := New(t)
+	s := harness.New(t)
 	s.SetPace(pace.Pace{CutDelay: 300 * time.Millisecond, FilePause: 100 * time.Millisecond, ReadyDelay: 300 * time.Millisecond})
 	app := s.StartApp()
-	s.Replicate(Source{})
+	s.Replicate(harness.Source{})
 	trigger := s.AwaitWaiting("first")
 	frozen := app.Quiesce()
 	s.Fire(trigger)

@@ -12,7 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/copytrigger/copytrigger/test/e2e/application"
-	. "github.com/copytrigger/copytrigger/test/integration/harness"
+	"github.com/copytrigger/copytrigger/test/integration/harness"
 )
 
 // night is one case: what happens to a run, and how all that is left stands.
@@ -119,7 +119,7 @@ func nights() []night {
 		{
 			name: "the pod is deleted by force", held: true,
 			happens: func(s *site, r *run) {
-				s.AwaitStatus(InProgress)
+				s.AwaitStatus(harness.InProgress)
 				r.settled()
 				s.DeletePod(r.pod(freezePod).Name)
 			},
@@ -127,7 +127,7 @@ func nights() []night {
 		},
 		{
 			name: "the pod is deleted by force at once", held: true,
-			happens: func(s *site, r *run) { s.AwaitStatus(InProgress); s.DeletePod(r.pod(freezePod).Name) },
+			happens: func(s *site, r *run) { s.AwaitStatus(harness.InProgress); s.DeletePod(r.pod(freezePod).Name) },
 			ending:  ending{"Error", unknown, ""}, or: []ending{remade}, cleaned: 1,
 		},
 		{
@@ -145,7 +145,7 @@ func nights() []night {
 		{
 			name: "the pod is evicted", held: true,
 			happens: func(s *site, r *run) {
-				s.AwaitStatus(InProgress)
+				s.AwaitStatus(harness.InProgress)
 				pod := r.pod(freezePod).Name
 				if err := s.Evict(pod); !apierrors.IsTooManyRequests(err) {
 					s.Fatalf("the podDisruptionBudget has not kept the pod: %v", err)
@@ -164,7 +164,7 @@ func nights() []night {
 		},
 		{
 			name: "stop", held: true,
-			happens: func(s *site, r *run) { s.AwaitStatus(InProgress); r.set("Stop") },
+			happens: func(s *site, r *run) { s.AwaitStatus(harness.InProgress); r.set("Stop") },
 			// Containers are told one after the other; the verdict may be the last.
 			ending: ending{"Failed", unknown, ""}, or: []ending{{"Failed", "tainted", "fire-and-await"}}, cleaned: 1,
 		},
@@ -172,7 +172,7 @@ func nights() []night {
 			// Argo repeats nothing of a workflow that was stopped.
 			name: "stop, and unquiesce fails", held: true,
 			params:  map[string]string{"unquiesce-command": unquiesceFails(3)},
-			happens: func(s *site, r *run) { s.AwaitStatus(InProgress); r.set("Stop") },
+			happens: func(s *site, r *run) { s.AwaitStatus(harness.InProgress); r.set("Stop") },
 			ending:  ending{"Failed", unknown, ""}, or: []ending{{"Failed", "tainted", "fire-and-await"}}, cleaned: 1,
 		},
 		{
@@ -183,7 +183,7 @@ func nights() []night {
 		},
 		{
 			name: "terminate", held: true,
-			happens: func(s *site, r *run) { s.AwaitStatus(InProgress); r.set("Terminate") },
+			happens: func(s *site, r *run) { s.AwaitStatus(harness.InProgress); r.set("Terminate") },
 			// Nobody waits for the outputs of its pod.
 			ending: ending{"Failed", unknown, ""}, or: []ending{{"Failed", "", ""}}, frozen: true,
 		},
@@ -248,7 +248,7 @@ func (n night) pass(t *testing.T, s *site) {
 			n.change(s, spec)
 		}
 	})
-	LogIfFailed(t, r.report)
+	harness.LogIfFailed(t, r.report)
 	if n.before != nil {
 		n.before(s, r)
 	}
@@ -302,7 +302,7 @@ func (n night) leaves(t *testing.T, s *site, r *run) {
 	}
 	s.Ledger.AwaitWrites()
 	s.unbudgeted()
-	if Ours() { // nobody else's controller shows its metrics here
+	if harness.Ours() { // nobody else's controller shows its metrics here
 		n.counted(s, cleaned)
 	}
 }
@@ -336,7 +336,7 @@ func TestWorkflowDeleted(t *testing.T) {
 	s := newSite(t)
 	s.Replicate(s.Hold().Class())
 	r := s.start(nil, nil)
-	s.AwaitStatus(InProgress)
+	s.AwaitStatus(harness.InProgress)
 	s.Ledger.AwaitFreeze()
 	uid := r.uid()
 	s.Must(s.Client("Workflow").Delete(s.Ctx, r.name, metav1.DeleteOptions{}))
@@ -365,7 +365,7 @@ func (s *site) rescue(workflow, uid string) {
 	spec := o.Object["spec"].(map[string]any)
 	setParam(spec, "workflow", workflow) // the file has none of them
 	setParam(spec, "run-id", uid)
-	setParam(spec, "pvc", Claim)
+	setParam(spec, "pvc", harness.Claim)
 	by := s.submit(o)
 	if got := by.ended(); got != "Succeeded" {
 		s.Fatalf("the cleanup by hand ended with %s\n%s", got, by.report())

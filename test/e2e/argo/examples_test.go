@@ -6,7 +6,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
-	. "github.com/copytrigger/copytrigger/test/integration/harness"
+	"github.com/copytrigger/copytrigger/test/integration/harness"
 )
 
 // The CronWorkflow as it is shipped starts a run that ends well; and where its time comes
@@ -49,7 +49,7 @@ func TestSeparatePodsExampleStopped(t *testing.T) {
 	s := newSite(t)
 	s.Replicate(s.Hold().Class())
 	r := s.submit(s.example("dag.yaml"))
-	s.AwaitStatus(InProgress)
+	s.AwaitStatus(harness.InProgress)
 	r.set("Stop")
 	if got := r.ended(); got != "Failed" {
 		t.Errorf("the run ended with %s", got)

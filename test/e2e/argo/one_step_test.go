@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"github.com/copytrigger/copytrigger/test/e2e/application"
-	. "github.com/copytrigger/copytrigger/test/integration/harness"
+	"github.com/copytrigger/copytrigger/test/integration/harness"
 )
 
 // sql is a command for the shell that runs SQL, and something after it.
@@ -38,13 +38,13 @@ func oneStepNights() []night {
 		{
 			// argoexec is stopped, too, and may have looked for the outcome before it was there.
 			name: "stop", held: true, alone: true,
-			happens: func(s *site, r *run) { s.AwaitStatus(InProgress); r.set("Stop") },
+			happens: func(s *site, r *run) { s.AwaitStatus(harness.InProgress); r.set("Stop") },
 			ending:  ending{"Failed", "tainted", "SIGTERM"}, or: []ending{{"Failed", unknown, ""}}, cleaned: 1,
 		},
 		{
 			// No exit handler runs, but the process lets go by itself.
 			name: "terminate", held: true, alone: true,
-			happens: func(s *site, r *run) { s.AwaitStatus(InProgress); r.set("Terminate") },
+			happens: func(s *site, r *run) { s.AwaitStatus(harness.InProgress); r.set("Terminate") },
 			ending:  ending{"Failed", "", ""}, or: []ending{{"Failed", "tainted", "SIGTERM"}},
 		},
 	}
@@ -70,8 +70,8 @@ func TestHold(t *testing.T) {
 	storage := s.Hold()
 	s.Replicate(storage.Class())
 	r := s.startExample("hold.yaml", nil, nil)
-	LogIfFailed(t, r.report)
-	s.AwaitStatus(InProgress)
+	harness.LogIfFailed(t, r.report)
+	s.AwaitStatus(harness.InProgress)
 	s.DB.Assert(application.WritersWait)
 	storage.Release()
 	if got := r.ended(); got != "Succeeded" {

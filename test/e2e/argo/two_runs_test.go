@@ -6,7 +6,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/copytrigger/copytrigger/test/e2e/application"
-	. "github.com/copytrigger/copytrigger/test/integration/harness"
+	"github.com/copytrigger/copytrigger/test/integration/harness"
 )
 
 // A second run on the claim begins when the first is over, its exit handler and all.
@@ -46,7 +46,7 @@ func TestTwoRunsWithoutMutex(t *testing.T) {
 	storage := s.Hold()
 	s.Replicate(storage.Class())
 	first := s.start(nil, nil)
-	s.AwaitStatus(InProgress)
+	s.AwaitStatus(harness.InProgress)
 
 	second := s.start(nil, func(spec map[string]any) {
 		spec["synchronization"] = map[string]any{"mutexes": []any{map[string]any{"name": "another"}}}

@@ -12,7 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/copytrigger/copytrigger/test/e2e/application"
-	. "github.com/copytrigger/copytrigger/test/integration/harness"
+	"github.com/copytrigger/copytrigger/test/integration/harness"
 )
 
 // A claim begins to wait, and a run comes. One that waits no longer is left alone, and so is one
@@ -26,7 +26,7 @@ func TestRunBegins(t *testing.T) {
 		t.Fatalf("there are %d runs, and nothing waits", len(runs))
 	}
 	s.Replicate("")
-	s.AwaitStatus(Waiting)
+	s.AwaitStatus(harness.Waiting)
 	began := s.Annotations()[since]
 	name := s.First("Workflow")
 	if at, err := time.Parse(time.RFC3339, began); err == nil {
@@ -99,7 +99,7 @@ func (c spoilt) comesAgain(t *testing.T) {
 	s := newSite(t, "workflows")
 	all := s.shipped()
 	s.Replicate("")
-	s.AwaitStatus(Waiting)
+	s.AwaitStatus(harness.Waiting)
 	c.spoil(s, all)
 	s.listens(all)
 	if phase, outcome := s.ended(s.First("Workflow")); phase != "Failed" || outcome != c.outcome {
@@ -176,7 +176,7 @@ func TestLostEvent(t *testing.T) {
 	s := newSite(t, "workflows")
 	all := s.shipped()
 	s.Replicate("")
-	s.AwaitStatus(Waiting)
+	s.AwaitStatus(harness.Waiting)
 	s.Apply(only(all, "Sensor", false)...)
 	s.awaitSaid(source, "Succeeded to publish an event")
 	s.Apply(only(all, "Sensor", true)...)

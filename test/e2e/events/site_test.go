@@ -18,7 +18,7 @@ import (
 
 	"github.com/copytrigger/copytrigger/test/devcluster/cluster"
 	"github.com/copytrigger/copytrigger/test/e2e/application"
-	. "github.com/copytrigger/copytrigger/test/integration/harness"
+	"github.com/copytrigger/copytrigger/test/integration/harness"
 )
 
 const (
@@ -37,7 +37,7 @@ func newSite(t *testing.T, dir string) *site {
 	t.Helper()
 	s := &site{application.New(t, dir)}
 	s.bus()
-	LogIfFailed(t, s.report)
+	harness.LogIfFailed(t, s.report)
 	return s
 }
 
@@ -206,7 +206,7 @@ func (s *site) resynced(times int) {
 	s.Helper()
 	for range times {
 		last := s.Annotations()[resync]
-		s.Await(application.Kinds["PersistentVolumeClaim"], Claim, "looked at again", func(o *unstructured.Unstructured) bool {
+		s.Await(application.Kinds["PersistentVolumeClaim"], harness.Claim, "looked at again", func(o *unstructured.Unstructured) bool {
 			return o.GetAnnotations()[resync] != last
 		})
 	}

@@ -8,7 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/copytrigger/copytrigger/test/e2e/application"
-	. "github.com/copytrigger/copytrigger/test/integration/harness"
+	"github.com/copytrigger/copytrigger/test/integration/harness"
 )
 
 // night is one case: what happens to a Job, and how all that is left stands.
@@ -57,14 +57,14 @@ func nights() []night {
 		{
 			name: "the Job's deadline", held: true,
 			happens: func(s *site, j *job) {
-				s.AwaitStatus(InProgress)
+				s.AwaitStatus(harness.InProgress)
 				s.Patch("Job", j.name, map[string]any{"spec": map[string]any{"activeDeadlineSeconds": 1}})
 			},
 			end: "Failed",
 		},
 		{
 			name: "the Job is deleted", held: true,
-			happens: func(s *site, j *job) { s.AwaitStatus(InProgress); j.delete(metav1.DeletePropagationBackground) },
+			happens: func(s *site, j *job) { s.AwaitStatus(harness.InProgress); j.delete(metav1.DeletePropagationBackground) },
 		},
 		{
 			name: "the process is killed, and there is no attempt left",
@@ -149,7 +149,7 @@ func TestDeletedByForce(t *testing.T) {
 	storage := s.Hold()
 	s.Replicate(storage.Class())
 	j := s.night(nil)
-	s.AwaitStatus(InProgress)
+	s.AwaitStatus(harness.InProgress)
 	s.Ledger.AwaitFreeze()
 	s.DeletePod(j.pod().Name)
 	s.released()
@@ -178,7 +178,7 @@ func TestEviction(t *testing.T) {
 	storage := s.Hold()
 	s.Replicate(storage.Class())
 	j := s.night(nil)
-	s.AwaitStatus(InProgress)
+	s.AwaitStatus(harness.InProgress)
 	if err := s.Evict(j.pod().Name); !apierrors.IsTooManyRequests(err) {
 		t.Errorf("the pod was evicted: %v", err)
 	}
@@ -196,7 +196,7 @@ func TestHold(t *testing.T) {
 	storage := s.Hold()
 	s.Replicate(storage.Class())
 	j := s.example("hold.yaml", nil)
-	s.AwaitStatus(InProgress)
+	s.AwaitStatus(harness.InProgress)
 	s.DB.Assert(application.WritersWait)
 	storage.Release()
 	if got := j.ended(); got != "Complete" {

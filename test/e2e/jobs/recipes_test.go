@@ -8,7 +8,7 @@ import (
 
 	"github.com/copytrigger/copytrigger/test/devcluster/cluster"
 	"github.com/copytrigger/copytrigger/test/e2e/application"
-	. "github.com/copytrigger/copytrigger/test/integration/harness"
+	"github.com/copytrigger/copytrigger/test/integration/harness"
 )
 
 // The recipes for which the node has what they need run here as they are shipped: pods, rights,
@@ -56,7 +56,7 @@ func TestRecipePostgresBackup(t *testing.T) {
 	storage := s.Hold()
 	s.Replicate(storage.Class())
 	j := s.recipe("postgresql-backup")
-	s.AwaitStatus(InProgress)
+	s.AwaitStatus(harness.InProgress)
 	s.DB.Assert("count(*) = 1 FROM pg_stat_activity WHERE usename = 'backup'")
 	storage.Release()
 	j.copied()
@@ -88,7 +88,7 @@ func TestRecipeScaleToZero(t *testing.T) {
 	storage := s.Hold()
 	s.Replicate(storage.Class())
 	j := s.recipe("scale-to-zero")
-	s.AwaitStatus(InProgress)
+	s.AwaitStatus(harness.InProgress)
 	if pods := s.Pods("app=app"); len(pods) != 0 {
 		t.Errorf("%d pods of the application are there while VolSync copies", len(pods))
 	}

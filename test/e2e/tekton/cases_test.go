@@ -8,7 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/copytrigger/copytrigger/test/e2e/application"
-	. "github.com/copytrigger/copytrigger/test/integration/harness"
+	"github.com/copytrigger/copytrigger/test/integration/harness"
 )
 
 // night is one case: what happens to a run, and how all that is left stands.
@@ -90,7 +90,7 @@ exec psql --no-psqlrc --quiet --set=ON_ERROR_STOP=1 --file=/workspace/scripts/un
 		},
 		{
 			name: "the pod is deleted by force", held: true,
-			happens: func(s *site, r *run) { s.AwaitStatus(InProgress); s.DeletePod(r.podOf("quiesced-copy")) },
+			happens: func(s *site, r *run) { s.AwaitStatus(harness.InProgress); s.DeletePod(r.podOf("quiesced-copy")) },
 			reason:  "Failed", outcome: nil, cleanup: true,
 		},
 		{
@@ -102,7 +102,7 @@ exec psql --no-psqlrc --quiet --set=ON_ERROR_STOP=1 --file=/workspace/scripts/un
 		{
 			name: "the pod is evicted", held: true,
 			happens: func(s *site, r *run) {
-				s.AwaitStatus(InProgress)
+				s.AwaitStatus(harness.InProgress)
 				s.Must(s.Evict(r.podOf("quiesced-copy")))
 			},
 			reason: "Failed", outcome: nil, cleanup: true,
@@ -123,12 +123,12 @@ exec psql --no-psqlrc --quiet --set=ON_ERROR_STOP=1 --file=/workspace/scripts/un
 		},
 		{
 			name: "CancelledRunFinally", held: true,
-			happens: func(s *site, r *run) { s.AwaitStatus(InProgress); r.set("CancelledRunFinally") },
+			happens: func(s *site, r *run) { s.AwaitStatus(harness.InProgress); r.set("CancelledRunFinally") },
 			reason:  "Cancelled", outcome: nil, cleanup: true,
 		},
 		{
 			name: "Cancelled", held: true,
-			happens: func(s *site, r *run) { s.AwaitStatus(InProgress); r.set("Cancelled") },
+			happens: func(s *site, r *run) { s.AwaitStatus(harness.InProgress); r.set("Cancelled") },
 			reason:  "Cancelled", outcome: nil, frozen: true,
 		},
 	}
@@ -161,7 +161,7 @@ func (n night) pass(t *testing.T, s *site) {
 			n.change(s, spec)
 		}
 	})
-	LogIfFailed(t, r.report)
+	harness.LogIfFailed(t, r.report)
 	if n.happens != nil {
 		s.DB.AwaitFrozen(true)
 		s.Ledger.AwaitFreeze()

@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"github.com/copytrigger/copytrigger/test/e2e/application"
-	. "github.com/copytrigger/copytrigger/test/integration/harness"
+	"github.com/copytrigger/copytrigger/test/integration/harness"
 )
 
 // sql is a command for the shell that runs SQL, and something after it.
@@ -51,7 +51,7 @@ func oneStepNights() []night {
 			// lets go what is left, or, if that is nothing, begins anew.
 			name: "the pod is deleted by force", held: true,
 			params:  map[string]any{"wait-timeout": "20s"},
-			happens: func(s *site, r *run) { s.AwaitStatus(InProgress); s.DeletePod(r.podOf(oneStep.task)) },
+			happens: func(s *site, r *run) { s.AwaitStatus(harness.InProgress); s.DeletePod(r.podOf(oneStep.task)) },
 			reason:  "Failed", outcome: []string{"tainted", "timed-out"}, cleanup: true,
 		},
 		{
@@ -62,13 +62,13 @@ func oneStepNights() []night {
 		},
 		{
 			name: "CancelledRunFinally", held: true,
-			happens: func(s *site, r *run) { s.AwaitStatus(InProgress); r.set("CancelledRunFinally") },
+			happens: func(s *site, r *run) { s.AwaitStatus(harness.InProgress); r.set("CancelledRunFinally") },
 			reason:  "Cancelled", outcome: nil, cleanup: true,
 		},
 		{
 			// Nothing else runs, but the process itself lets go in the pod's grace.
 			name: "Cancelled", held: true, ending: true,
-			happens: func(s *site, r *run) { s.AwaitStatus(InProgress); r.set("Cancelled") },
+			happens: func(s *site, r *run) { s.AwaitStatus(harness.InProgress); r.set("Cancelled") },
 			reason:  "Cancelled", outcome: nil,
 		},
 	}
@@ -93,8 +93,8 @@ func TestHold(t *testing.T) {
 	storage := s.Hold()
 	s.Replicate(storage.Class())
 	r := s.startExample("hold.yaml", nil, nil)
-	LogIfFailed(t, r.report)
-	s.AwaitStatus(InProgress)
+	harness.LogIfFailed(t, r.report)
+	s.AwaitStatus(harness.InProgress)
 	s.DB.Assert(application.WritersWait)
 	storage.Release()
 	if got := r.ended(); got != "Succeeded" && got != "Completed" {
@@ -113,8 +113,8 @@ func TestLostHold(t *testing.T) {
 	s := newSite(t)
 	s.Replicate(s.Hold().Class())
 	r := s.startExample("hold.yaml", map[string]any{"wait-timeout": "20s"}, nil)
-	LogIfFailed(t, r.report)
-	s.AwaitStatus(InProgress)
+	harness.LogIfFailed(t, r.report)
+	s.AwaitStatus(harness.InProgress)
 	s.DB.Assert(application.WritersWait)
 	s.DeletePod(r.podOf(oneStep.task))
 	s.Ledger.AwaitWrites()

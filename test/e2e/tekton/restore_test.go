@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"github.com/copytrigger/copytrigger/test/e2e/application"
-	. "github.com/copytrigger/copytrigger/test/integration/harness"
+	"github.com/copytrigger/copytrigger/test/integration/harness"
 )
 
 // A copy is worth what is in it: the database that restic restores from it starts, passes
@@ -15,9 +15,9 @@ func TestRestore(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.Replicate("")
-	s.AwaitStatus(Waiting)
+	s.AwaitStatus(harness.Waiting)
 	r := s.start(nil, nil)
-	LogIfFailed(t, r.report)
+	harness.LogIfFailed(t, r.report)
 	if got := r.ended(); got != "Succeeded" && got != "Completed" {
 		t.Fatalf("the run ended with %s", got)
 	}

@@ -3,7 +3,7 @@ package tekton
 import (
 	"testing"
 
-	. "github.com/copytrigger/copytrigger/test/integration/harness"
+	"github.com/copytrigger/copytrigger/test/integration/harness"
 )
 
 // A second run on the claim neither quiesces nor unquiesces in the freeze of the first, and
@@ -14,7 +14,7 @@ func TestTwoRuns(t *testing.T) {
 	storage := s.Hold()
 	s.Replicate(storage.Class())
 	first := s.start(nil, nil)
-	s.AwaitStatus(InProgress)
+	s.AwaitStatus(harness.InProgress)
 
 	second := s.start(nil, nil)
 	if got := second.ended(); got != "Failed" {
@@ -39,8 +39,8 @@ func TestCleanupByHandInTheFreeze(t *testing.T) {
 	storage := s.Hold()
 	s.Replicate(storage.Class())
 	r := s.start(nil, nil)
-	s.AwaitStatus(InProgress)
-	s.Annotate(LockedBy, "") // what unlock does, without the wait for pods that cleanup has
+	s.AwaitStatus(harness.InProgress)
+	s.Annotate(harness.LockedBy, "") // what unlock does, without the wait for pods that cleanup has
 	storage.Release()
 	if got := r.ended(); got != "Failed" {
 		t.Errorf("the run ended with %s", got)

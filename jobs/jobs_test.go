@@ -37,7 +37,14 @@ type shipped struct {
 
 // decode reads YAML documents, strictly, and one of a kind.
 func decode(text []byte) (*shipped, error) {
-	s := &shipped{account: &corev1.ServiceAccount{}, role: &rbacv1.Role{}, binding: &rbacv1.RoleBinding{}, cron: &batchv1.CronJob{}, budget: &policyv1.PodDisruptionBudget{}, job: &batchv1.Job{}}
+	s := &shipped{
+		account: &corev1.ServiceAccount{},
+		role:    &rbacv1.Role{},
+		binding: &rbacv1.RoleBinding{},
+		cron:    &batchv1.CronJob{},
+		budget:  &policyv1.PodDisruptionBudget{},
+		job:     &batchv1.Job{},
+	}
 	kinds := map[string]metav1.Object{
 		"v1 ServiceAccount": s.account, "rbac.authorization.k8s.io/v1 Role": s.role, "rbac.authorization.k8s.io/v1 RoleBinding": s.binding,
 		"batch/v1 CronJob": s.cron, "policy/v1 PodDisruptionBudget": s.budget, "batch/v1 Job": s.job,
@@ -97,7 +104,10 @@ func badLimits(spec batchv1.JobSpec) []string {
 	}
 	pod := spec.Template.Spec
 	say(pod.RestartPolicy == corev1.RestartPolicyOnFailure, "an attempt that was killed is not repeated at once")
-	say(spec.BackoffLimit != nil && *spec.BackoffLimit >= 3 && *spec.BackoffLimit%2 == 1, "the last attempt is none that lets go")
+	say(
+		spec.BackoffLimit != nil && *spec.BackoffLimit >= 3 && *spec.BackoffLimit%2 == 1,
+		"the last attempt is none that lets go",
+	)
 	say(spec.PodReplacementPolicy != nil && *spec.PodReplacementPolicy == batchv1.Failed, "two pods at once")
 	say(spec.PodFailurePolicy == nil, "a podFailurePolicy needs another restartPolicy")
 	var attempt time.Duration
@@ -110,9 +120,15 @@ func badLimits(spec batchv1.JobSpec) []string {
 	}
 	if spec.BackoffLimit != nil && spec.ActiveDeadlineSeconds != nil {
 		all := time.Duration(*spec.BackoffLimit) * attempt
-		say(time.Duration(*spec.ActiveDeadlineSeconds)*time.Second > all, fmt.Sprintf("attempts of %s do not fit into activeDeadlineSeconds", all))
+		say(
+			time.Duration(*spec.ActiveDeadlineSeconds)*time.Second > all,
+			fmt.Sprintf("attempts of %s do not fit into activeDeadlineSeconds", all),
+		)
 	}
-	say(pod.TerminationGracePeriodSeconds != nil && *pod.TerminationGracePeriodSeconds >= 60, "no time to let go after a SIGTERM")
+	say(
+		pod.TerminationGracePeriodSeconds != nil && *pod.TerminationGracePeriodSeconds >= 60,
+		"no time to let go after a SIGTERM",
+	)
 	return problems
 }
 
@@ -157,10 +173,17 @@ func badPod(template corev1.PodTemplateSpec) []string {
 	}
 	is := func(b *bool, want bool) bool { return b != nil && *b == want }
 	spec, a := template.Spec, template.Annotations
-	say(a["cluster-autoscaler.kubernetes.io/safe-to-evict"] == "false" && a["karpenter.sh/do-not-disrupt"] == "true", "may be moved")
+	say(
+		a["cluster-autoscaler.kubernetes.io/safe-to-evict"] == "false" && a["karpenter.sh/do-not-disrupt"] == "true",
+		"may be moved",
+	)
 	say(spec.ServiceAccountName == "copytrigger", "the account is not ours")
 	p := spec.SecurityContext
-	say(p != nil && is(p.RunAsNonRoot, true) && p.SeccompProfile != nil && p.SeccompProfile.Type == corev1.SeccompProfileTypeRuntimeDefault, "the pod is not restricted")
+	say(
+		p != nil && is(p.RunAsNonRoot, true) && p.SeccompProfile != nil &&
+			p.SeccompProfile.Type == corev1.SeccompProfileTypeRuntimeDefault,
+		"the pod is not restricted",
+	)
 	for _, c := range slices.Concat(spec.InitContainers, spec.Containers) {
 		say := func(ok bool, what string) { say(ok, c.Name+": "+what) }
 		sc := c.SecurityContext
@@ -171,11 +194,21 @@ func badPod(template corev1.PodTemplateSpec) []string {
 		say(is(sc.AllowPrivilegeEscalation, false), "allowPrivilegeEscalation is not false")
 		say(is(sc.RunAsNonRoot, true) && sc.RunAsUser == nil, "its user")
 		say(is(sc.ReadOnlyRootFilesystem, true), "readOnlyRootFilesystem is not true")
-		say(sc.Capabilities != nil && slices.Equal(sc.Capabilities.Drop, []corev1.Capability{"ALL"}) && sc.Capabilities.Add == nil, "capabilities are kept")
-		say(sc.SeccompProfile != nil && sc.SeccompProfile.Type == corev1.SeccompProfileTypeRuntimeDefault, "seccompProfile is not RuntimeDefault")
+		say(
+			sc.Capabilities != nil && slices.Equal(sc.Capabilities.Drop, []corev1.Capability{"ALL"}) &&
+				sc.Capabilities.Add == nil,
+			"capabilities are kept",
+		)
+		say(
+			sc.SeccompProfile != nil && sc.SeccompProfile.Type == corev1.SeccompProfileTypeRuntimeDefault,
+			"seccompProfile is not RuntimeDefault",
+		)
 		say(c.Resources.Limits == nil && !c.Resources.Requests.Memory().IsZero(), "its memory")
 		for _, m := range c.VolumeMounts {
-			say(slices.ContainsFunc(spec.Volumes, func(v corev1.Volume) bool { return v.Name == m.Name }), "there is no volume "+m.Name)
+			say(
+				slices.ContainsFunc(spec.Volumes, func(v corev1.Volume) bool { return v.Name == m.Name }),
+				"there is no volume "+m.Name,
+			)
 		}
 	}
 	return problems
@@ -211,7 +244,8 @@ func TestPods(t *testing.T) {
 func TestBudget(t *testing.T) {
 	s := applied(t)
 	labels := s.cron.Spec.JobTemplate.Spec.Template.Labels
-	if b := s.budget.Spec; b.MinAvailable.IntValue() < 1 || len(labels) == 0 || !reflect.DeepEqual(b.Selector.MatchLabels, labels) {
+	if b := s.budget.Spec; b.MinAvailable.IntValue() < 1 || len(labels) == 0 ||
+		!reflect.DeepEqual(b.Selector.MatchLabels, labels) {
 		t.Errorf("the budget is %+v, of pods with %v", b, labels)
 	}
 	if reflect.DeepEqual(specs(t)["cleanup.yaml"].Template.Labels, labels) {
@@ -236,7 +270,8 @@ func wrong(t *testing.T, c corev1.Container) []string {
 	args := slices.Clone(c.Args)
 	for _, e := range c.Env {
 		value := e.Value
-		if from := e.ValueFrom; from != nil && from.FieldRef.FieldPath == "metadata.labels['batch.kubernetes.io/controller-uid']" {
+		if from := e.ValueFrom; from != nil &&
+			from.FieldRef.FieldPath == "metadata.labels['batch.kubernetes.io/controller-uid']" {
 			value = uid
 		}
 		if strings.HasSuffix(e.Name, "QUIESCE") || strings.HasSuffix(e.Name, "HOLD") {
@@ -296,7 +331,10 @@ func TestExamplesAreTheSame(t *testing.T) {
 		if !reflect.DeepEqual(pod, wanted) {
 			t.Errorf("%s has\n%+v\nthe CronJob\n%+v", name, pod, wanted)
 		}
-		if install := pod.InitContainers[0]; !slices.Equal(install.Command, []string{"/copytrigger", "install", filepath.Dir(program)}) {
+		if install := pod.InitContainers[0]; !slices.Equal(
+			install.Command,
+			[]string{"/copytrigger", "install", filepath.Dir(program)},
+		) {
 			t.Errorf("%s installs by %q", name, install.Command)
 		}
 	}
@@ -314,17 +352,23 @@ func TestOneImage(t *testing.T) {
 		t.Errorf("the file names an image itself: %s", got)
 	}
 	ours := regexp.MustCompile(`(?m)^images:\n(.*\n)+`)
-	if got, want := ours.Find(yamltest.Text(t, "kustomization.yaml")), ours.Find(yamltest.Text(t, "../workflows/templates/kustomization.yaml")); string(got) != string(want) {
+	got := string(ours.Find(yamltest.Text(t, "kustomization.yaml")))
+	want := string(ours.Find(yamltest.Text(t, "../workflows/templates/kustomization.yaml")))
+	if got != want {
 		t.Errorf("the image is\n%s\nthat of workflows\n%s", got, want)
 	}
 }
 
 // The rights are those that the README asks for, with those of the cleanup, and no more.
 func TestRole(t *testing.T) {
-	want := append(yamltest.Documented(t, "../README.md"), rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"list", "watch"}})
+	want := append(
+		yamltest.Documented(t, "../README.md"),
+		rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"list", "watch"}},
+	)
 	s := applied(t)
 	yamltest.None(t, yamltest.OtherThan(s.role.Rules, want))
-	if b := s.binding; len(b.Subjects) != 1 || b.Subjects[0].Name != s.account.Name || b.RoleRef.Name != s.role.Name || s.account.Name != "copytrigger" {
+	if b := s.binding; len(b.Subjects) != 1 || b.Subjects[0].Name != s.account.Name || b.RoleRef.Name != s.role.Name ||
+		s.account.Name != "copytrigger" {
 		t.Errorf("the RoleBinding is of %v for %v", b.RoleRef, b.Subjects)
 	}
 }
@@ -352,7 +396,8 @@ func TestOverlay(t *testing.T) {
 			env[e.Name] = e.ValueFrom.FieldRef.FieldPath
 		}
 	}
-	if len(env) != 4 || env["COPYTRIGGER_PVC"] != "orders" || !strings.HasPrefix(env["COPYTRIGGER_QUIESCE"], "sh ") || env["COPYTRIGGER_RUN_ID"] == "" {
+	if len(env) != 4 || env["COPYTRIGGER_PVC"] != "orders" || !strings.HasPrefix(env["COPYTRIGGER_QUIESCE"], "sh ") ||
+		env["COPYTRIGGER_RUN_ID"] == "" {
 		t.Errorf("the environment is %v", env)
 	}
 	for _, o := range []metav1.Object{s.account, s.role, s.binding, s.cron, s.budget} {
@@ -361,7 +406,10 @@ func TestOverlay(t *testing.T) {
 		}
 	}
 	rules := s.role.Rules
-	if names := slices.Concat(rules[0].ResourceNames, rules[2].ResourceNames, rules[3].ResourceNames); !slices.Equal(names, []string{"orders", "volsync-nightly-src", "volsync-nightly-src"}) {
+	if names := slices.Concat(rules[0].ResourceNames, rules[2].ResourceNames, rules[3].ResourceNames); !slices.Equal(
+		names,
+		[]string{"orders", "volsync-nightly-src", "volsync-nightly-src"},
+	) {
 		t.Errorf("the Role is for %q", names)
 	}
 	if s.binding.Subjects[0].Namespace != "shop" {

@@ -24,7 +24,16 @@ var (
 
 // the steps of the freeze, and of its cleanup
 var (
-	freezeOrder  = []string{"install", "unquiesce-check", "await-waiting", "quiesce", "fire-and-await", "unquiesce", "unlock", "verdict"}
+	freezeOrder = []string{
+		"install",
+		"unquiesce-check",
+		"await-waiting",
+		"quiesce",
+		"fire-and-await",
+		"unquiesce",
+		"unlock",
+		"verdict",
+	}
 	cleanupOrder = []string{"await-pods-ended", "disarm", "install", "unquiesce", "unlock", "verdict"}
 )
 
@@ -48,7 +57,8 @@ func unsafe(task *v1.Task, order []string, from string) []string {
 		if (!frozen || last) && step.OnError != "" {
 			say(step, "hides an error")
 		}
-		if len(step.When) > 0 && !(from == "await-pods-ended" && (step.Name == "unquiesce" || step.Name == "unlock") && reflect.DeepEqual(step.When, notInAnothers())) {
+		if len(step.When) > 0 &&
+			!(from == "await-pods-ended" && (step.Name == "unquiesce" || step.Name == "unlock") && reflect.DeepEqual(step.When, notInAnothers())) {
 			say(step, "may be skipped")
 		}
 		if from == "await-pods-ended" && step.Name == "unlock" && len(step.When) == 0 {
@@ -58,8 +68,11 @@ func unsafe(task *v1.Task, order []string, from string) []string {
 			say(step, "has a script")
 		}
 		if step.Ref == nil {
-			recorded := slices.Concat([]string{"record", "--exit"}, map[bool][]string{true: {"--dry-run"}}[step.Name == "unquiesce-check"],
-				[]string{"--", "$(params." + strings.TrimSuffix(step.Name, "-check") + "-command[*])"})
+			recorded := slices.Concat(
+				[]string{"record", "--exit"},
+				map[bool][]string{true: {"--dry-run"}}[step.Name == "unquiesce-check"],
+				[]string{"--", "$(params." + strings.TrimSuffix(step.Name, "-check") + "-command[*])"},
+			)
 			if !slices.Equal(step.Command, []string{inUsersImage}) || !slices.Equal(step.Args, recorded) {
 				say(step, "ends all steps if it cannot be started, or runs something else")
 			}
@@ -73,7 +86,9 @@ func unsafe(task *v1.Task, order []string, from string) []string {
 
 // notInAnothers is the one reason to skip an unquiesce.
 func notInAnothers() v1.StepWhenExpressions {
-	return v1.StepWhenExpressions{{Input: "$(steps.disarm.results.lock)", Operator: selection.In, Values: []string{"own", "none", ""}}}
+	return v1.StepWhenExpressions{
+		{Input: "$(steps.disarm.results.lock)", Operator: selection.In, Values: []string{"own", "none", ""}},
+	}
 }
 
 func TestFreeze(t *testing.T) {

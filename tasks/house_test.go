@@ -59,7 +59,10 @@ func undescribed(s *shipped, readme string) []string {
 			}
 		}
 		a := d.object.GetAnnotations()
-		say(regexp.MustCompile(`^\d+\.\d+\.\d+$`).MatchString(d.object.GetLabels()["app.kubernetes.io/version"]), "no version")
+		say(
+			regexp.MustCompile(`^\d+\.\d+\.\d+$`).MatchString(d.object.GetLabels()["app.kubernetes.io/version"]),
+			"no version",
+		)
 		for key, form := range map[string]string{
 			"tekton.dev/pipelines.minVersion": `^1\.0\.0$`, "tekton.dev/categories": `^Kubernetes, Storage$`, "tekton.dev/tags": `volsync`,
 			"tekton.dev/displayName": `.`, "tekton.dev/platforms": `^linux/[a-z0-9]+(,linux/[a-z0-9]+)*$`,
@@ -117,7 +120,10 @@ func reaches(t *testing.T, args ...string) []string {
 	}
 	var problems []string
 	for _, d := range deps {
-		if slices.ContainsFunc([]string{"github.com/tektoncd/", "knative.dev/", "sigs.k8s.io/kustomize/", "k8s.io/api/"}, func(never string) bool { return strings.HasPrefix(d, never) }) {
+		if slices.ContainsFunc(
+			[]string{"github.com/tektoncd/", "knative.dev/", "sigs.k8s.io/kustomize/", "k8s.io/api/"},
+			func(never string) bool { return strings.HasPrefix(d, never) },
+		) {
 			problems = append(problems, fmt.Sprintf("%s reaches %s", args, d))
 		}
 	}

@@ -50,7 +50,11 @@ func decode(text []byte) (*shipped, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &shipped{actions: map[string]*v1beta1.StepAction{}, tasks: map[string]*v1.Task{}, pipelines: map[string]*v1.Pipeline{}}
+	s := &shipped{
+		actions:   map[string]*v1beta1.StepAction{},
+		tasks:     map[string]*v1.Task{},
+		pipelines: map[string]*v1.Pipeline{},
+	}
 	for _, o := range all {
 		switch o := o.(type) {
 		case *v1beta1.StepAction:

@@ -142,7 +142,12 @@ func TestTasksMerge(t *testing.T) {
 			yamltest.None(t, problems)
 			for _, step := range spec.Steps {
 				if step.Image == "" || len(step.Command) == 0 {
-					t.Errorf("step %s: image %q, command %q: Tekton asks a registry if there is no command", step.Name, step.Image, step.Command)
+					t.Errorf(
+						"step %s: image %q, command %q: Tekton asks a registry if there is no command",
+						step.Name,
+						step.Image,
+						step.Command,
+					)
 				}
 			}
 		})

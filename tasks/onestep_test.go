@@ -32,18 +32,33 @@ func badOneStep(s *shipped, task *v1.Task, command string) []string {
 	}
 	install, own := spec.Steps[0], spec.Steps[1]
 	mount := func(step v1.Step) corev1.VolumeMount {
-		i := slices.IndexFunc(step.VolumeMounts, func(m corev1.VolumeMount) bool { return m.MountPath+"/copytrigger" == inUsersImage })
+		i := slices.IndexFunc(
+			step.VolumeMounts,
+			func(m corev1.VolumeMount) bool { return m.MountPath+"/copytrigger" == inUsersImage },
+		)
 		if i < 0 {
 			return corev1.VolumeMount{}
 		}
 		return step.VolumeMounts[i]
 	}
-	say(slices.Equal(install.Args, []string{"install", mount(install).MountPath}) && mount(install).Name == "program", "install does not put the program into the volume")
-	say(slices.Equal(own.Command, []string{inUsersImage}) && mount(own).Name == "program" && mount(own).ReadOnly, "the program is not that of the volume")
-	say(slices.ContainsFunc(spec.Volumes, func(v corev1.Volume) bool { return v.Name == "program" && v.EmptyDir != nil }), "the volume is no emptyDir")
+	say(
+		slices.Equal(install.Args, []string{"install", mount(install).MountPath}) && mount(install).Name == "program",
+		"install does not put the program into the volume",
+	)
+	say(
+		slices.Equal(own.Command, []string{inUsersImage}) && mount(own).Name == "program" && mount(own).ReadOnly,
+		"the program is not that of the volume",
+	)
+	say(
+		slices.ContainsFunc(spec.Volumes, func(v corev1.Volume) bool { return v.Name == "program" && v.EmptyDir != nil }),
+		"the volume is no emptyDir",
+	)
 	for _, step := range spec.Steps {
 		// SIGTERM, which lets it end well, comes from Tekton's timeout of the Task, and not of a step.
-		say(step.Timeout == nil && step.OnError == "" && step.Script == "" && len(step.When) == 0, step.Name+" may be skipped, killed or overlooked")
+		say(
+			step.Timeout == nil && step.OnError == "" && step.Script == "" && len(step.When) == 0,
+			step.Name+" may be skipped, killed or overlooked",
+		)
 	}
 	say(own.Args[0] == command, "does "+own.Args[0])
 	say(slices.Contains(own.Args, "--run-id=$(params.run-id)"), "has no run id")
@@ -54,7 +69,10 @@ func badOneStep(s *shipped, task *v1.Task, command string) []string {
 	say(len(own.Env) == map[string]int{"run": 3, "cleanup": 1}[command], fmt.Sprintf("the environment is %v", own.Env))
 	for _, p := range task.Spec.Params {
 		if strings.HasSuffix(p.Name, "-command") {
-			say(p.Type == v1.ParamTypeString && p.Default != nil && p.Default.StringVal == "", p.Name+" is not a string that may be left out")
+			say(
+				p.Type == v1.ParamTypeString && p.Default != nil && p.Default.StringVal == "",
+				p.Name+" is not a string that may be left out",
+			)
 		}
 	}
 	return problems

@@ -46,7 +46,14 @@ func wiring(s *shipped, p *v1.Pipeline) []string {
 	for _, task := range p.Spec.Finally {
 		for _, param := range task.Params {
 			if text := fmt.Sprint(param.Value); resultOf.MatchString(text) {
-				problems = append(problems, fmt.Sprintf("finally %s: parameter %s uses a result, and is skipped when its task has failed", task.Name, param.Name))
+				problems = append(
+					problems,
+					fmt.Sprintf(
+						"finally %s: parameter %s uses a result, and is skipped when its task has failed",
+						task.Name,
+						param.Name,
+					),
+				)
 			}
 		}
 		if task.Retries < 1 {
@@ -176,7 +183,11 @@ func TestRunsGiveWhatIsTaken(t *testing.T) {
 	for _, name := range []string{"examples/pipelinerun.yaml", "examples/run.yaml", "examples/hold.yaml", "examples/separate-tasks.yaml"} {
 		run := read(t, name).runs[0]
 		yamltest.None(t, mismatch(run.Spec.Params, all[run.Spec.PipelineRef.Name].Spec.Params, nil))
-		yamltest.Some(t, mismatch(append(run.Spec.Params, param("x", "")), all[run.Spec.PipelineRef.Name].Spec.Params, nil), `"x"`)
+		yamltest.Some(
+			t,
+			mismatch(append(run.Spec.Params, param("x", "")), all[run.Spec.PipelineRef.Name].Spec.Params, nil),
+			`"x"`,
+		)
 	}
 }
 

@@ -32,8 +32,14 @@ func restricted(name string, c *corev1.SecurityContext) []string {
 	say(is(c.AllowPrivilegeEscalation, false), "allowPrivilegeEscalation is not false")
 	say(is(c.RunAsNonRoot, true), "runAsNonRoot is not true")
 	say(is(c.ReadOnlyRootFilesystem, true), "readOnlyRootFilesystem is not true")
-	say(c.Capabilities != nil && slices.Equal(c.Capabilities.Drop, []corev1.Capability{"ALL"}) && c.Capabilities.Add == nil, "capabilities are kept")
-	say(c.SeccompProfile != nil && c.SeccompProfile.Type == corev1.SeccompProfileTypeRuntimeDefault, "seccompProfile is not RuntimeDefault")
+	say(
+		c.Capabilities != nil && slices.Equal(c.Capabilities.Drop, []corev1.Capability{"ALL"}) && c.Capabilities.Add == nil,
+		"capabilities are kept",
+	)
+	say(
+		c.SeccompProfile != nil && c.SeccompProfile.Type == corev1.SeccompProfileTypeRuntimeDefault,
+		"seccompProfile is not RuntimeDefault",
+	)
 	say(c.RunAsUser == nil && c.RunAsGroup == nil, "runAsUser is set, which OpenShift refuses")
 	return problems
 }
@@ -56,7 +62,8 @@ func badPods(s *shipped) []string {
 				problems = append(problems, name+": is pulled when it is there")
 			}
 			foreign := func(m corev1.VolumeMount) bool { return m.Name != "program" }
-			if ours := len(step.Command) > 0 && step.Command[0] == "/copytrigger"; ours && (step.EnvFrom != nil || slices.ContainsFunc(step.VolumeMounts, foreign) || step.Workspaces != nil) {
+			if ours := len(step.Command) > 0 && step.Command[0] == "/copytrigger"; ours &&
+				(step.EnvFrom != nil || slices.ContainsFunc(step.VolumeMounts, foreign) || step.Workspaces != nil) {
 				problems = append(problems, name+": sees what is the user's")
 			}
 		}
@@ -98,7 +105,9 @@ func TestBadPodsAreSeen(t *testing.T) {
 	task := s.tasks["quiesced-copy"]
 	task.Annotations = nil
 	task.Spec.StepTemplate.ImagePullPolicy = corev1.PullAlways
-	task.Spec.StepTemplate.ComputeResources = corev1.ResourceRequirements{Limits: task.Spec.StepTemplate.ComputeResources.Requests}
+	task.Spec.StepTemplate.ComputeResources = corev1.ResourceRequirements{
+		Limits: task.Spec.StepTemplate.ComputeResources.Requests,
+	}
 	task.Spec.Steps[0].EnvFrom = task.Spec.Steps[slices.Index(freezeOrder, "quiesce")].EnvFrom
 	for _, says := range []string{"safe-to-evict", "is pulled", "has limits", "of memory", "the user's"} {
 		yamltest.Some(t, badPods(s), says)
@@ -162,7 +171,10 @@ func TestOverlay(t *testing.T) {
 		}
 	}
 	rules := got.roles[0].Rules
-	if names := slices.Concat(rules[0].ResourceNames, rules[2].ResourceNames, rules[3].ResourceNames); !slices.Equal(names, []string{"orders", "volsync-nightly-src", "volsync-nightly-src"}) {
+	if names := slices.Concat(rules[0].ResourceNames, rules[2].ResourceNames, rules[3].ResourceNames); !slices.Equal(
+		names,
+		[]string{"orders", "volsync-nightly-src", "volsync-nightly-src"},
+	) {
 		t.Errorf("the Role is for %q", names)
 	}
 	for _, s := range binding(t, got).Subjects {

@@ -102,10 +102,15 @@ func TestCommandLines(t *testing.T) {
 	for _, action := range s.actions {
 		wanted[action.Spec.Args[0]] = true
 	}
-	if want := len(wanted) + len(oneStep) + len([]string{"record"}); len(commands) != want || len(wanted) != len(s.actions)-2 {
+	if want := len(wanted) + len(oneStep) + len([]string{"record"}); len(commands) != want ||
+		len(wanted) != len(s.actions)-2 {
 		t.Errorf("the Tasks have %d commands, the %d StepActions %d", len(commands), len(s.actions), len(wanted))
 	}
-	yamltest.Some(t, wrong([]string{"/copytrigger", "disarm", "--run-id=$(context.none)", "--", "data"}), "nobody fills in")
+	yamltest.Some(
+		t,
+		wrong([]string{"/copytrigger", "disarm", "--run-id=$(context.none)", "--", "data"}),
+		"nobody fills in",
+	)
 	yamltest.Some(t, wrong([]string{"/copytrigger", "disarm", "--run-id=x"}), "pvc")
 }
 

@@ -25,7 +25,8 @@ func TestRole(t *testing.T) {
 func TestAccount(t *testing.T) {
 	s := applied(t)
 	b := binding(t, s)
-	if len(b.Subjects) != 1 || b.Subjects[0].Name != "copytrigger" || b.RoleRef.Name != s.roles[0].Name || b.RoleRef.Kind != "Role" {
+	if len(b.Subjects) != 1 || b.Subjects[0].Name != "copytrigger" || b.RoleRef.Name != s.roles[0].Name ||
+		b.RoleRef.Kind != "Role" {
 		t.Errorf("the RoleBinding is of %v for %v", b.RoleRef, b.Subjects)
 	}
 }

@@ -24,7 +24,9 @@ func schemas(t *testing.T) map[string]*spec.Schema {
 	t.Helper()
 	dir, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/argoproj/argo-workflows/v4").Output()
 	yamltest.Must(t, err)
-	files, err := filepath.Glob(filepath.Join(strings.TrimSpace(string(dir)), "manifests/base/crds/full/argoproj.io_*.yaml"))
+	files, err := filepath.Glob(
+		filepath.Join(strings.TrimSpace(string(dir)), "manifests/base/crds/full/argoproj.io_*.yaml"),
+	)
 	yamltest.Must(t, err)
 	all := map[string]*spec.Schema{}
 	for _, file := range files {
@@ -72,7 +74,11 @@ func TestDefinitionsAcceptWhatIsShipped(t *testing.T) {
 	if total < 6 {
 		t.Errorf("only %d objects are Argo's", total)
 	}
-	changed := strings.ReplaceAll(string(yamltest.Text(t, "templates/quiesced-copy/manifests.yaml")), "realtime: false\n", "")
+	changed := strings.ReplaceAll(
+		string(yamltest.Text(t, "templates/quiesced-copy/manifests.yaml")),
+		"realtime: false\n",
+		"",
+	)
 	problems, _ := refused(t, all, []byte(changed))
 	yamltest.Some(t, problems, "realtime")
 }

@@ -75,7 +75,12 @@ func changes() []change {
 		{"begins to wait", idle, waiting, true},
 		{"waits when the EventSource starts", nil, waiting, true},
 		{"has annotations for the first time", annotated{}, waiting, true},
-		{"waits for the next copy, and what was between was not seen", waiting, waiting.with(since, "2026-11-29T01:00:05Z"), true},
+		{
+			"waits for the next copy, and what was between was not seen",
+			waiting,
+			waiting.with(since, "2026-11-29T01:00:05Z"),
+			true,
+		},
 
 		{"is locked", waiting, waiting.with(lock, "run"), false},
 		{"is fired", waiting.with(lock, "run"), waiting.with(lock, "run", fired, "run.1"), false},
@@ -87,8 +92,18 @@ func changes() []change {
 		{"waits at the first resync since it began to wait", waiting.with(resync, "2026-11-28T01:00:00Z"), at("10"), false},
 		{"waited at the resync before", at("10"), at("20"), true},
 		{"waited at the one before, and still does", at("20"), at("30"), true},
-		{"waited at the one before, for another copy", at("10").with(since, "2026-11-28T01:10:01Z"), at("20").with(since, "2026-11-28T01:10:01Z"), false},
-		{"waited at the one before, and a run that was lost has it locked", at("10").with(lock, "run"), at("20").with(lock, "run"), true},
+		{
+			"waited at the one before, for another copy",
+			at("10").with(since, "2026-11-28T01:10:01Z"),
+			at("20").with(since, "2026-11-28T01:10:01Z"),
+			false,
+		},
+		{
+			"waited at the one before, and a run that was lost has it locked",
+			at("10").with(lock, "run"),
+			at("20").with(lock, "run"),
+			true,
+		},
 		{"waits since VolSync does not say when", at("10").with(since, ""), at("20").with(since, ""), true},
 	}
 }
@@ -184,7 +199,10 @@ func badSensor(s *shipped) []string {
 	}
 	for _, trigger := range sensor.Spec.Triggers {
 		name, k8s := trigger.Template.Name, trigger.Template.K8s
-		if !slices.ContainsFunc(sensor.Spec.Dependencies, func(d events.EventDependency) bool { return d.Name == trigger.Template.Conditions }) {
+		if !slices.ContainsFunc(
+			sensor.Spec.Dependencies,
+			func(d events.EventDependency) bool { return d.Name == trigger.Template.Conditions },
+		) {
 			problems = append(problems, name+" waits for an event of each dependency")
 		}
 		if trigger.RetryStrategy != nil && !trigger.AtLeastOnce {
@@ -201,7 +219,8 @@ func badSensor(s *shipped) []string {
 		group := o.GroupVersionKind().Group
 		for _, verb := range verbs {
 			if !slices.ContainsFunc(rules, func(r rbacv1.PolicyRule) bool {
-				return slices.Contains(r.APIGroups, group) && slices.Contains(r.Resources, strings.ToLower(o.Kind)+"s") && slices.Contains(r.Verbs, verb) &&
+				return slices.Contains(r.APIGroups, group) && slices.Contains(r.Resources, strings.ToLower(o.Kind)+"s") &&
+					slices.Contains(r.Verbs, verb) &&
 					(len(r.ResourceNames) == 0 || slices.Contains(r.ResourceNames, o.Name))
 			}) {
 				problems = append(problems, name+" has no right to "+verb+" a "+o.Kind)

@@ -17,7 +17,12 @@ import (
 var (
 	freezeOrder = []string{"unquiesce-check", "await-waiting", "quiesce", "fire-and-await", "unquiesce", "unlock", "main"}
 	// what a container needs to have ended with 0; quiesce has run only if await-waiting has
-	freezeGates = map[string]string{"await-waiting": "--after=unquiesce-check", "quiesce": "--after=await-waiting", "fire-and-await": "--after=quiesce", "unquiesce": "--after=await-waiting"}
+	freezeGates = map[string]string{
+		"await-waiting":  "--after=unquiesce-check",
+		"quiesce":        "--after=await-waiting",
+		"fire-and-await": "--after=quiesce",
+		"unquiesce":      "--after=await-waiting",
+	}
 )
 
 const stateDir = "/run/copytrigger/"
@@ -67,7 +72,10 @@ func unsafe(tmpl *wfv1.Template, order []string, gates map[string]string) []stri
 		say(slices.Contains(words, "--dry-run") == (c.Name == "unquiesce-check"), "runs, or does not")
 		own := words[max(i, 0):]
 		say(slices.Contains(own, "--fire") == (c.Name == "fire-and-await"), "fires, or does not")
-		say(slices.Contains(own, "--after="+stateDir+"unquiesce") == (c.Name == "unlock"), "unlocks although unquiesce failed")
+		say(
+			slices.Contains(own, "--after="+stateDir+"unquiesce") == (c.Name == "unlock"),
+			"unlocks although unquiesce failed",
+		)
 	}
 	if !slices.Equal(names, order) {
 		problems = append(problems, fmt.Sprintf("the order is %q, want %q", names, order))
@@ -175,7 +183,8 @@ const component = "app.kubernetes.io/component"
 
 func waitsFor(args []string, freeze *wfv1.Template) bool {
 	label := freeze.Metadata.Labels[component]
-	return label != "" && slices.Contains(args, "--selector=workflows.argoproj.io/workflow={{workflow.name}},"+component+"="+label)
+	return label != "" &&
+		slices.Contains(args, "--selector=workflows.argoproj.io/workflow={{workflow.name}},"+component+"="+label)
 }
 
 // exposed is as much of it as does not depend on what is in the pods.
@@ -188,9 +197,19 @@ func exposed(o *wfv1.WorkflowTemplate) []string {
 	}
 	spec := o.Spec
 	say(spec.OnExit == "exit-handler", "no exit handler")
-	say(spec.Synchronization != nil && len(spec.Synchronization.Mutexes) == 1 && spec.Synchronization.Mutexes[0].Name == "copytrigger-{{workflow.parameters.pvc}}", "no mutex for the claim")
-	say(spec.PodDisruptionBudget != nil && spec.PodDisruptionBudget.MinAvailable.IntValue() > 1000, "no podDisruptionBudget")
-	say(spec.PodGC != nil && spec.PodGC.Strategy == wfv1.PodGCOnWorkflowSuccess, "podGC takes the logs of a run that failed")
+	say(
+		spec.Synchronization != nil && len(spec.Synchronization.Mutexes) == 1 &&
+			spec.Synchronization.Mutexes[0].Name == "copytrigger-{{workflow.parameters.pvc}}",
+		"no mutex for the claim",
+	)
+	say(
+		spec.PodDisruptionBudget != nil && spec.PodDisruptionBudget.MinAvailable.IntValue() > 1000,
+		"no podDisruptionBudget",
+	)
+	say(
+		spec.PodGC != nil && spec.PodGC.Strategy == wfv1.PodGCOnWorkflowSuccess,
+		"podGC takes the logs of a run that failed",
+	)
 	handler := named(o, "exit-handler")
 	cleanup := named(o, "cleanup")
 	step := handler.Steps[0].Steps[0]
@@ -322,8 +341,17 @@ func badOutputs(tmpl *wfv1.Template) []string {
 		}
 		say(p.ValueFrom.Default != nil, "no default")
 		of := slices.Contains([]string{"outcome", "reason", "freeze-seconds"}, p.Name)
-		say(tmpl.ContainerSet == nil || of == strings.HasPrefix(p.ValueFrom.Path, "/run/verdict/"), "is not the verdict's, or should not be: "+p.ValueFrom.Path)
-		say(slices.ContainsFunc(tmpl.GetVolumeMounts(), func(m corev1.VolumeMount) bool { return strings.HasPrefix(p.ValueFrom.Path, m.MountPath+"/") }), "is in no volume")
+		say(
+			tmpl.ContainerSet == nil || of == strings.HasPrefix(p.ValueFrom.Path, "/run/verdict/"),
+			"is not the verdict's, or should not be: "+p.ValueFrom.Path,
+		)
+		say(
+			slices.ContainsFunc(
+				tmpl.GetVolumeMounts(),
+				func(m corev1.VolumeMount) bool { return strings.HasPrefix(p.ValueFrom.Path, m.MountPath+"/") },
+			),
+			"is in no volume",
+		)
 	}
 	return problems
 }

@@ -81,7 +81,12 @@ func TestArtifactHub(t *testing.T) {
 		}
 		yamltest.Must(t, yaml.Unmarshal(yamltest.Text(t, filepath.Join("templates", name, "artifacthub-pkg.yml")), &pkg))
 		got := []string{pkg.Name, pkg.Version, pkg.DisplayName, pkg.Annotations["argo/version"]}
-		want := []string{name, o.Labels["app.kubernetes.io/version"], o.Annotations["workflows.argoproj.io/title"], o.Annotations["workflows.argoproj.io/version"]}
+		want := []string{
+			name,
+			o.Labels["app.kubernetes.io/version"],
+			o.Annotations["workflows.argoproj.io/title"],
+			o.Annotations["workflows.argoproj.io/version"],
+		}
 		if !slices.Equal(got, want) {
 			t.Errorf("got %q, want %q", got, want)
 		}
@@ -91,9 +96,15 @@ func TestArtifactHub(t *testing.T) {
 // The rights are those that the main README asks for, those of the cleanup and of Argo's
 // own container, and no more.
 func TestRole(t *testing.T) {
-	want := append(yamltest.Documented(t, "../README.md"),
+	want := append(
+		yamltest.Documented(t, "../README.md"),
 		rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"list", "watch"}},
-		rbacv1.PolicyRule{APIGroups: []string{"argoproj.io"}, Resources: []string{"workflowtaskresults"}, Verbs: []string{"create", "patch"}})
+		rbacv1.PolicyRule{
+			APIGroups: []string{"argoproj.io"},
+			Resources: []string{"workflowtaskresults"},
+			Verbs:     []string{"create", "patch"},
+		},
+	)
 	yamltest.None(t, yamltest.OtherThan(applied(t).roles[0].Rules, want))
 	more := applied(t).roles[0].Rules
 	more[0].Verbs = append(more[0].Verbs, "list")
@@ -116,7 +127,8 @@ func badFilters(s *shipped) []string {
 				if !strings.HasPrefix(f.Value, "^") || !strings.HasSuffix(f.Value, "$") {
 					problems = append(problems, name+": the value is not anchored")
 				}
-				if strings.Contains(strings.ReplaceAll(f.Key, `\.`, ""), "backube/") && !strings.Contains(f.Key, `volsync\.backube/`) {
+				if strings.Contains(strings.ReplaceAll(f.Key, `\.`, ""), "backube/") &&
+					!strings.Contains(f.Key, `volsync\.backube/`) {
 					problems = append(problems, name+": the dot is not escaped")
 				}
 			}
@@ -132,11 +144,13 @@ func TestEvents(t *testing.T) {
 	var wf wfv1.Workflow
 	yamltest.Must(t, yaml.UnmarshalStrict(trigger.Source.Resource.Value, &wf))
 	yamltest.None(t, lint(&shipped{workflows: []*wfv1.Workflow{&wf}}, applied(t).templates, nil))
-	if p := trigger.Parameters[0]; p.Dest != "spec.arguments.parameters.0.value" || wf.Spec.Arguments.Parameters[0].Name != "pvc" {
+	if p := trigger.Parameters[0]; p.Dest != "spec.arguments.parameters.0.value" ||
+		wf.Spec.Arguments.Parameters[0].Name != "pvc" {
 		t.Errorf("the event sets %s", p.Dest)
 	}
 	d := s.sensors[0].Spec.Dependencies[0]
-	if s.sources[0].Name != d.EventSourceName || len(s.sources[0].Spec.Resource) != 1 || s.sources[0].Spec.Resource[d.EventName].Filter == nil {
+	if s.sources[0].Name != d.EventSourceName || len(s.sources[0].Spec.Resource) != 1 ||
+		s.sources[0].Spec.Resource[d.EventName].Filter == nil {
 		t.Errorf("nothing sends %s of %s", d.EventName, d.EventSourceName)
 	}
 	for says, change := range map[string]func(){
@@ -178,7 +192,8 @@ func TestAlerts(t *testing.T) {
 	}
 	for _, r := range rules {
 		for _, m := range regexp.MustCompile(`argo_workflows_\w+`).FindAllString(r.Expr, -1) {
-			if labels := known[m]; !slices.Contains(labels, "pvc") || strings.Contains(r.Expr, "status") && !slices.Contains(labels, "status") {
+			if labels := known[m]; !slices.Contains(labels, "pvc") ||
+				strings.Contains(r.Expr, "status") && !slices.Contains(labels, "status") {
 				t.Errorf("%s: %s has the labels %q", r.Alert, m, labels)
 			}
 		}

@@ -57,7 +57,11 @@ func lint(s *shipped, n namespaced, c clustered) []string {
 		say(o, name, validate.ValidateWorkflowTemplate(ctx, n, c, o.DeepCopy(), nil, validate.ValidateOpts{Lint: true}))
 	}
 	for name, o := range s.cluster {
-		say(o, name, validate.ValidateClusterWorkflowTemplate(ctx, n, c, o.DeepCopy(), nil, validate.ValidateOpts{Lint: true}))
+		say(
+			o,
+			name,
+			validate.ValidateClusterWorkflowTemplate(ctx, n, c, o.DeepCopy(), nil, validate.ValidateOpts{Lint: true}),
+		)
 	}
 	for _, o := range s.workflows {
 		say(o, o.GenerateName, validate.ValidateWorkflow(ctx, n, c, o.DeepCopy(), nil, validate.ValidateOpts{Lint: true}))
@@ -152,7 +156,8 @@ func TestClusterVariant(t *testing.T) {
 	s := kustomized(t, diskFS, "cluster")
 	yamltest.None(t, lint(s, nil, s.cluster))
 	want := applied(t).templates
-	if got := slices.Sorted(maps.Keys(s.cluster)); !slices.Equal(got, slices.Sorted(maps.Keys(want))) || len(s.templates) > 0 {
+	if got := slices.Sorted(maps.Keys(s.cluster)); !slices.Equal(got, slices.Sorted(maps.Keys(want))) ||
+		len(s.templates) > 0 {
 		t.Errorf("got %q", got)
 	}
 	for name, o := range s.cluster {
@@ -173,7 +178,13 @@ func TestKustomizationIsWhole(t *testing.T) {
 		}
 	}
 	if len(s.templates) != 3 || len(s.roles) != 1 || len(s.bindings) != 1 || len(s.others) != 1 {
-		t.Errorf("%d templates, %d Roles, %d bindings, %d others", len(s.templates), len(s.roles), len(s.bindings), len(s.others))
+		t.Errorf(
+			"%d templates, %d Roles, %d bindings, %d others",
+			len(s.templates),
+			len(s.roles),
+			len(s.bindings),
+			len(s.others),
+		)
 	}
 	events := kustomized(t, diskFS, "events")
 	if len(events.sources) != 1 || len(events.sensors) != 1 || len(events.roles) != 2 {

@@ -52,7 +52,11 @@ func badProcess(tmpl, freeze *wfv1.Template, command string) []string {
 			return m.Name == "program" && m.MountPath == filepath.Dir(inUsersImage) && m.ReadOnly == readOnly
 		})
 	}
-	say(len(tmpl.InitContainers) == 1 && slices.Equal(install.Command, []string{"/copytrigger", "install", filepath.Dir(inUsersImage)}) && mounted(install.Container, false), "the program is not installed")
+	say(
+		len(tmpl.InitContainers) == 1 && slices.Equal(install.Command, []string{"/copytrigger", "install", filepath.Dir(inUsersImage)}) &&
+			mounted(install.Container, false),
+		"the program is not installed",
+	)
 	say(slices.Equal(own.Command, []string{inUsersImage}) && mounted(*own, true), "the program is not that of the volume")
 	say(own.Args[0] == command, "does "+own.Args[0])
 	say(waitsFor(own.Args, freeze) == (command == "cleanup"), "waits for the pod that quiesces, or does not")
@@ -101,7 +105,9 @@ func TestOneStepLimits(t *testing.T) {
 	}
 	seconds, err := strconv.Atoi(o.Spec.Arguments.GetParameterByName("deadline-seconds").Value.String())
 	yamltest.Must(t, err)
-	if inner := limit("wait-timeout") + limit("max-freeze") + limit("unquiesce-timeout") + limit("copy-timeout"); time.Duration(seconds)*time.Second <= inner {
+	if inner := limit("wait-timeout") + limit("max-freeze") + limit("unquiesce-timeout") + limit("copy-timeout"); time.Duration(
+		seconds,
+	)*time.Second <= inner {
 		t.Errorf("the pod ends before %s", inner)
 	}
 	cleanup := time.Duration(named(o, "cleanup").ActiveDeadlineSeconds.IntValue()) * time.Second

@@ -52,10 +52,17 @@ func badPods(s *shipped) []string {
 				}
 			}
 			p := tmpl.SecurityContext
-			say(p != nil && is(p.RunAsNonRoot, true) && p.SeccompProfile != nil && p.SeccompProfile.Type == corev1.SeccompProfileTypeRuntimeDefault, "the pod is not restricted")
+			say(
+				p != nil && is(p.RunAsNonRoot, true) && p.SeccompProfile != nil &&
+					p.SeccompProfile.Type == corev1.SeccompProfileTypeRuntimeDefault,
+				"the pod is not restricted",
+			)
 			say(tmpl.ServiceAccountName == "copytrigger", "the account is not ours")
 			a := tmpl.Metadata.Annotations
-			say(a["cluster-autoscaler.kubernetes.io/safe-to-evict"] == "false" && a["karpenter.sh/do-not-disrupt"] == "true", "may be moved")
+			say(
+				a["cluster-autoscaler.kubernetes.io/safe-to-evict"] == "false" && a["karpenter.sh/do-not-disrupt"] == "true",
+				"may be moved",
+			)
 			for _, c := range all(&tmpl) {
 				say := func(ok bool, what string) { say(ok, c.Name+": "+what) }
 				sc := c.SecurityContext
@@ -66,8 +73,15 @@ func badPods(s *shipped) []string {
 				say(is(sc.AllowPrivilegeEscalation, false), "allowPrivilegeEscalation is not false")
 				say(is(sc.RunAsNonRoot, true), "runAsNonRoot is not true")
 				say(is(sc.ReadOnlyRootFilesystem, true), "readOnlyRootFilesystem is not true")
-				say(sc.Capabilities != nil && slices.Equal(sc.Capabilities.Drop, []corev1.Capability{"ALL"}) && sc.Capabilities.Add == nil, "capabilities are kept")
-				say(sc.SeccompProfile != nil && sc.SeccompProfile.Type == corev1.SeccompProfileTypeRuntimeDefault, "seccompProfile is not RuntimeDefault")
+				say(
+					sc.Capabilities != nil && slices.Equal(sc.Capabilities.Drop, []corev1.Capability{"ALL"}) &&
+						sc.Capabilities.Add == nil,
+					"capabilities are kept",
+				)
+				say(
+					sc.SeccompProfile != nil && sc.SeccompProfile.Type == corev1.SeccompProfileTypeRuntimeDefault,
+					"seccompProfile is not RuntimeDefault",
+				)
 				say(sc.RunAsUser == nil, "runAsUser is set")
 				say(c.Resources.Limits == nil, "has limits")
 				m := c.Resources.Requests.Memory()
@@ -190,7 +204,10 @@ func TestOverlay(t *testing.T) {
 		}
 	}
 	rules := got.roles[0].Rules
-	if names := slices.Concat(rules[0].ResourceNames, rules[2].ResourceNames, rules[3].ResourceNames); !slices.Equal(names, []string{"orders", "volsync-nightly-src", "volsync-nightly-src"}) {
+	if names := slices.Concat(rules[0].ResourceNames, rules[2].ResourceNames, rules[3].ResourceNames); !slices.Equal(
+		names,
+		[]string{"orders", "volsync-nightly-src", "volsync-nightly-src"},
+	) {
 		t.Errorf("the Role is for %q", names)
 	}
 	if subject := got.bindings[0].Subjects[0]; subject.Namespace != "shop" {

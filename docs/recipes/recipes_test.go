@@ -109,16 +109,19 @@ func TestCronJobs(t *testing.T) {
 			}
 		}
 		if c.Spec.ConcurrencyPolicy != batchv1.ForbidConcurrent || c.Spec.TimeZone == nil || *c.Spec.JobTemplate.Spec.BackoffLimit > 5 ||
-			x.pod().RestartPolicy != corev1.RestartPolicyOnFailure || x.pod().ServiceAccountName != x.account.Name {
+			x.pod().RestartPolicy != corev1.RestartPolicyOnFailure ||
+			x.pod().ServiceAccountName != x.account.Name {
 			t.Errorf("%+v", c.Spec)
 		}
 		install, run := x.pod().InitContainers[0], x.pod().Containers[0]
-		if install.Image != image || !slices.Equal(install.Command, []string{"/copytrigger", "install", "/opt/copytrigger"}) ||
+		if install.Image != image ||
+			!slices.Equal(install.Command, []string{"/copytrigger", "install", "/opt/copytrigger"}) ||
 			!slices.Equal(run.Command, []string{"/opt/copytrigger/copytrigger", "run"}) {
 			t.Errorf("%q, %q %q", install.Command, run.Command, run.Args)
 		}
 		id := run.Env[0]
-		if id.Name != "COPYTRIGGER_RUN_ID" || id.ValueFrom.FieldRef.FieldPath != "metadata.labels['batch.kubernetes.io/controller-uid']" {
+		if id.Name != "COPYTRIGGER_RUN_ID" ||
+			id.ValueFrom.FieldRef.FieldPath != "metadata.labels['batch.kubernetes.io/controller-uid']" {
 			t.Errorf("the run's id is %+v", id)
 		}
 	})

@@ -42,7 +42,10 @@ func (r row) ours() Trigger {
 	if latest == "ours" {
 		latest = "old" // our trigger cannot be made from itself
 	}
-	return NewTrigger(runID, Wait{ClaimUID: theClaim, SourceUID: theSource, SyncStart: theSync, Since: theWait, Latest: r.value(latest)})
+	return NewTrigger(
+		runID,
+		Wait{ClaimUID: theClaim, SourceUID: theSource, SyncStart: theSync, Since: theWait, Latest: r.value(latest)},
+	)
 }
 
 // value is a trigger of the table as it stands in the annotation.
@@ -78,7 +81,11 @@ func (r row) claim() Claim {
 	set(UseAnnotation, r.use, r.use)
 	set(TriggerAnnotation, r.trigger, r.value(r.trigger))
 	set(LatestAnnotation, r.latest, r.value(r.latest))
-	set(StatusAnnotation, r.status, map[string]string{"Waiting": StatusWaiting, "InProgress": StatusInProgress, "Completed": StatusCompleted}[r.status])
+	set(
+		StatusAnnotation,
+		r.status,
+		map[string]string{"Waiting": StatusWaiting, "InProgress": StatusInProgress, "Completed": StatusCompleted}[r.status],
+	)
 	set(SinceAnnotation, r.since, theWait)
 	return ReadClaim(theClaim, false, a)
 }
@@ -109,7 +116,11 @@ func worlds() []surroundings {
 		{"mover syncthing", false, source(func(s *Source) { s.Mover = "syncthing" })},
 		{"mover unknown", false, source(func(s *Source) { s.Mover = "" })},
 		{"claim being deleted", false, func(w *World) { w.Claim.Deleting = true }},
-		{"claim only, being deleted", false, func(w *World) { *w = World{Claim: w.Claim, ClaimOnly: true}; w.Claim.Deleting = true }},
+		{
+			"claim only, being deleted",
+			false,
+			func(w *World) { *w = World{Claim: w.Claim, ClaimOnly: true}; w.Claim.Deleting = true },
+		},
 		// These wait too, but not the wait that the trigger was made for.
 		{"another sync", false, source(func(s *Source) { s.SyncStart = "2026-01-02T00:00:00Z" })},
 		{"another source", false, source(func(s *Source) { s.UID = "other" })},
@@ -123,7 +134,10 @@ func worlds() []surroundings {
 }
 
 func (s surroundings) of(c Claim) World {
-	w := World{Claim: c, Sources: []Source{{Name: "rs", UID: theSource, Mover: "restic", Method: "Snapshot", SyncStart: theSync}}}
+	w := World{
+		Claim:   c,
+		Sources: []Source{{Name: "rs", UID: theSource, Mover: "restic", Method: "Snapshot", SyncStart: theSync}},
+	}
 	s.with(&w)
 	return w
 }

@@ -11,9 +11,11 @@ import (
 func cutWorld() (World, Trigger) {
 	t := NewTrigger(runID, Wait{ClaimUID: theClaim})
 	return World{
-		Claim:   Claim{UID: theClaim, Enabled: true, Trigger: t.String(), Latest: "old", Status: StatusInProgress},
-		Sources: []Source{{Name: "rs", UID: theSource, Claim: "data", Mover: "restic", Method: "Snapshot", SyncStart: theSync}},
-		Copy:    &Copy{Name: "volsync-rs-src", UID: "copy-1", Owner: theSource, Of: "data", Bound: true, Cut: theWait},
+		Claim: Claim{UID: theClaim, Enabled: true, Trigger: t.String(), Latest: "old", Status: StatusInProgress},
+		Sources: []Source{
+			{Name: "rs", UID: theSource, Claim: "data", Mover: "restic", Method: "Snapshot", SyncStart: theSync},
+		},
+		Copy: &Copy{Name: "volsync-rs-src", UID: "copy-1", Owner: theSource, Of: "data", Bound: true, Cut: theWait},
 	}, t
 }
 

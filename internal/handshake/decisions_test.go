@@ -51,7 +51,13 @@ type answer struct {
 
 // world is what the run sees: the claim as it read it first, the rest as it is.
 func (s state) world() world {
-	w := world{claim: s.run.read, source: s.source, sync: s.sync, copied: s.copy.there, deleting: s.copy.there && (s.copy.deleting || s.copy.orphan)}
+	w := world{
+		claim:    s.run.read,
+		source:   s.source,
+		sync:     s.sync,
+		copied:   s.copy.there,
+		deleting: s.copy.there && (s.copy.deleting || s.copy.orphan),
+	}
 	if w.uid = s.copy.uid; w.uid != 0 {
 		w.deleting, w.orphan, w.cut = s.copy.deleting, s.copy.orphan, s.copy.cut != uncut
 	}
@@ -218,10 +224,25 @@ func (m *model) seen(w world) World {
 		return seen
 	}
 	if w.source != 0 {
-		seen.Sources = []Source{{Name: "rs", UID: fmt.Sprint("rs", w.source), Claim: "data", Mover: "restic", Method: "Snapshot", SyncStart: m.second("sync", w.sync)}}
+		seen.Sources = []Source{
+			{
+				Name:      "rs",
+				UID:       fmt.Sprint("rs", w.source),
+				Claim:     "data",
+				Mover:     "restic",
+				Method:    "Snapshot",
+				SyncStart: m.second("sync", w.sync),
+			},
+		}
 	}
 	if w.copied {
-		seen.Copy = &Copy{Name: "copy", UID: fmt.Sprint("copy", w.uid), Owner: fmt.Sprint("rs", w.source), Of: "data", Deleting: w.deleting}
+		seen.Copy = &Copy{
+			Name:     "copy",
+			UID:      fmt.Sprint("copy", w.uid),
+			Owner:    fmt.Sprint("rs", w.source),
+			Of:       "data",
+			Deleting: w.deleting,
+		}
 		if w.orphan {
 			seen.Copy.Owner = "gone"
 		}

@@ -8,7 +8,17 @@ import (
 // TestEmptyIsAbsent: an empty copy-trigger is none (volumehandler.go:527), while an empty
 // use-copy-trigger is there.
 func TestEmptyIsAbsent(t *testing.T) {
-	c := ReadClaim("uid", true, map[string]string{UseAnnotation: "", TriggerAnnotation: "", LatestAnnotation: "", SinceAnnotation: "s", StatusAnnotation: StatusWaiting})
+	c := ReadClaim(
+		"uid",
+		true,
+		map[string]string{
+			UseAnnotation:     "",
+			TriggerAnnotation: "",
+			LatestAnnotation:  "",
+			SinceAnnotation:   "s",
+			StatusAnnotation:  StatusWaiting,
+		},
+	)
 	want := Claim{UID: "uid", Deleting: true, Enabled: true, Since: "s", Status: StatusWaiting}
 	if c != want {
 		t.Errorf("ReadClaim = %+v, want %+v", c, want)

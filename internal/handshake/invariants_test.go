@@ -70,7 +70,11 @@ func mayBeQuiesced(r row, s surroundings, c Claim) bool {
 
 func await(check check, r row, s surroundings, w World, d Decision) {
 	c := w.Claim
-	check("await ends ok only, and always, if VolSync waits", (d.Do == End && d.Outcome == outcome.OK) == mayBeQuiesced(r, s, c), d)
+	check(
+		"await ends ok only, and always, if VolSync waits",
+		(d.Do == End && d.Outcome == outcome.OK) == mayBeQuiesced(r, s, c),
+		d,
+	)
 	check("await tells at once of an armed claim", !isArmed(c, c.Trigger) || d.Do != Look, d)
 	mine := isArmed(c, c.Trigger) && (r.trigger == "ours" || r.trigger == "earlier")
 	check("await takes back what its run has armed", (d.Do == Write) == mine, d)
@@ -109,7 +113,11 @@ func fire(check check, r row, s surroundings, w World, trigger Trigger, d Decisi
 		check("fire writes into its own wait", d.Do == Write, d)
 	}
 	if d.Do == End && d.Outcome == outcome.OK {
-		check("fire ends ok only with its trigger there", c.Trigger == v && c.Latest != v || c.Latest == v && c.Status == StatusCompleted, d)
+		check(
+			"fire ends ok only with its trigger there",
+			c.Trigger == v && c.Latest != v || c.Latest == v && c.Status == StatusCompleted,
+			d,
+		)
 	}
 }
 
@@ -117,7 +125,11 @@ func completion(check check, c Claim, trigger Trigger, seen Seen, d Decision) {
 	v := trigger.String()
 	recreated := seen.ClaimUID != "" && seen.ClaimUID != c.UID
 	check("completed does not write", d.Do != Write, d)
-	check("completed is ok exactly with the echo on the same claim", (d.Outcome == outcome.OK) == (c.Latest == v && !recreated), d)
+	check(
+		"completed is ok exactly with the echo on the same claim",
+		(d.Outcome == outcome.OK) == (c.Latest == v && !recreated),
+		d,
+	)
 	if recreated {
 		check("a claim made again is no proof", d.Outcome == outcome.Unverified, d)
 	}
@@ -125,11 +137,19 @@ func completion(check check, c Claim, trigger Trigger, seen Seen, d Decision) {
 		check("completed waits only for its own trigger", c.Trigger == v && c.Latest != v && c.Enabled, d)
 	}
 	if d.Outcome == outcome.Withdrawn {
-		check("withdrawn only from a wait that saw the trigger", seen.Fired && !seen.Taken && c.Status == StatusWaiting && !isArmed(c, c.Trigger), d)
+		check(
+			"withdrawn only from a wait that saw the trigger",
+			seen.Fired && !seen.Taken && c.Status == StatusWaiting && !isArmed(c, c.Trigger),
+			d,
+		)
 		check("withdrawn only from the same wait", seen.Since != "" && seen.Since == c.Since, d)
 	}
 	if d.Outcome == outcome.Refused {
-		check("refused only if nothing was seen, and nothing is armed or copied", !seen.Fired && !isArmed(c, c.Trigger) && c.Status != StatusInProgress, d)
+		check(
+			"refused only if nothing was seen, and nothing is armed or copied",
+			!seen.Fired && !isArmed(c, c.Trigger) && c.Status != StatusInProgress,
+			d,
+		)
 	}
 }
 
@@ -141,14 +161,22 @@ func disarms(check check, c Claim, run string, d Decision) {
 	if d.Do != Write {
 		return
 	}
-	check("disarm says withdrawn only before VolSync took it", d.Outcome != outcome.Withdrawn || c.Enabled && c.Status != StatusInProgress, d)
+	check(
+		"disarm says withdrawn only before VolSync took it",
+		d.Outcome != outcome.Withdrawn || c.Enabled && c.Status != StatusInProgress,
+		d,
+	)
 	// To remove the trigger would not arm either, but be recorded over the latest one, if there is a copy.
 	check("disarm gives back what was recorded last", d.Value == c.Latest, d)
 	c.Trigger = d.Value
 	check("what disarm writes does not arm", !isArmed(c, c.Trigger), d)
 	again := Disarm(c, run)
 	check("to disarm twice writes once", again.Do == End, again)
-	check("to disarm twice says nothing better of a copy in progress", c.Status != StatusInProgress || again.Outcome == d.Outcome, again)
+	check(
+		"to disarm twice says nothing better of a copy in progress",
+		c.Status != StatusInProgress || again.Outcome == d.Outcome,
+		again,
+	)
 }
 
 // TestUseIsPresence: VolSync reads the presence of use-copy-trigger, not its value
@@ -160,7 +188,8 @@ func TestUseIsPresence(t *testing.T) {
 			r.use = use
 			other := worlds()[0].of(r.claim())
 			if Await(w, runID) != Await(other, runID) || Fire(w, r.ours()) != Fire(other, r.ours()) ||
-				Completed(w.Claim, r.ours(), Seen{}) != Completed(other.Claim, r.ours(), Seen{}) || Disarm(w.Claim, runID) != Disarm(other.Claim, runID) {
+				Completed(w.Claim, r.ours(), Seen{}) != Completed(other.Claim, r.ours(), Seen{}) ||
+				Disarm(w.Claim, runID) != Disarm(other.Claim, runID) {
 				t.Errorf("%+v: use-copy-trigger %q decides otherwise than \"true\"", r, use)
 			}
 		}

@@ -234,7 +234,12 @@ func (m *model) strangers(s state, do emit) {
 	}
 	with := func(f func(*facts)) state { c := s.claim; f(&c); return s.others(c) }
 	act(setForeign, "sets copy-trigger", s.claim.trig != foreign, with(func(f *facts) { f.trig = foreign }))
-	act(takeBackTrigger, "sets copy-trigger back to latest", s.claim.trig >= ours && s.claim.armed(), with(func(f *facts) { f.trig = f.latest }))
+	act(
+		takeBackTrigger,
+		"sets copy-trigger back to latest",
+		s.claim.trig >= ours && s.claim.armed(),
+		with(func(f *facts) { f.trig = f.latest }),
+	)
 	act(takeBackTrigger, "removes copy-trigger", s.claim.trig >= ours, with(func(f *facts) { f.trig = none }))
 	act(removeUse, "removes use-copy-trigger", s.claim.use, with(func(f *facts) { f.use = false }))
 	if !s.claim.use {

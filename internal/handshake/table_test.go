@@ -87,7 +87,9 @@ func lines() [][]string {
 		at := worlds()[0].of(c)
 		ls = append(ls, []string{r.use, r.trigger, r.latest, r.status, r.since,
 			r.cell(Await(at, runID)), r.cell(Fire(at, r.ours())),
-			r.cell(Completed(c, r.ours(), Seen{})), r.cell(Completed(c, r.ours(), Seen{Fired: true, Since: theWait})), r.cell(Disarm(c, runID))})
+			r.cell(
+				Completed(c, r.ours(), Seen{}),
+			), r.cell(Completed(c, r.ours(), Seen{Fired: true, Since: theWait})), r.cell(Disarm(c, runID))})
 	}
 	all := [facts]int{2, len(triggers()), len(triggers()), len(statuses()), len(sinces())}
 	for _, column := range []int{4, 3, 2, 0, 1} {

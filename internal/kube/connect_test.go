@@ -73,7 +73,8 @@ func TestConnectByEnvironment(t *testing.T) {
 	})
 	t.Run("the flag goes before it", func(t *testing.T) {
 		t.Setenv("KUBECONFIG", written(t, strings.ReplaceAll(kubeconfig, "one.invalid", "three.invalid")))
-		if got, err := Connect(Where{Kubeconfig: written(t, kubeconfig)}); err != nil || got.Server != "https://one.invalid:6443" {
+		if got, err := Connect(Where{Kubeconfig: written(t, kubeconfig)}); err != nil ||
+			got.Server != "https://one.invalid:6443" {
 			t.Errorf("got %s, %v", got.Server, err)
 		}
 	})

@@ -143,14 +143,18 @@ func TestPassingOfConnections(t *testing.T) {
 		"HTTPS asked of HTTP":   {"https://" + open.Listener.Addr().String(), false, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			client, err := metadata.NewForConfig(&rest.Config{Host: c.url, TLSClientConfig: rest.TLSClientConfig{Insecure: c.insecure}})
+			client, err := metadata.NewForConfig(
+				&rest.Config{Host: c.url, TLSClientConfig: rest.TLSClientConfig{Insecure: c.insecure}},
+			)
 			if err != nil {
 				t.Fatal(err)
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			_, err = client.Resource(schema.GroupVersionResource{Version: "v1", Resource: pvcs.Resource}).
-				Namespace("app").Patch(ctx, "data", types.MergePatchType, []byte("{}"), metav1.PatchOptions{}) // a Get would be tried 10 times, 1 s apart
+				Namespace("app").
+				Patch(ctx, "data", types.MergePatchType, []byte("{}"), metav1.PatchOptions{})
+				// a Get would be tried 10 times, 1 s apart
 			if err == nil {
 				t.Fatal("no error")
 			}

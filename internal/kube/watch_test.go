@@ -231,10 +231,16 @@ func TestFollowEndsForGood(t *testing.T) {
 func TestFollowNoNameNoSelector(t *testing.T) {
 	var selector []string
 	ctx, cancel := context.WithCancel(t.Context())
-	err := Follow(ctx, Request{Resource: "replicationsources"}, func(_ context.Context, opts metav1.ListOptions) (watch.Interface, error) {
-		selector = append(selector, opts.FieldSelector)
-		return watch.NewFake(), nil
-	}, cancel, quiet)
+	err := Follow(
+		ctx,
+		Request{Resource: "replicationsources"},
+		func(_ context.Context, opts metav1.ListOptions) (watch.Interface, error) {
+			selector = append(selector, opts.FieldSelector)
+			return watch.NewFake(), nil
+		},
+		cancel,
+		quiet,
+	)
 	if err != nil || !slices.Equal(selector, []string{""}) {
 		t.Errorf("err %v, selectors %q, want none", err, selector)
 	}

@@ -66,7 +66,9 @@ func TestTableIsWhole(t *testing.T) {
 	}
 	for _, m := range declared {
 		o := Outcome(m[1])
-		if r := row(o); r.Outcome != o || r.Meaning == "" || r.Copy == "" || (r.Next == "") != (o == OK) || o.Meaning() != r.Meaning || o.Next() != r.Next {
+		if r := row(o); r.Outcome != o || r.Meaning == "" || r.Copy == "" || (r.Next == "") != (o == OK) ||
+			o.Meaning() != r.Meaning ||
+			o.Next() != r.Next {
 			t.Errorf("%s: %+v", o, r)
 		}
 	}

@@ -35,7 +35,8 @@ func at(t *testing.T, answers ...func(http.ResponseWriter, *http.Request)) Pods 
 		if r.URL.Query().Has("watch") {
 			want.Set("watch", "true")
 		}
-		if got := r.URL.Query(); r.Method != "GET" || r.URL.Path != "/api/v1/namespaces/app/pods" || !reflect.DeepEqual(got, want) {
+		if got := r.URL.Query(); r.Method != "GET" || r.URL.Path != "/api/v1/namespaces/app/pods" ||
+			!reflect.DeepEqual(got, want) {
 			t.Errorf("got %s %s %v, want %v", r.Method, r.URL.Path, got, want)
 		}
 		if got := r.Header.Get("Accept"); !strings.Contains(got, "as=PartialObjectMetadata") {
@@ -64,7 +65,11 @@ func says(code int, text string) func(http.ResponseWriter, *http.Request) {
 }
 
 func status(code int, reason string) string {
-	return fmt.Sprintf(`{"kind":"Status","apiVersion":"v1","status":"Failure","reason":%q,"code":%d,"message":"it says no"}`, reason, code)
+	return fmt.Sprintf(
+		`{"kind":"Status","apiVersion":"v1","status":"Failure","reason":%q,"code":%d,"message":"it says no"}`,
+		reason,
+		code,
+	)
 }
 
 const (
@@ -95,7 +100,10 @@ func TestErrorsNameTheRequest(t *testing.T) {
 	if !kube.IsForbidden(err) || err.Error() != "list pods in namespace app: it says no" {
 		t.Errorf("got %v", err)
 	}
-	err = at(t, says(403, status(403, "Forbidden"))).FollowNotEnded(t.Context(), selector, func() { t.Error("called") }, kube.Passing)
+	err = at(
+		t,
+		says(403, status(403, "Forbidden")),
+	).FollowNotEnded(t.Context(), selector, func() { t.Error("called") }, kube.Passing)
 	if !kube.IsForbidden(err) || err.Error() != "watch pods in namespace app: it says no" {
 		t.Errorf("got %v", err)
 	}
@@ -106,8 +114,13 @@ func TestFollowNotEnded(t *testing.T) {
 	events := func(events ...string) func(http.ResponseWriter, *http.Request) {
 		return says(200, strings.Join(events, "\n")+"\n")
 	}
-	pods := at(t,
-		events(`{"type":"ADDED","object":`+running+`}`, `{"type":"MODIFIED","object":`+deleting+`}`, `{"type":"DELETED","object":`+deleting+`}`),
+	pods := at(
+		t,
+		events(
+			`{"type":"ADDED","object":`+running+`}`,
+			`{"type":"MODIFIED","object":`+deleting+`}`,
+			`{"type":"DELETED","object":`+deleting+`}`,
+		),
 		func(w http.ResponseWriter, r *http.Request) {
 			events(`{"type":"ADDED","object":`+running+`}`)(w, r)
 			_ = http.NewResponseController(w).Flush()
@@ -119,7 +132,12 @@ func TestFollowNotEnded(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	changes, troubles := 0, 0
-	err := pods.FollowNotEnded(ctx, selector, func() { changes++ }, func(err error) bool { troubles++; return kube.Passing(err) })
+	err := pods.FollowNotEnded(
+		ctx,
+		selector,
+		func() { changes++ },
+		func(err error) bool { troubles++; return kube.Passing(err) },
+	)
 	if !kube.IsForbidden(err) {
 		t.Errorf("got %v, want the refusal", err)
 	}

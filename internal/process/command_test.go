@@ -131,8 +131,15 @@ func TestRunLeavesTheRestAlone(t *testing.T) {
 // Streams and environment are the command's own.
 func TestRunStreams(t *testing.T) {
 	var out, errs bytes.Buffer
-	code, err := Command{Args: []string{"sh", "-c", `cat; echo "$WORD" >&2`}, Env: []string{"WORD=said", "PATH=" + os.Getenv("PATH")},
-		Stdin: strings.NewReader("given"), Stdout: &out, Stderr: &errs}.Run(nil)
+	code, err := Command{
+		Args:   []string{"sh", "-c", `cat; echo "$WORD" >&2`},
+		Env:    []string{"WORD=said", "PATH=" + os.Getenv("PATH")},
+		Stdin:  strings.NewReader("given"),
+		Stdout: &out,
+		Stderr: &errs,
+	}.Run(
+		nil,
+	)
 	if code != 0 || err != nil || out.String() != "given" || errs.String() != "said\n" {
 		t.Errorf("got %d, %v, %q, %q", code, err, out.String(), errs.String())
 	}

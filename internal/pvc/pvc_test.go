@@ -35,7 +35,10 @@ func one(t *testing.T, method, path string, query url.Values, body string, code 
 		if got := r.URL.Query(); !reflect.DeepEqual(got, query) {
 			t.Errorf("got query %v, want %v", got, query)
 		}
-		if got := r.Header.Get("Accept"); !strings.Contains(got, "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1") {
+		if got := r.Header.Get("Accept"); !strings.Contains(
+			got,
+			"application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1",
+		) {
 			t.Errorf("got Accept %q, which asks for more than the metadata", got)
 		}
 		got, _ := io.ReadAll(r.Body)
@@ -114,7 +117,11 @@ func TestMayAnnotateKeepsNothing(t *testing.T) {
 }
 
 func status(code int, reason string) string {
-	return fmt.Sprintf(`{"kind":"Status","apiVersion":"v1","status":"Failure","reason":%q,"code":%d,"message":"it says no"}`, reason, code)
+	return fmt.Sprintf(
+		`{"kind":"Status","apiVersion":"v1","status":"Failure","reason":%q,"code":%d,"message":"it says no"}`,
+		reason,
+		code,
+	)
 }
 
 func TestErrorsKeepTheirKindAndRequest(t *testing.T) {
@@ -183,7 +190,10 @@ func TestFollow(t *testing.T) {
 	if changes != 3 { // it stands, added, modified
 		t.Errorf("got %d changes, want 3", changes)
 	}
-	if want := []string{"watch persistentvolumeclaims app/data: watching: it says no", "watch persistentvolumeclaims app/data: it says no"}; !reflect.DeepEqual(troubles, want) {
+	if want := []string{"watch persistentvolumeclaims app/data: watching: it says no", "watch persistentvolumeclaims app/data: it says no"}; !reflect.DeepEqual(
+		troubles,
+		want,
+	) {
 		t.Errorf("got troubles %q, want %q", troubles, want)
 	}
 }

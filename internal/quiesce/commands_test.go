@@ -19,7 +19,11 @@ func command(script string) process.Command {
 
 func TestCommands(t *testing.T) {
 	dir := t.TempDir()
-	c := Commands{On: command("echo on >>" + dir + "/log"), Off: command("echo off >>" + dir + "/log"), Log: slog.New(slog.DiscardHandler)}
+	c := Commands{
+		On:  command("echo on >>" + dir + "/log"),
+		Off: command("echo off >>" + dir + "/log"),
+		Log: slog.New(slog.DiscardHandler),
+	}
 	if err := c.Quiesce(t.Context()); err != nil {
 		t.Error(err)
 	}
@@ -59,7 +63,8 @@ func TestQuiesceFails(t *testing.T) {
 			t.Errorf("%s: got %v, want %q", script, err, says)
 		}
 	}
-	if err := (Commands{On: process.Command{Args: []string{"/no/such"}}}).Quiesce(t.Context()); err == nil || !strings.Contains(err.Error(), "/no/such was not run") {
+	if err := (Commands{On: process.Command{Args: []string{"/no/such"}}}).Quiesce(t.Context()); err == nil ||
+		!strings.Contains(err.Error(), "/no/such was not run") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -107,7 +112,10 @@ func TestQuiesceTakesTooLong(t *testing.T) {
 func TestUnquiesceAgain(t *testing.T) {
 	dir := t.TempDir()
 	var said strings.Builder
-	c := Commands{Off: command("[ -e " + dir + "/tried ] && exit 0; touch " + dir + "/tried; exit 1"), Log: slog.New(slog.NewTextHandler(&said, nil))}
+	c := Commands{
+		Off: command("[ -e " + dir + "/tried ] && exit 0; touch " + dir + "/tried; exit 1"),
+		Log: slog.New(slog.NewTextHandler(&said, nil)),
+	}
 	if err := c.Unquiesce(t.Context()); err != nil {
 		t.Error(err)
 	}
@@ -129,7 +137,12 @@ func TestUnquiesceGivesUp(t *testing.T) {
 		_, _ = os.ReadFile(again) // the second attempt is under way
 		cancel()
 	}()
-	c := Commands{Off: command("if [ -e " + dir + "/tried ]; then echo >" + again + "; exec sleep 600; fi; touch " + dir + "/tried; exit 8"), Log: slog.New(slog.DiscardHandler)}
+	c := Commands{
+		Off: command(
+			"if [ -e " + dir + "/tried ]; then echo >" + again + "; exec sleep 600; fi; touch " + dir + "/tried; exit 8",
+		),
+		Log: slog.New(slog.DiscardHandler),
+	}
 	if err := c.Unquiesce(ctx); err == nil || !strings.Contains(err.Error(), "exit code 8") {
 		t.Errorf("got %v", err)
 	}

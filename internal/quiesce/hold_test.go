@@ -142,7 +142,14 @@ func TestHoldThatDoesNotLetGo(t *testing.T) {
 // Gigabytes without a line's end neither stop it nor fill the memory.
 func TestHoldThatSaysTooMuch(t *testing.T) {
 	var most counter
-	h := NewHold(process.Command{Args: []string{"sh", "-c", "head -c 300000000 /dev/zero; echo; echo QUIESCED; cat >/dev/null"}, Env: os.Environ()}, "QUIESCED", &most)
+	h := NewHold(
+		process.Command{
+			Args: []string{"sh", "-c", "head -c 300000000 /dev/zero; echo; echo QUIESCED; cat >/dev/null"},
+			Env:  os.Environ(),
+		},
+		"QUIESCED",
+		&most,
+	)
 	if err := h.Quiesce(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -281,7 +288,8 @@ func TestHoldThatCannotBeEnded(t *testing.T) {
 				if h.said = make(chan struct{}); said {
 					close(h.said)
 				}
-				if err := h.Unquiesce(t.Context()); err == nil || errors.Is(err, ErrNotHeld) || !strings.Contains(err.Error(), "could not be ended") {
+				if err := h.Unquiesce(t.Context()); err == nil || errors.Is(err, ErrNotHeld) ||
+					!strings.Contains(err.Error(), "could not be ended") {
 					t.Errorf("got %v, which says that the application runs", err)
 				}
 			})

@@ -91,6 +91,16 @@ func TestAwaitCompletedGivesTheCut(t *testing.T) {
 }
 
 func TestAwaitCompletedLooksOnce(t *testing.T) {
-	complete(t, 0, nil, nil).wants(t, want{outcome.Withdrawn, []string{"not at the first look", "taken back"}, "", "before"})
-	complete(t, 0, func(p *play) { p.takes(); p.completes() }, nil).wants(t, want{outcome: outcome.OK, trigger: waitingTrigger(t)})
+	complete(
+		t,
+		0,
+		nil,
+		nil,
+	).wants(t, want{outcome.Withdrawn, []string{"not at the first look", "taken back"}, "", "before"})
+	complete(
+		t,
+		0,
+		func(p *play) { p.takes(); p.completes() },
+		nil,
+	).wants(t, want{outcome: outcome.OK, trigger: waitingTrigger(t)})
 }

@@ -36,7 +36,10 @@ func (c *cluster) left(ps ...pods.Pod) { c.change("pods", func() { c.pods = ps }
 
 var (
 	forbiddenPods = apierrors.NewForbidden(resources["pods"], "", errors.New("not yours"))
-	lostPods      = &kube.Error{Request: kube.Request{Verb: "watch", Resource: "pods", Namespace: namespace}, Err: forbiddenPods}
+	lostPods      = &kube.Error{
+		Request: kube.Request{Verb: "watch", Resource: "pods", Namespace: namespace},
+		Err:     forbiddenPods,
+	}
 )
 
 func TestAwaitPodsEnded(t *testing.T) {

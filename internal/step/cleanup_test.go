@@ -118,7 +118,10 @@ func TestCleanupGoesOn(t *testing.T) {
 		func(ctx context.Context, s Step) (any, error) {
 			ctx, cancel := context.WithCancelCause(ctx)
 			cancel(outcome.Stop{Name: "SIGTERM", Number: 15})
-			return s.Cleanup(ctx, CleanupOptions{Run: run, App: app, Selector: labels, Wait: time.Minute, Unquiesce: time.Minute})
+			return s.Cleanup(
+				ctx,
+				CleanupOptions{Run: run, App: app, Selector: labels, Wait: time.Minute, Unquiesce: time.Minute},
+			)
 		}, nil)
 	p.wants(t, want{outcome: outcome.Signalled, says: []string{"SIGTERM"}})
 	if len(app.trigger) != 1 {

@@ -53,7 +53,9 @@ func waiting(t *testing.T) *cluster {
 		claim: &pvc.Claim{Name: name, UID: "claim-1", Version: "1", Annotations: map[string]string{
 			handshake.UseAnnotation: "true", handshake.StatusAnnotation: handshake.StatusWaiting,
 			handshake.SinceAnnotation: "2000-01-01T00:00:00Z", handshake.LatestAnnotation: "before"}},
-		sources: []handshake.Source{{Name: "rs", UID: "rs-1", Mover: "restic", Method: "Snapshot", SyncStart: "2000-01-01T00:00:00Z"}},
+		sources: []handshake.Source{
+			{Name: "rs", UID: "rs-1", Mover: "restic", Method: "Snapshot", SyncStart: "2000-01-01T00:00:00Z"},
+		},
 	}
 }
 
@@ -106,7 +108,14 @@ func (c *cluster) takes() {
 	c.change("copy", func() { c.copied = &handshake.Copy{Name: "volsync-rs-src", UID: "copy-1"} })
 }
 func (c *cluster) completes() {
-	c.annotate(handshake.StatusAnnotation, handshake.StatusCompleted, handshake.SinceAnnotation, "", handshake.LatestAnnotation, c.trigger())
+	c.annotate(
+		handshake.StatusAnnotation,
+		handshake.StatusCompleted,
+		handshake.SinceAnnotation,
+		"",
+		handshake.LatestAnnotation,
+		c.trigger(),
+	)
 }
 
 func (c *cluster) get(annotation string) string {

@@ -12,7 +12,12 @@ import (
 // Nothing is fired unless the file says that quiesce ended well; nothing is even asked.
 func TestFireTriggerAfterQuiesce(t *testing.T) {
 	refused := func(says string) want {
-		return want{outcome.Refused, []string{"PVC app/data: quiesce did not end with 0, so nothing was fired", says}, "log of quiesce", ""}
+		return want{
+			outcome.Refused,
+			[]string{"PVC app/data: quiesce did not end with 0, so nothing was fired", says},
+			"log of quiesce",
+			"",
+		}
 	}
 	none := filepath.Join(t.TempDir(), "none")
 	for name, c := range map[string]struct {

@@ -57,7 +57,14 @@ func on(t *testing.T, prepare func(*play), do func(context.Context, Step) (any, 
 		ctx, stop := context.WithCancelCause(t.Context())
 		p.cluster, p.start = waiting(t), time.Now()
 		p.signal = func() { stop(outcome.Stop{Name: "SIGTERM", Number: int(syscall.SIGTERM)}) }
-		p.step = Step{Claims: p.cluster, VolSync: p.cluster, Pods: p.cluster, Namespace: namespace, Claim: name, Log: slog.New(slog.NewTextHandler(p.log, nil))}
+		p.step = Step{
+			Claims:    p.cluster,
+			VolSync:   p.cluster,
+			Pods:      p.cluster,
+			Namespace: namespace,
+			Claim:     name,
+			Log:       slog.New(slog.NewTextHandler(p.log, nil)),
+		}
 		if prepare != nil {
 			prepare(p)
 		}
@@ -132,7 +139,10 @@ var (
 	away      = apierrors.NewServiceUnavailable("the server is away")
 	forbidden = apierrors.NewForbidden(resources["pvc"], name, errors.New("not yours"))
 
-	forbiddenSources = &kube.Error{Request: kube.Request{Verb: "watch", Group: "volsync.backube", Resource: "replicationsources"}, Err: forbidden}
+	forbiddenSources = &kube.Error{
+		Request: kube.Request{Verb: "watch", Group: "volsync.backube", Resource: "replicationsources"},
+		Err:     forbidden,
+	}
 )
 
 // always is a fault of the given requests; of all if none is given.

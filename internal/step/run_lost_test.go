@@ -41,7 +41,15 @@ func TestRunAfterALostAttempt(t *testing.T) {
 					ctx, cancel = context.WithCancelCause(ctx)
 					cancel(outcome.Stop{Name: "SIGTERM", Number: 15})
 				}
-				_, err := s.Run(ctx, RunOptions{Run: run, App: app, Times: &Timeline{}, Limits: Limits{Wait: time.Hour, Ack: time.Minute, Copy: time.Minute, Freeze: time.Minute, Unquiesce: time.Minute}})
+				_, err := s.Run(
+					ctx,
+					RunOptions{
+						Run:    run,
+						App:    app,
+						Times:  &Timeline{},
+						Limits: Limits{Wait: time.Hour, Ack: time.Minute, Copy: time.Minute, Freeze: time.Minute, Unquiesce: time.Minute},
+					},
+				)
 				return nil, err
 			}, nil)
 			p.wants(t, c.want)

@@ -100,7 +100,10 @@ func (a *app) ranOnce(t *testing.T) {
 }
 
 func TestRun(t *testing.T) {
-	a := &app{quiesce: func(context.Context) error { time.Sleep(2 * time.Second); return nil }, unquiesce: func(context.Context) error { time.Sleep(time.Second); return nil }}
+	a := &app{
+		quiesce:   func(context.Context) error { time.Sleep(2 * time.Second); return nil },
+		unquiesce: func(context.Context) error { time.Sleep(time.Second); return nil },
+	}
 	p := whole(t, a, runLimits, nil, func(p *play) {
 		after(3 * time.Second)
 		p.takes()
@@ -306,7 +309,14 @@ func TestRunLocks(t *testing.T) {
 // cut is VolSync's snapshot, as the storage has cut it.
 func (p *play) cut(uid string) {
 	p.change("copy", func() {
-		p.copied = &handshake.Copy{Name: "volsync-rs-src", UID: uid, Owner: "rs-1", Of: name, Bound: true, Cut: "2000-01-01T00:00:06Z"}
+		p.copied = &handshake.Copy{
+			Name:  "volsync-rs-src",
+			UID:   uid,
+			Owner: "rs-1",
+			Of:    name,
+			Bound: true,
+			Cut:   "2000-01-01T00:00:06Z",
+		}
 	})
 }
 

@@ -86,7 +86,10 @@ func TestAwaitCutRemembers(t *testing.T) {
 		p.signal()
 		p.faults(nil, nil)
 	})
-	p.wants(t, want{outcome: outcome.Unverified, says: []string{"took the trigger back"}, hint: "do not rely", trigger: "before"})
+	p.wants(
+		t,
+		want{outcome: outcome.Unverified, says: []string{"took the trigger back"}, hint: "do not rely", trigger: "before"},
+	)
 	p.wantLock(t, run+"/lost")
 }
 
@@ -109,7 +112,10 @@ func TestRecordedInTheLastMomentAfterTheFreeze(t *testing.T) {
 				p.annotate(handshake.TriggerAnnotation, trigger.String())
 				p.takes()
 			}, func(ctx context.Context, s Step) (any, error) {
-				return s.AwaitCompleted(ctx, AwaitCompletedOptions{Trigger: trigger, Copy: uid, Timeout: time.Minute, Ack: time.Minute})
+				return s.AwaitCompleted(
+					ctx,
+					AwaitCompletedOptions{Trigger: trigger, Copy: uid, Timeout: time.Minute, Ack: time.Minute},
+				)
 			}, func(p *play) {
 				after(time.Second)
 				p.faults(always(away), nil)

@@ -42,7 +42,10 @@ func TestCopy(t *testing.T) {
 		"a clone going":  {"Clone", pvc, strings.Replace(claim, `"uid"`, `"deletionTimestamp":"2026-01-01T00:00:00Z","uid"`, 1), &handshake.Copy{Name: "volsync-rs-src", UID: "u1", Deleting: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := serve(t, map[string]string{c.path: c.answer}).Copy(t.Context(), handshake.Source{Name: "rs", Method: c.method})
+			got, err := serve(
+				t,
+				map[string]string{c.path: c.answer},
+			).Copy(t.Context(), handshake.Source{Name: "rs", Method: c.method})
 			if err != nil || !reflect.DeepEqual(got, c.want) {
 				t.Errorf("got %+v, %v, want %+v", got, err, c.want)
 			}
@@ -55,7 +58,10 @@ func TestCopyForbidden(t *testing.T) {
 		"Snapshot": {volumeSnapshots, "get volumesnapshots.snapshot.storage.k8s.io app/volsync-rs-src: no"},
 		"Clone":    {volumeClaims, "get persistentvolumeclaims app/volsync-rs-src: no"},
 	} {
-		got, err := serve(t, map[string]string{c.path + "/volsync-rs-src": "403"}).Copy(t.Context(), handshake.Source{Name: "rs", Method: method})
+		got, err := serve(
+			t,
+			map[string]string{c.path + "/volsync-rs-src": "403"},
+		).Copy(t.Context(), handshake.Source{Name: "rs", Method: method})
 		if got != nil || !kube.IsForbidden(err) || err.Error() != c.want {
 			t.Errorf("%s: got %v, %v, want %s", method, got, err, c.want)
 		}
@@ -86,13 +92,18 @@ func TestFollow(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			for _, answer := range []string{"403", "no such group"} {
-				err := c.follow(ctx, serve(t, map[string]string{c.path: answer}), func() { t.Error("changed") }, func(err error) bool {
-					if kube.Passing(err) {
-						t.Errorf("tried again: %v", err)
-						cancel()
-					}
-					return kube.Passing(err)
-				})
+				err := c.follow(
+					ctx,
+					serve(t, map[string]string{c.path: answer}),
+					func() { t.Error("changed") },
+					func(err error) bool {
+						if kube.Passing(err) {
+							t.Errorf("tried again: %v", err)
+							cancel()
+						}
+						return kube.Passing(err)
+					},
+				)
 				if err == nil || !strings.HasPrefix(err.Error(), c.want) {
 					t.Errorf("got %v, want %s…", err, c.want)
 				}

@@ -33,7 +33,10 @@ func serve(t *testing.T, answers map[string]string) Objects {
 		if r.Method != http.MethodGet || !ok {
 			t.Errorf("unknown request %s %s", r.Method, r.URL)
 		}
-		if claim := strings.HasPrefix(r.URL.Path, volumeClaims); claim != strings.Contains(r.Header.Get("Accept"), "as=PartialObjectMetadata") {
+		if claim := strings.HasPrefix(r.URL.Path, volumeClaims); claim != strings.Contains(
+			r.Header.Get("Accept"),
+			"as=PartialObjectMetadata",
+		) {
 			t.Errorf("%s with Accept %q", r.URL, r.Header.Get("Accept"))
 		}
 		w.Header().Set("Content-Type", "application/json")
@@ -42,7 +45,11 @@ func serve(t *testing.T, answers map[string]string) Objects {
 			code := map[string]int{"404": 404, "403": 403}[answer]
 			reason := map[string]string{"404": "NotFound", "403": "Forbidden"}[answer]
 			w.WriteHeader(code)
-			answer = fmt.Sprintf(`{"kind":"Status","apiVersion":"v1","status":"Failure","reason":%q,"code":%d,"message":"no"}`, reason, code)
+			answer = fmt.Sprintf(
+				`{"kind":"Status","apiVersion":"v1","status":"Failure","reason":%q,"code":%d,"message":"no"}`,
+				reason,
+				code,
+			)
 		case "no such group":
 			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 			w.WriteHeader(404)
@@ -78,7 +85,10 @@ func list(t *testing.T, file string) string {
 		items = append(items, string(j))
 	}
 	return `{"kind":"ReplicationSourceList","apiVersion":"volsync.backube/v1alpha1","metadata":{"resourceVersion":"1"},"items":[` +
-		strings.Join(items, ",") + `]}`
+		strings.Join(
+			items,
+			",",
+		) + `]}`
 }
 
 func TestSources(t *testing.T) {
@@ -134,7 +144,8 @@ func TestSourcesErrors(t *testing.T) {
 		if !is(err) || kube.Passing(err) {
 			t.Errorf("%s: got %v, passing %v, want one that does not pass", answer, err, kube.Passing(err))
 		}
-		if want := "list replicationsources.volsync.backube in namespace app: "; err == nil || !strings.HasPrefix(err.Error(), want) {
+		if want := "list replicationsources.volsync.backube in namespace app: "; err == nil ||
+			!strings.HasPrefix(err.Error(), want) {
 			t.Errorf("got %v, want %s…", err, want)
 		}
 	}

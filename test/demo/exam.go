@@ -78,7 +78,10 @@ func (x postgresExam) ledger(ctx context.Context) check {
 
 // structure has every index compared with its table.
 func (x postgresExam) structure(ctx context.Context) check {
-	said, err := x.server.processes.run(ctx, x.server.path("pg_amcheck"), x.server.client("--heapallindexed", "-d", "postgres")...)
+	said, err := x.server.processes.run(
+		ctx,
+		x.server.path("pg_amcheck"),
+		x.server.client("--heapallindexed", "-d", "postgres")...)
 	c := check{what: "pg_amcheck", ok: err == nil, found: "every table fits its indexes"}
 	if err != nil {
 		c.found = fmt.Sprintf("complaints: %d, the first: %s", complaints(said), strings.Join(firstLines(said, 2), " "))

@@ -64,8 +64,18 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	var o options
 	flags := flag.NewFlagSet("demo", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	flags.StringVar(&o.copytrigger, "copytrigger", "", "`path` of copytrigger (default: bin/copytrigger of the repository, built if it is not there)")
-	flags.StringVar(&o.writer, "writer", "auto", "the application: postgres, files, or auto for PostgreSQL where there is one")
+	flags.StringVar(
+		&o.copytrigger,
+		"copytrigger",
+		"",
+		"`path` of copytrigger (default: bin/copytrigger of the repository, built if it is not there)",
+	)
+	flags.StringVar(
+		&o.writer,
+		"writer",
+		"auto",
+		"the application: postgres, files, or auto for PostgreSQL where there is one",
+	)
 	flags.StringVar(&o.keepLogs, "keep-logs", "", "`directory` to save the cluster's logs in")
 	if err := flags.Parse(args); err != nil {
 		return o, err

@@ -92,7 +92,13 @@ func (w *observer) see(r resource, what any, gone bool) {
 }
 
 // until waits for an object to be as wanted. Nothing here takes longer than ten minutes.
-func (w *observer) until(ctx context.Context, what string, r resource, name string, as func(*unstructured.Unstructured) bool) (*unstructured.Unstructured, error) {
+func (w *observer) until(
+	ctx context.Context,
+	what string,
+	r resource,
+	name string,
+	as func(*unstructured.Unstructured) bool,
+) (*unstructured.Unstructured, error) {
 	limit := time.NewTimer(10 * time.Minute)
 	defer limit.Stop()
 	for {

@@ -46,14 +46,24 @@ func (e entries) check(b bounds) check {
 	c := check{what: "the ledger has what it must have"}
 	switch {
 	case e.count > 0 && (e.first != 1 || e.count != e.last):
-		c.found = fmt.Sprintf("entries reach from %d to %d, but there are only %d: later ones are there without earlier ones", e.first, e.last, e.count)
+		c.found = fmt.Sprintf(
+			"entries reach from %d to %d, but there are only %d: later ones are there without earlier ones",
+			e.first,
+			e.last,
+			e.count,
+		)
 	case e.last < b.least:
 		c.found = fmt.Sprintf("ends with entry %d, though %d had been acknowledged", e.last, b.least)
 	case e.last > b.most:
 		c.found = fmt.Sprintf("ends with entry %d, though only %d had been begun", e.last, b.most)
 	default:
 		c.ok = true
-		c.found = fmt.Sprintf("entries 1 to %d; %d acknowledged before the copy, %d begun by its end", e.last, b.least, b.most)
+		c.found = fmt.Sprintf(
+			"entries 1 to %d; %d acknowledged before the copy, %d begun by its end",
+			e.last,
+			b.least,
+			b.most,
+		)
 	}
 	return c
 }

@@ -106,8 +106,15 @@ func (d *demo) compare(ctx context.Context) error {
 		return err
 	}
 	d.story.note(
-		d.story.paint(green, "With copytrigger:    consistent")+fmt.Sprintf(", for a freeze of %.1f s.", freeze.total().Seconds()),
-		d.story.paint(red, "Without copytrigger: torn")+fmt.Sprintf(", by %d of %d checks.", len(unseen.torn()), len(unseen)))
+		d.story.paint(
+			green,
+			"With copytrigger:    consistent",
+		)+fmt.Sprintf(
+			", for a freeze of %.1f s.",
+			freeze.total().Seconds(),
+		),
+		d.story.paint(red, "Without copytrigger: torn")+fmt.Sprintf(", by %d of %d checks.", len(unseen.torn()), len(unseen)),
+	)
 	return nil
 }
 
@@ -139,7 +146,12 @@ func (d *demo) together(ctx context.Context) (copied, freeze, examination, error
 	if err := progress(ctx, d.app, 20); err != nil {
 		return copied{}, freeze{}, nil, err
 	}
-	s.tell("application", "was refused %d times in the freeze, and writes again: entry %d", done.refused, d.app.written().now().least)
+	s.tell(
+		"application",
+		"was refused %d times in the freeze, and writes again: entry %d",
+		done.refused,
+		d.app.written().now().least,
+	)
 	f := done.freeze
 	f.fired, f.taken = d.chronicle.when(eventFired), d.chronicle.when(eventTaken)
 	f.cut, f.completed = c.ended, d.chronicle.when(eventCompleted)
@@ -202,7 +214,12 @@ func (d *demo) uncoordinated(ctx context.Context, ending, next string, last copi
 		return nil, last, err
 	}
 	after := d.app.written().now()
-	s.tell("application", "wrote %d entries while the storage copied for %.1f s", after.least-before.least, c.ended.Sub(c.began).Seconds())
+	s.tell(
+		"application",
+		"wrote %d entries while the storage copied for %.1f s",
+		after.least-before.least,
+		c.ended.Sub(c.began).Seconds(),
+	)
 
 	s.chapter("Is that copy consistent?")
 	e, err := d.app.examine(ctx, next, c.dir, bounds{least: before.least, most: after.most})

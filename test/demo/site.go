@@ -99,9 +99,15 @@ func (s *site) endSync(ctx context.Context, manual string) error {
 	if err := s.CompleteJob(ctx, namespace, moverJob); err != nil {
 		return err
 	}
-	_, err := s.watcher.until(ctx, "the sync "+manual+" of demo/nightly to end", sources, source, func(o *unstructured.Unstructured) bool {
-		return field(o, "status", "lastManualSync") == manual && field(o, "status", "lastSyncStartTime") == ""
-	})
+	_, err := s.watcher.until(
+		ctx,
+		"the sync "+manual+" of demo/nightly to end",
+		sources,
+		source,
+		func(o *unstructured.Unstructured) bool {
+			return field(o, "status", "lastManualSync") == manual && field(o, "status", "lastSyncStartTime") == ""
+		},
+	)
 	return err
 }
 
@@ -117,7 +123,9 @@ func (s *site) patch(ctx context.Context, of resource, name string, change map[s
 	if err != nil {
 		return fmt.Errorf("patching %s: %w", name, err)
 	}
-	_, err = s.client.Resource(of.gvr()).Namespace(namespace).Patch(ctx, name, types.MergePatchType, patch, metav1.PatchOptions{})
+	_, err = s.client.Resource(of.gvr()).
+		Namespace(namespace).
+		Patch(ctx, name, types.MergePatchType, patch, metav1.PatchOptions{})
 	if err != nil {
 		return fmt.Errorf("patching %s %s/%s: %w", of, namespace, name, err)
 	}
@@ -127,16 +135,28 @@ func (s *site) patch(ctx context.Context, of resource, name string, change map[s
 // copy waits for a copy other than the earlier one, until its contents are in the claim
 // that the mover would upload.
 func (s *site) copy(ctx context.Context, earlier copied) (c copied, err error) {
-	snapshot, err := s.watcher.until(ctx, "snapshot demo/"+copyName+" to be ready", snapshots, copyName, func(o *unstructured.Unstructured) bool {
-		ready, _, _ := unstructured.NestedBool(o.Object, "status", "readyToUse")
-		return ready && o.GetUID() != earlier.snapshot
-	})
+	snapshot, err := s.watcher.until(
+		ctx,
+		"snapshot demo/"+copyName+" to be ready",
+		snapshots,
+		copyName,
+		func(o *unstructured.Unstructured) bool {
+			ready, _, _ := unstructured.NestedBool(o.Object, "status", "readyToUse")
+			return ready && o.GetUID() != earlier.snapshot
+		},
+	)
 	if err != nil {
 		return c, err
 	}
-	made, err := s.watcher.until(ctx, "claim demo/"+copyName+" to be bound", claims, copyName, func(o *unstructured.Unstructured) bool {
-		return bound(o) && o.GetUID() != earlier.claim
-	})
+	made, err := s.watcher.until(
+		ctx,
+		"claim demo/"+copyName+" to be bound",
+		claims,
+		copyName,
+		func(o *unstructured.Unstructured) bool {
+			return bound(o) && o.GetUID() != earlier.claim
+		},
+	)
 	if err != nil {
 		return c, err
 	}

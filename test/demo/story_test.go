@@ -53,7 +53,8 @@ func TestStoryInALog(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if bytes.ContainsAny(text, "\x1b\r") || !strings.Contains(string(text), "$ pg_ctl stop") || !strings.Contains(string(text), "TORN  b") {
+	if bytes.ContainsAny(text, "\x1b\r") || !strings.Contains(string(text), "$ pg_ctl stop") ||
+		!strings.Contains(string(text), "TORN  b") {
 		t.Errorf("got %q", text)
 	}
 }

@@ -84,9 +84,21 @@ func TestAdmissionOfDisarm(t *testing.T) {
 
 // patcherRole is the Role, and all else that the policy has to take away again.
 func patcherRole() []rbacv1.PolicyRule {
-	return append(harness.LeastRole(),
-		rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"persistentvolumeclaims"}, Verbs: []string{"patch"}, ResourceNames: []string{pending}},
-		rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"persistentvolumeclaims/status"}, Verbs: []string{"patch"}, ResourceNames: []string{harness.Claim}})
+	return append(
+		harness.LeastRole(),
+		rbacv1.PolicyRule{
+			APIGroups:     []string{""},
+			Resources:     []string{"persistentvolumeclaims"},
+			Verbs:         []string{"patch"},
+			ResourceNames: []string{pending},
+		},
+		rbacv1.PolicyRule{
+			APIGroups:     []string{""},
+			Resources:     []string{"persistentvolumeclaims/status"},
+			Verbs:         []string{"patch"},
+			ResourceNames: []string{harness.Claim},
+		},
+	)
 }
 
 // restrictedSite is a site with an account that the shipped policy restricts, and with
@@ -101,7 +113,9 @@ func restrictedSite(t *testing.T) (*harness.Site, string) {
 		ObjectMeta: metav1.ObjectMeta{Name: pending},
 		Spec: corev1.PersistentVolumeClaimSpec{
 			StorageClassName: &class, AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
-			Resources: corev1.VolumeResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("1Gi")}},
+			Resources: corev1.VolumeResourceRequirements{
+				Requests: corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("1Gi")},
+			},
 		},
 	}, metav1.CreateOptions{})
 	s.Must(err)

@@ -33,7 +33,10 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"annotate":       words(2, func(t *teller, a []string) { t.site.Annotate(annotationKey(a[0]), a[1]) }),
 	"claim":          claim,
 	"locked":         words(1, func(t *teller, a []string) { t.site.LeftLocked(a[0]) }),
-	"copies":         words(1, func(t *teller, a []string) { n, err := strconv.Atoi(a[0]); t.site.Must(err); t.site.Copied(n) }),
+	"copies": words(
+		1,
+		func(t *teller, a []string) { n, err := strconv.Atoi(a[0]); t.site.Must(err); t.site.Copied(n) },
+	),
 	"copy-is-frozen": words(0, copyIsFrozen),
 }
 
@@ -74,7 +77,9 @@ func start(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: start NAME copytrigger ARGS...")
 	}
 	told := of(ts)
-	told.ran[args[0]] = &running{told.site.StartRaw(append(args[2:], "--results-dir", ts.Getenv("COPYTRIGGER_RESULTS_DIR"))...)}
+	told.ran[args[0]] = &running{
+		told.site.StartRaw(append(args[2:], "--results-dir", ts.Getenv("COPYTRIGGER_RESULTS_DIR"))...),
+	}
 }
 
 func (t *teller) running(name string) *running {

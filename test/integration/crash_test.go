@@ -96,7 +96,9 @@ func TestAwaitWaitingKilledAtTakeBack(t *testing.T) {
 			s.Fire(trigger, "--pvc-only")
 			write := proxy.Hold(harness.Write)
 			killedAt(m.written, s.Start("await-waiting", "--run-id", "run", "--pvc-only"), write)
-			s.Run("await-waiting", "--run-id", "run", "--pvc-only").Ends(harness.Tainted).Error("has locked the claim and was lost")
+			s.Run("await-waiting", "--run-id", "run", "--pvc-only").
+				Ends(harness.Tainted).
+				Error("has locked the claim and was lost")
 			s.Leaves("", "", harness.Waiting)
 			s.Copied(0)
 			s.Run("disarm", "--run-id", "run").Exits(harness.OK).Outcome("ok")
@@ -153,7 +155,9 @@ func TestAwaitCompletedKilledAtSurrender(t *testing.T) {
 			write := proxy.Hold(harness.Write)
 			killedAt(m.written, s.Start("await-completed", "--trigger", trigger, "--ack-timeout", "100ms", "--pvc-only"), write)
 			if m.written {
-				s.Run("await-completed", "--trigger", trigger, "--pvc-only").Ends(harness.Refused).Error("the trigger is neither set nor recorded")
+				s.Run("await-completed", "--trigger", trigger, "--pvc-only").
+					Ends(harness.Refused).
+					Error("the trigger is neither set nor recorded")
 			} else {
 				s.Run("await-completed", "--trigger", trigger, "--ack-timeout", "100ms", "--pvc-only").Ends(harness.Withdrawn)
 			}

@@ -61,7 +61,8 @@ func TestOnlyTheFlagNamesACluster(t *testing.T) {
 // withoutClusters is the environment, without what says which cluster to use.
 func withoutClusters() []string {
 	return slices.DeleteFunc(os.Environ(), func(v string) bool {
-		return strings.HasPrefix(v, "COPYTRIGGER_") || strings.HasPrefix(v, "USE_EXISTING_CLUSTER=") || strings.HasPrefix(v, "KUBECONFIG=")
+		return strings.HasPrefix(v, "COPYTRIGGER_") || strings.HasPrefix(v, "USE_EXISTING_CLUSTER=") ||
+			strings.HasPrefix(v, "KUBECONFIG=")
 	})
 }
 

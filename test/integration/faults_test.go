@@ -140,7 +140,10 @@ func TestFireTriggerNeverLearns(t *testing.T) {
 	write.Forward()
 	proxy.Down()
 	write.Drop()
-	fire.End().Ends(harness.Tainted).Error("cannot make sure that no trigger of run run stays armed").Hint("copytrigger disarm")
+	fire.End().
+		Ends(harness.Tainted).
+		Error("cannot make sure that no trigger of run run stays armed").
+		Hint("copytrigger disarm")
 	proxy.Up()
 	s.Run("disarm", "--run-id", "run").Exits(harness.OK).Outcome("withdrawn")
 	s.Leaves("", "", harness.Waiting)
@@ -168,7 +171,10 @@ func TestNoServer(t *testing.T) {
 		s, proxy := harness.New(t).Proxied()
 		s.FireHeld("run")
 		proxy.Down()
-		s.Run("disarm", "--run-id", "run", "--timeout", "1s").Ends(harness.Tainted).Error("cannot make sure").Hint("copytrigger disarm")
+		s.Run("disarm", "--run-id", "run", "--timeout", "1s").
+			Ends(harness.Tainted).
+			Error("cannot make sure").
+			Hint("copytrigger disarm")
 		proxy.Up()
 		s.Run("disarm", "--run-id", "run").Exits(harness.OK).Outcome("tainted")
 		s.Leaves("", "", harness.InProgress)

@@ -39,7 +39,9 @@ func TestAwaitCompletedLooksOnceAndGivesUp(t *testing.T) {
 	t.Parallel()
 	s := harness.New(t)
 	trigger, _ := s.FireHeld("run")
-	s.Run("await-completed", "--trigger", trigger, "--timeout", "0").Ends(harness.Tainted).Hint("do not use this sync's copy")
+	s.Run("await-completed", "--trigger", trigger, "--timeout", "0").
+		Ends(harness.Tainted).
+		Hint("do not use this sync's copy")
 	s.Leaves("", "", harness.InProgress)
 }
 

@@ -82,7 +82,10 @@ func TestTriggerReplacedDuringTheCopy(t *testing.T) {
 	await := s.Start("await-completed", "--trigger", trigger)
 	await.Says("VolSync is copying")
 	s.Annotate(harness.Trigger, foreign)
-	await.End().Ends(harness.Tainted).Error(`somebody replaced the trigger by "somebody-else"`).Hint("do not use this sync's copy")
+	await.End().
+		Ends(harness.Tainted).
+		Error(`somebody replaced the trigger by "somebody-else"`).
+		Hint("do not use this sync's copy")
 	s.Leaves(foreign, "", harness.InProgress)
 	held.Release()
 	s.Leaves(foreign, foreign, harness.Completed)
@@ -103,7 +106,10 @@ func TestTriggerReplacedAndRecordedUnseen(t *testing.T) {
 	held.Release()
 	s.AwaitRecorded(foreign)
 	look.Reply()
-	await.End().Ends(harness.Unverified).Error(`VolSync recorded a copy for "somebody-else" instead of this trigger`).Hint("do not rely on this sync's copy")
+	await.End().
+		Ends(harness.Unverified).
+		Error(`VolSync recorded a copy for "somebody-else" instead of this trigger`).
+		Hint("do not rely on this sync's copy")
 	s.Leaves(foreign, foreign, harness.Completed)
 	s.Copied(1)
 }
@@ -133,7 +139,10 @@ func TestTriggerTakenBackByAnotherHand(t *testing.T) {
 		await := s.Start("await-completed", "--trigger", trigger, "--pvc-only")
 		await.Says("VolSync has not taken the trigger")
 		s.Annotate(harness.Trigger, "")
-		await.End().Ends(harness.Withdrawn).Error("somebody took the trigger back before VolSync took it: no copy was made").Hint("run await-waiting again")
+		await.End().
+			Ends(harness.Withdrawn).
+			Error("somebody took the trigger back before VolSync took it: no copy was made").
+			Hint("run await-waiting again")
 		s.Leaves("", "", harness.Waiting)
 		s.Copied(0)
 	})
@@ -144,7 +153,10 @@ func TestTriggerTakenBackByAnotherHand(t *testing.T) {
 		await := s.Start("await-completed", "--trigger", trigger)
 		await.Says("VolSync is copying")
 		s.Annotate(harness.Trigger, "")
-		await.End().Ends(harness.Tainted).Error("somebody took the trigger back while VolSync was copying").Hint("do not use this sync's copy")
+		await.End().
+			Ends(harness.Tainted).
+			Error("somebody took the trigger back while VolSync was copying").
+			Hint("do not use this sync's copy")
 		s.Leaves("", "", harness.InProgress)
 		held.Release()
 		s.Leaves("", "", harness.Completed)
@@ -179,7 +191,10 @@ func TestClaimRecreatedDuringTheCopy(t *testing.T) {
 	s.DeleteSource()
 	s.RecreateClaim()
 	look.Reply()
-	await.End().Ends(harness.Unverified).Error("it was deleted and created again during the copy").Hint("do not rely on this sync's copy")
+	await.End().
+		Ends(harness.Unverified).
+		Error("it was deleted and created again during the copy").
+		Hint("do not rely on this sync's copy")
 	s.Leaves("", "", harness.InProgress)
 }
 

@@ -105,11 +105,13 @@ func TestReadme(t *testing.T) {
 			if got := cmd.ProcessState.ExitCode(); got != c.code {
 				t.Fatalf("the script ended with %d, want %d:\n%s", got, c.code, said)
 			}
-			if calls, _ := os.ReadFile(filepath.Join(dir, "calls")); strings.Join(strings.Fields(string(calls)), " ") != c.calls {
+			calls, _ := os.ReadFile(filepath.Join(dir, "calls"))
+			if strings.Join(strings.Fields(string(calls)), " ") != c.calls {
 				t.Errorf("called %q, want %s", calls, c.calls)
 			}
 			marks := s.Annotations()
-			if trigger, latest := marks[harness.Trigger], marks["volsync.backube/latest-copy-trigger"]; trigger != latest || (latest != "") != c.copied {
+			if trigger, latest := marks[harness.Trigger], marks["volsync.backube/latest-copy-trigger"]; trigger != latest ||
+				(latest != "") != c.copied {
 				t.Errorf("left %v; want a copy: %v, and nothing armed\n%s", marks, c.copied, said)
 			}
 			if lock := marks[harness.LockedBy]; strings.HasSuffix(lock, "/lost") != c.locked || (lock != "") != c.locked {

@@ -121,7 +121,10 @@ func TestAwaitWaitingRefusesWhatIsNotThere(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := harness.New(t)
-			r := s.AsAdmin().StartRaw(append([]string{"await-waiting", "--run-id", "run"}, args...)...).End().Exits(harness.Refused)
+			r := s.AsAdmin().
+				StartRaw(append([]string{"await-waiting", "--run-id", "run"}, args...)...).
+				End().
+				Exits(harness.Refused)
 			if r.Value("outcome") != "refused" {
 				t.Errorf("results %v", r.Values)
 			}

@@ -16,7 +16,8 @@ func TestEveryVerbIsNeeded(t *testing.T) {
 	t.Parallel()
 	for i, rule := range harness.LeastRole() {
 		method := "Snapshot"
-		if rule.ResourceNames != nil && rule.ResourceNames[0] == harness.CopyName && rule.Resources[0] == "persistentvolumeclaims" {
+		if rule.ResourceNames != nil && rule.ResourceNames[0] == harness.CopyName &&
+			rule.Resources[0] == "persistentvolumeclaims" {
 			method = "Clone"
 		}
 		if method == "Snapshot" && i == len(harness.LeastRole())-1 {
@@ -33,7 +34,15 @@ func TestEveryVerbIsNeeded(t *testing.T) {
 				s = s.With(s.Account("lesser", without(harness.LeastRole(), i, verb)))
 				r := s.Run("await-waiting", "--run-id", "run").Ends(harness.Refused)
 				r.Error("is forbidden").Error(fmt.Sprintf("%s %s", verb, rule.Resources[0]))
-				r.Hint(fmt.Sprintf("grant the verb %q on resource %q in API group %q in namespace %q", verb, rule.Resources[0], rule.APIGroups[0], s.Namespace))
+				r.Hint(
+					fmt.Sprintf(
+						"grant the verb %q on resource %q in API group %q in namespace %q",
+						verb,
+						rule.Resources[0],
+						rule.APIGroups[0],
+						s.Namespace,
+					),
+				)
 				s.Leaves("", "", harness.Waiting)
 				s.Copied(0)
 			})
@@ -79,9 +88,13 @@ func TestClaimOnlyForBothOrForNeither(t *testing.T) {
 	t.Parallel()
 	s := harness.New(t)
 	s.ReplicateAndWait(harness.Source{})
-	s.Run("fire-trigger", "--trigger", s.AwaitWaiting("run", "--pvc-only")).Ends(harness.Refused).Hint("use --pvc-only for both or for neither")
+	s.Run("fire-trigger", "--trigger", s.AwaitWaiting("run", "--pvc-only")).
+		Ends(harness.Refused).
+		Hint("use --pvc-only for both or for neither")
 	s.Unlock("run")
-	s.Run("fire-trigger", "--pvc-only", "--trigger", s.AwaitWaiting("run")).Ends(harness.Refused).Hint("use --pvc-only for both or for neither")
+	s.Run("fire-trigger", "--pvc-only", "--trigger", s.AwaitWaiting("run")).
+		Ends(harness.Refused).
+		Hint("use --pvc-only for both or for neither")
 	s.Leaves("", "", harness.Waiting)
 }
 
@@ -91,7 +104,12 @@ func TestDisarmNeedsTheClaimOnly(t *testing.T) {
 	s := harness.New(t)
 	s.FireHeld("run")
 	s = s.With(s.Account("claim", []rbacv1.PolicyRule{
-		{APIGroups: []string{""}, Resources: []string{"persistentvolumeclaims"}, Verbs: []string{"get", "patch"}, ResourceNames: []string{harness.Claim}},
+		{
+			APIGroups:     []string{""},
+			Resources:     []string{"persistentvolumeclaims"},
+			Verbs:         []string{"get", "patch"},
+			ResourceNames: []string{harness.Claim},
+		},
 	}))
 	s.Run("disarm", "--run-id", "run").Exits(harness.OK).Outcome("tainted")
 	s.Leaves("", "", harness.InProgress)

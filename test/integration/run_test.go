@@ -138,7 +138,9 @@ func TestAwaitCompletedUntilCut(t *testing.T) {
 	if got := cut.Value("cut-time"); got != s.CutTime() {
 		t.Errorf("got cut-time %s, want %s", got, s.CutTime())
 	}
-	s.Run("await-completed", "--trigger", trigger, "--copy", "another").Ends(harness.Unverified).Error("cannot be told for which copy")
+	s.Run("await-completed", "--trigger", trigger, "--copy", "another").
+		Ends(harness.Unverified).
+		Error("cannot be told for which copy")
 }
 
 // A clone has no cut that anybody sees: that is known before anything is quiesced.
@@ -147,7 +149,10 @@ func TestRunUntilCutOfAClone(t *testing.T) {
 	s := harness.New(t)
 	app := s.StartLockedApp()
 	s.Replicate(harness.Source{Method: "Clone"})
-	s.Run("run", "--hold", app.Hold(), "--until", "cut").Ends(harness.Refused).Error("nobody sees the cut").SaysNot("quiescing")
+	s.Run("run", "--hold", app.Hold(), "--until", "cut").
+		Ends(harness.Refused).
+		Error("nobody sees the cut").
+		SaysNot("quiescing")
 	s.Copied(0)
 }
 
@@ -250,7 +255,9 @@ func TestRunIsKilled(t *testing.T) {
 			} else if !app.FrozenByFile() {
 				t.Error("not quiesced: this test shows nothing")
 			}
-			s.Run("run", args...).Ends(harness.Tainted).Says("an earlier attempt of this run may have left the application quiesced")
+			s.Run("run", args...).
+				Ends(harness.Tainted).
+				Says("an earlier attempt of this run may have left the application quiesced")
 			app.AwaitWrites()
 			s.Leaves("", "", harness.InProgress)
 			s.LeftUnlocked()
@@ -265,7 +272,13 @@ func TestRunIsKilledDuringQuiesce(t *testing.T) {
 	app := s.StartLockedApp()
 	s.Replicate(harness.Source{})
 	pid := s.TempDir() + "/pid"
-	run := s.Start("run", "--quiesce", fmt.Sprintf("echo $$ >%s; echo quiesce runs >&2; exec sleep 600", pid), "--unquiesce", app.Unquiesce())
+	run := s.Start(
+		"run",
+		"--quiesce",
+		fmt.Sprintf("echo $$ >%s; echo quiesce runs >&2; exec sleep 600", pid),
+		"--unquiesce",
+		app.Unquiesce(),
+	)
 	run.Says("quiesce runs")
 	run.Kill()
 	for start := time.Now(); syscall.Kill(pidIn(t, pid), 0) == nil; {
@@ -303,7 +316,8 @@ func TestRunOnATerminal(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	if text := string(out); !strings.Contains(text, "\rfrozen for ") || !strings.Contains(text, "\x1b[K") || strings.Contains(text, "copytrigger: waiting: ") {
+	if text := string(out); !strings.Contains(text, "\rfrozen for ") || !strings.Contains(text, "\x1b[K") ||
+		strings.Contains(text, "copytrigger: waiting: ") {
 		t.Errorf("got %q", text)
 	}
 	var values map[string]any

@@ -30,7 +30,10 @@ func TestAwaitWaitingTimesOut(t *testing.T) {
 				t.Parallel()
 				s := harness.New(t)
 				latest, status := c.arrange(s)
-				s.Run("await-waiting", "--run-id", "second", "--timeout", timeout).Ends(harness.TimedOut).Error(c.reason).Hint("raise --timeout")
+				s.Run("await-waiting", "--run-id", "second", "--timeout", timeout).
+					Ends(harness.TimedOut).
+					Error(c.reason).
+					Hint("raise --timeout")
 				s.Leaves(latest, latest, status)
 			})
 		}

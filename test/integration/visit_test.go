@@ -33,7 +33,8 @@ func startVisit(t *testing.T, tests string) *visit {
 	v := &visit{t: t, cmd: exec.Command(os.Args[0], "-test.run="+tests, "-test.v")}
 	v.cmd.Env = append(withoutClusters(), "USE_EXISTING_CLUSTER=true", "KUBECONFIG="+harness.Kubeconfig())
 	for _, kept := range os.Environ() { // what a cluster of somebody else is used with
-		if strings.HasPrefix(kept, "COPYTRIGGER_STORAGE_CLASS=") || strings.HasPrefix(kept, "COPYTRIGGER_SNAPSHOT_CLASS=") || strings.HasPrefix(kept, "COPYTRIGGER_APP_IMAGE=") {
+		if strings.HasPrefix(kept, "COPYTRIGGER_STORAGE_CLASS=") || strings.HasPrefix(kept, "COPYTRIGGER_SNAPSHOT_CLASS=") ||
+			strings.HasPrefix(kept, "COPYTRIGGER_APP_IMAGE=") {
 			v.cmd.Env = append(v.cmd.Env, kept)
 		}
 	}
@@ -89,10 +90,14 @@ func (v *visit) namespaces() []corev1.Namespace {
 func TestVisit(t *testing.T) {
 	t.Parallel()
 	harness.Need(t)
-	v := startVisit(t, "^(TestAwaitCompletedKilled|TestCopyDeletedDuringTheCopy|TestStories|TestFireTriggerRefusesAfterAChange)$/^(the_claim_is_being_deleted|clone|aborted-before)$")
+	v := startVisit(
+		t,
+		"^(TestAwaitCompletedKilled|TestCopyDeletedDuringTheCopy|TestStories|TestFireTriggerRefusesAfterAChange)$/^(the_claim_is_being_deleted|clone|aborted-before)$",
+	)
 	code := v.end()
 	const want = ": 3 tests ran, 2 were skipped: 2 × looks into the directory of a volume\n"
-	if said := v.said.String(); code != 0 || !strings.Contains(said, want) || !strings.Contains(said, "--- SKIP: TestStories/clone") {
+	if said := v.said.String(); code != 0 || !strings.Contains(said, want) ||
+		!strings.Contains(said, "--- SKIP: TestStories/clone") {
 		t.Errorf("it ended with %d, and does not say %q:\n%s", code, want, said)
 	}
 }

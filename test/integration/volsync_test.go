@@ -171,7 +171,9 @@ func TestServerRestarts(t *testing.T) {
 // whole of it. Without quiescing, the copy is torn.
 func TestSlowStorage(t *testing.T) {
 	s := harness.New(t)
-	s.SetPace(pace.Pace{CutDelay: 300 * time.Millisecond, FilePause: 100 * time.Millisecond, ReadyDelay: 300 * time.Millisecond})
+	s.SetPace(
+		pace.Pace{CutDelay: 300 * time.Millisecond, FilePause: 100 * time.Millisecond, ReadyDelay: 300 * time.Millisecond},
+	)
 	app := s.StartApp()
 	s.Replicate(harness.Source{})
 	trigger := s.AwaitWaiting("first")

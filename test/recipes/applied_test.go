@@ -78,7 +78,10 @@ func apply(s *harness.Site, x *example) *batchv1.CronJob {
 // podOf waits for the pod of the Job.
 func podOf(s *harness.Site) *corev1.Pod {
 	s.Helper()
-	w, err := s.Kube().CoreV1().Pods(s.Namespace).Watch(s.Ctx, metav1.ListOptions{LabelSelector: "batch.kubernetes.io/job-name=now"})
+	w, err := s.Kube().
+		CoreV1().
+		Pods(s.Namespace).
+		Watch(s.Ctx, metav1.ListOptions{LabelSelector: "batch.kubernetes.io/job-name=now"})
 	s.Must(err)
 	defer w.Stop()
 	for e := range w.ResultChan() {

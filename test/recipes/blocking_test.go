@@ -35,12 +35,44 @@ var blocking = []struct {
 	// lost is what the run says when the lock was taken away.
 	lost string
 }{
-	{name: "mariadb", recipe: "mariadb", programs: []string{"mariadbd", "mariadb"}, start: startMariaDB, lost: "the lock was lost"},
-	{name: "mysql", recipe: "mysql", programs: []string{"mariadbd", "mysql"}, start: startMariaDB, lost: "the lock was lost"},
+	{
+		name:     "mariadb",
+		recipe:   "mariadb",
+		programs: []string{"mariadbd", "mariadb"},
+		start:    startMariaDB,
+		lost:     "the lock was lost",
+	},
+	{
+		name:     "mysql",
+		recipe:   "mysql",
+		programs: []string{"mariadbd", "mysql"},
+		start:    startMariaDB,
+		lost:     "the lock was lost",
+	},
 	{name: "sqlite", recipe: "sqlite", programs: []string{"sqlite3"}, start: startSQLite, lost: "the lock was lost"},
-	{name: "redis", recipe: "redis", programs: []string{"redis-server"}, start: startRedis(true), lost: "something was written"},
-	{name: "redis-rdb", recipe: "redis", programs: []string{"redis-server"}, start: startRedis(false), lost: "something was written"},
-	{name: "fsfreeze", recipe: "fsfreeze", programs: []string{"fsfreeze", "mkfs.ext4", "sqlite3"}, start: startFrozen, inDoubt: 1, alone: true, lost: "it was not frozen until now"},
+	{
+		name:     "redis",
+		recipe:   "redis",
+		programs: []string{"redis-server"},
+		start:    startRedis(true),
+		lost:     "something was written",
+	},
+	{
+		name:     "redis-rdb",
+		recipe:   "redis",
+		programs: []string{"redis-server"},
+		start:    startRedis(false),
+		lost:     "something was written",
+	},
+	{
+		name:     "fsfreeze",
+		recipe:   "fsfreeze",
+		programs: []string{"fsfreeze", "mkfs.ext4", "sqlite3"},
+		start:    startFrozen,
+		inDoubt:  1,
+		alone:    true,
+		lost:     "it was not frozen until now",
+	},
 }
 
 // eachBlocking runs a test for each of them, with a ledger under way.
@@ -75,7 +107,14 @@ func TestBlocked(t *testing.T) {
 		l.awaitWrites(20)
 		count, highest := s.restored(b, b.snapshot()).numbers(b)
 		b.Must(check(count, highest, least, least+blocking[i].inDoubt))
-		t.Logf("%s: %d writes in the copy, %d acknowledged before, %d now; frozen %s s", t.Name(), highest, least, l.last(), result.Value("freeze-seconds"))
+		t.Logf(
+			"%s: %d writes in the copy, %d acknowledged before, %d now; frozen %s s",
+			t.Name(),
+			highest,
+			least,
+			l.last(),
+			result.Value("freeze-seconds"),
+		)
 	})
 }
 

@@ -10,7 +10,11 @@ import (
 	"github.com/copytrigger/copytrigger/test/integration/harness"
 )
 
-var snapshots = schema.GroupVersionResource{Group: "snapshot.storage.k8s.io", Version: "v1", Resource: "volumesnapshots"}
+var snapshots = schema.GroupVersionResource{
+	Group:    "snapshot.storage.k8s.io",
+	Version:  "v1",
+	Resource: "volumesnapshots",
+}
 
 // awaitCut waits until the storage has made its copy.
 func (b *bench) awaitCut() {

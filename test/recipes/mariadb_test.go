@@ -19,11 +19,23 @@ type mariadb struct {
 }
 
 func (m *mariadb) client() []string {
-	return []string{"mariadb", "--no-defaults", "--socket=" + m.socket, "--user=root", "--batch", "--unbuffered", "--skip-column-names", "app"}
+	return []string{
+		"mariadb",
+		"--no-defaults",
+		"--socket=" + m.socket,
+		"--user=root",
+		"--batch",
+		"--unbuffered",
+		"--skip-column-names",
+		"app",
+	}
 }
 
 func (m *mariadb) insert(n int64) string {
-	return fmt.Sprintf("INSERT INTO ledger VALUES (%d, REPEAT('.', 300)) ON DUPLICATE KEY UPDATE entry = entry; SELECT %[1]d;", n)
+	return fmt.Sprintf(
+		"INSERT INTO ledger VALUES (%d, REPEAT('.', 300)) ON DUPLICATE KEY UPDATE entry = entry; SELECT %[1]d;",
+		n,
+	)
 }
 
 func (m *mariadb) query(b *bench, sql string) string {
@@ -42,7 +54,8 @@ func (m *mariadb) secret() map[string]string {
 
 func (m *mariadb) blocked(b *bench) bool {
 	b.Helper()
-	return m.query(b, "SELECT COUNT(*) FROM information_schema.processlist WHERE state LIKE 'Waiting for%' AND info LIKE 'INSERT%'") == "1"
+	return m.query(b, "SELECT COUNT(*) FROM information_schema.processlist "+
+		"WHERE state LIKE 'Waiting for%' AND info LIKE 'INSERT%'") == "1"
 }
 
 func (m *mariadb) free(b *bench, _ *harness.Process) {
@@ -62,7 +75,11 @@ func (b *bench) mariadb(data string) *mariadb {
 	b.Helper()
 	dir := b.folder("my")
 	m := &mariadb{socket: filepath.Join(dir, "s")}
-	m.process = b.background(filepath.Base(dir), syscall.SIGTERM, command(mariadbd(data, "--socket="+m.socket, "--pid-file="+dir+"/pid")...))
+	m.process = b.background(
+		filepath.Base(dir),
+		syscall.SIGTERM,
+		command(mariadbd(data, "--socket="+m.socket, "--pid-file="+dir+"/pid")...),
+	)
 	b.Eventually("MariaDB to answer", func() bool {
 		select {
 		case <-m.ended:
@@ -77,8 +94,19 @@ func (b *bench) mariadb(data string) *mariadb {
 
 // mariadbd is a small server. Nobody pulls a plug here, so it need not sync.
 func mariadbd(data string, more ...string) []string {
-	return append([]string{"mariadbd", "--no-defaults", "--datadir=" + data, "--skip-networking", "--skip-log-bin", "--innodb-log-file-size=4M",
-		"--innodb-buffer-pool-size=16M", "--innodb-flush-log-at-trx-commit=2", "--innodb-fast-shutdown=2"}, more...)
+	return append(
+		[]string{
+			"mariadbd",
+			"--no-defaults",
+			"--datadir=" + data,
+			"--skip-networking",
+			"--skip-log-bin",
+			"--innodb-log-file-size=4M",
+			"--innodb-buffer-pool-size=16M",
+			"--innodb-flush-log-at-trx-commit=2",
+			"--innodb-fast-shutdown=2",
+		},
+		more...)
 }
 
 func startMariaDB(b *bench) subject {

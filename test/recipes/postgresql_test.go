@@ -32,7 +32,10 @@ func (p *postgres) client() []string {
 }
 
 func (p *postgres) insert(n int64) string {
-	return fmt.Sprintf("INSERT INTO ledger VALUES (%d, repeat('.', 300)) ON CONFLICT (entry) DO UPDATE SET entry = excluded.entry RETURNING entry;", n)
+	return fmt.Sprintf(
+		"INSERT INTO ledger VALUES (%d, repeat('.', 300)) ON CONFLICT (entry) DO UPDATE SET entry = excluded.entry RETURNING entry;",
+		n,
+	)
 }
 
 func (p *postgres) query(b *bench, sql string) string {
@@ -73,7 +76,19 @@ func (b *bench) postgres(data string, settings ...string) *postgres {
 func (b *bench) postgresOnVolume(settings ...string) *postgres {
 	b.Helper()
 	from := b.template("postgresql", func(dir string) {
-		b.run("initdb", "-D", dir, "-U", "postgres", "-A", "trust", "--no-sync", "--locale=C", "--encoding=UTF8", "--wal-segsize=1")
+		b.run(
+			"initdb",
+			"-D",
+			dir,
+			"-U",
+			"postgres",
+			"-A",
+			"trust",
+			"--no-sync",
+			"--locale=C",
+			"--encoding=UTF8",
+			"--wal-segsize=1",
+		)
 	})
 	b.run("cp", "-a", from, filepath.Join(b.volume, "pgdata"))
 	b.Must(os.Chmod(filepath.Join(b.volume, "pgdata"), 0o700))
@@ -122,7 +137,12 @@ func TestPostgresCheckpoint(t *testing.T) {
 	l.awaitWrites(1)
 	count, highest := b.restoredPostgres(b.snapshot()).numbers(b)
 	b.Must(check(count, highest, least, most))
-	t.Logf("%d writes in the copy, %d acknowledged before the cut; frozen %s s", highest, least, result.Value("freeze-seconds"))
+	t.Logf(
+		"%d writes in the copy, %d acknowledged before the cut; frozen %s s",
+		highest,
+		least,
+		result.Value("freeze-seconds"),
+	)
 }
 
 // archiving is what a server needs whose base backups are to be restored.

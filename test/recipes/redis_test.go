@@ -72,9 +72,13 @@ func (b *bench) redis(data string, log bool) *redis {
 	if log {
 		only = "yes"
 	}
-	r.process = b.background(filepath.Base(dir), syscall.SIGKILL, command("redis-server", "--dir", data, "--unixsocket", r.socket,
-		"--bind", "127.0.0.1", "--port", r.port, "--appendonly", only, "--save", "3600", "1",
-		"--user", "backup", "on", ">secret", "+client|pause", "+client|unpause", "+info", "+bgsave"))
+	r.process = b.background(
+		filepath.Base(dir),
+		syscall.SIGKILL,
+		command("redis-server", "--dir", data, "--unixsocket", r.socket,
+			"--bind", "127.0.0.1", "--port", r.port, "--appendonly", only, "--save", "3600", "1",
+			"--user", "backup", "on", ">secret", "+client|pause", "+client|unpause", "+info", "+bgsave"),
+	)
 	b.Eventually("Redis to answer", func() bool {
 		select {
 		case <-r.ended:

@@ -35,7 +35,8 @@ func (b *bench) workload(replicas int32) {
 	// The controllers write to a new one once more, which is no business of ours.
 	b.Eventually("the Deployment to be looked at", func() bool {
 		d := b.deployment()
-		return d.Status.ObservedGeneration == d.Generation && d.Annotations["deployment.kubernetes.io/revision"] != "" && d.Status.Replicas == replicas
+		return d.Status.ObservedGeneration == d.Generation && d.Annotations["deployment.kubernetes.io/revision"] != "" &&
+			d.Status.Replicas == replicas
 	})
 }
 

@@ -160,7 +160,8 @@ func (r *recipe) command(c *corev1.Container) (args, env []string) {
 	for _, e := range c.Env {
 		value := here.Replace(e.Value)
 		if e.ValueFrom != nil {
-			if e.ValueFrom.FieldRef == nil || e.ValueFrom.FieldRef.FieldPath != "metadata.labels['batch.kubernetes.io/controller-uid']" {
+			if e.ValueFrom.FieldRef == nil ||
+				e.ValueFrom.FieldRef.FieldPath != "metadata.labels['batch.kubernetes.io/controller-uid']" {
 				r.Fatalf("%s: the value of %s is from elsewhere", c.Name, e.Name)
 			}
 			value = r.uid

@@ -35,7 +35,13 @@ func mendArgo(ctx context.Context, o Options, p program) (modfile string, err er
 
 // mendedModule copies a module into the cache, mends the copy, and gives the requirements of p
 // with the copy in the module's place.
-func mendedModule(ctx context.Context, o Options, p program, module string, mend func(dir string) error) (modfile string, err error) {
+func mendedModule(
+	ctx context.Context,
+	o Options,
+	p program,
+	module string,
+	mend func(dir string) error,
+) (modfile string, err error) {
 	dir, err := p.moduleDir(ctx, o, module)
 	if err != nil {
 		return "", err
@@ -123,7 +129,10 @@ func argoObject(o *unstructured.Unstructured) bool {
 		container := containerOf(o)
 		container["image"] = imageName("workflow-controller")
 		// There is one. On a slow machine it would lose the lease, end, and forget its metrics.
-		container["env"] = append(container["env"].([]any), map[string]any{"name": "LEADER_ELECTION_DISABLE", "value": "true"})
+		container["env"] = append(
+			container["env"].([]any),
+			map[string]any{"name": "LEADER_ELECTION_DISABLE", "value": "true"},
+		)
 		container["args"] = []any{"--executor-image", imageName("argoexec"), "--executor-image-pull-policy", "IfNotPresent"}
 	}
 	return true

@@ -60,7 +60,8 @@ func TestAssetsOfTheRightVersionAreNotBuilt(t *testing.T) {
 				if !c.used {
 					want = "/kubeall"
 				}
-				if got := p.kubernetes(name, 1, "", "--flag"); got.program != want || len(got.args) != 2-strings.Count(got.program, "etcd") {
+				if got := p.kubernetes(name, 1, "", "--flag"); got.program != want ||
+					len(got.args) != 2-strings.Count(got.program, "etcd") {
 					t.Errorf("%s is started as %s %v", name, got.program, got.args)
 				}
 			}

@@ -162,10 +162,16 @@ const settled = 20 * time.Minute
 func (c *Cluster) deployed(up starter, namespace, name string) error {
 	ctx, cancel := context.WithTimeout(up.ctx, settled)
 	defer cancel()
-	lw := cache.NewListWatchFromClient(c.client.AppsV1().RESTClient(), "deployments", namespace, fields.OneTermEqualSelector("metadata.name", name))
+	lw := cache.NewListWatchFromClient(
+		c.client.AppsV1().RESTClient(),
+		"deployments",
+		namespace,
+		fields.OneTermEqualSelector("metadata.name", name),
+	)
 	_, err := watchtools.UntilWithSync(ctx, lw, &appsv1.Deployment{}, nil, func(e watch.Event) (bool, error) {
 		d, ok := e.Object.(*appsv1.Deployment)
-		return ok && d.Status.ObservedGeneration >= d.Generation && d.Spec.Replicas != nil && d.Status.AvailableReplicas == *d.Spec.Replicas, nil
+		return ok && d.Status.ObservedGeneration >= d.Generation && d.Spec.Replicas != nil &&
+			d.Status.AvailableReplicas == *d.Spec.Replicas, nil
 	})
 	if err != nil {
 		return fmt.Errorf("waiting for deployment %s/%s (see the kubelet's log): %w", namespace, name, err)

@@ -82,7 +82,9 @@ func (p *plan) apiserver() spec {
 		args = []string{
 			// On all addresses of its own network.
 			"--bind-address=0.0.0.0", "--advertise-address=" + serviceAddress,
-			"--kubelet-client-certificate=" + p.pki.path("kubelet-client.crt"), "--kubelet-client-key=" + p.pki.path("kubelet-client.key"),
+			"--kubelet-client-certificate=" + p.pki.path(
+				"kubelet-client.crt",
+			), "--kubelet-client-key=" + p.pki.path("kubelet-client.key"),
 			"--kubelet-certificate-authority=" + p.pki.path("ca.crt"),
 			"--kubelet-preferred-address-types=InternalIP",
 			// Webhooks are reached at their pods, for there is no kube-proxy.
@@ -107,15 +109,28 @@ func (p *plan) apiserver() spec {
 
 func (p *plan) manager() spec {
 	kubeconfig := p.state.path("kube-controller-manager.kubeconfig")
-	return p.kubernetes("kube-controller-manager", p.ports.manager, "/healthz",
-		"--kubeconfig="+kubeconfig, "--authentication-kubeconfig="+kubeconfig, "--authorization-kubeconfig="+kubeconfig,
-		"--bind-address=127.0.0.1", fmt.Sprintf("--secure-port=%d", p.ports.manager),
-		"--tls-cert-file="+p.pki.path("kube-controller-manager.crt"), "--tls-private-key-file="+p.pki.path("kube-controller-manager.key"),
-		"--root-ca-file="+p.pki.path("ca.crt"), "--service-account-private-key-file="+p.pki.path("sa.key"),
-		"--cluster-signing-cert-file="+p.pki.path("ca.crt"), "--cluster-signing-key-file="+p.pki.path("ca.key"),
-		"--use-service-account-credentials=true", "--leader-elect=false",
+	return p.kubernetes(
+		"kube-controller-manager",
+		p.ports.manager,
+		"/healthz",
+		"--kubeconfig="+kubeconfig,
+		"--authentication-kubeconfig="+kubeconfig,
+		"--authorization-kubeconfig="+kubeconfig,
+		"--bind-address=127.0.0.1",
+		fmt.Sprintf("--secure-port=%d", p.ports.manager),
+		"--tls-cert-file="+p.pki.path(
+			"kube-controller-manager.crt",
+		),
+		"--tls-private-key-file="+p.pki.path("kube-controller-manager.key"),
+		"--root-ca-file="+p.pki.path("ca.crt"),
+		"--service-account-private-key-file="+p.pki.path("sa.key"),
+		"--cluster-signing-cert-file="+p.pki.path("ca.crt"),
+		"--cluster-signing-key-file="+p.pki.path("ca.key"),
+		"--use-service-account-credentials=true",
+		"--leader-elect=false",
 		// Each controller asks for a token first; at 20 questions a second that takes seconds.
-		"--kube-api-qps=500", "--kube-api-burst=1000",
+		"--kube-api-qps=500",
+		"--kube-api-burst=1000",
 		// A busy machine may be silent for a while.
 		"--node-monitor-grace-period=10m",
 		// A volume made by hand would wait up to 15 s for its claim.

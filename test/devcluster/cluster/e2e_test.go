@@ -58,7 +58,12 @@ func newSite(t *testing.T, c *Cluster, namespace string) *site {
 		},
 	}, metav1.CreateOptions{})
 	s.must(err)
-	s.until(claims(), "data", "bound", func(o *unstructured.Unstructured) bool { return text(o, "status", "phase") == "Bound" })
+	s.until(
+		claims(),
+		"data",
+		"bound",
+		func(o *unstructured.Unstructured) bool { return text(o, "status", "phase") == "Bound" },
+	)
 	return s
 }
 
@@ -86,9 +91,13 @@ func (s *site) replicate(copyMethod string) {
 
 func (s *site) fire(trigger string) {
 	s.t.Helper()
-	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": map[string]string{"volsync.backube/copy-trigger": trigger}}})
+	patch, err := json.Marshal(
+		map[string]any{"metadata": map[string]any{"annotations": map[string]string{"volsync.backube/copy-trigger": trigger}}},
+	)
 	s.must(err)
-	_, err = s.client.CoreV1().PersistentVolumeClaims(s.namespace).Patch(s.ctx, "data", types.MergePatchType, patch, metav1.PatchOptions{})
+	_, err = s.client.CoreV1().
+		PersistentVolumeClaims(s.namespace).
+		Patch(s.ctx, "data", types.MergePatchType, patch, metav1.PatchOptions{})
 	s.must(err)
 }
 
@@ -101,7 +110,11 @@ func (s *site) copyStatus(want string) {
 }
 
 // until waits for an object, by name or any if empty, to be as wanted.
-func (s *site) until(r schema.GroupVersionResource, name, what string, as func(*unstructured.Unstructured) bool) *unstructured.Unstructured {
+func (s *site) until(
+	r schema.GroupVersionResource,
+	name, what string,
+	as func(*unstructured.Unstructured) bool,
+) *unstructured.Unstructured {
 	s.t.Helper()
 	client := s.dynamic.Resource(r).Namespace(s.namespace)
 	lw := &cache.ListWatch{

@@ -36,7 +36,8 @@ kind: Kustomization
 		env[v.(map[string]any)["name"]] = v.(map[string]any)["value"]
 	}
 	const image = "copytrigger.test/argo-events:1"
-	if container["image"] != image || env["ARGO_EVENTS_IMAGE"] != image || env["IMAGE_PULL_POLICY"] != "IfNotPresent" || container["imagePullPolicy"] != "IfNotPresent" {
+	if container["image"] != image || env["ARGO_EVENTS_IMAGE"] != image || env["IMAGE_PULL_POLICY"] != "IfNotPresent" ||
+		container["imagePullPolicy"] != "IfNotPresent" {
 		t.Errorf("got %v", container)
 	}
 }

@@ -37,14 +37,27 @@ func debian(ctx context.Context, to string) error {
 	if _, err := os.Stat(to); err == nil {
 		return nil
 	}
-	cmd := exec.CommandContext(ctx, "mmdebstrap", "--variant=essential", "--include="+debianPackages,
-		`--aptopt=APT::Install-Recommends "false"`, `--aptopt=Acquire::Retries "3"`,
-		"--dpkgopt=path-exclude=/usr/share/doc/*", "--dpkgopt=path-exclude=/usr/share/locale/*", "--dpkgopt=path-exclude=/usr/share/man/*",
+	cmd := exec.CommandContext(
+		ctx,
+		"mmdebstrap",
+		"--variant=essential",
+		"--include="+debianPackages,
+		`--aptopt=APT::Install-Recommends "false"`,
+		`--aptopt=Acquire::Retries "3"`,
+		"--dpkgopt=path-exclude=/usr/share/doc/*",
+		"--dpkgopt=path-exclude=/usr/share/locale/*",
+		"--dpkgopt=path-exclude=/usr/share/man/*",
 		// A third of it all, and nobody compiles queries here.
-		"--dpkgopt=path-exclude=/usr/lib/*/libLLVM*", "--dpkgopt=path-exclude=/usr/lib/postgresql/*/lib/*jit*",
-		fmt.Sprintf(`--essential-hook=echo postgres:x:%[1]d:%[1]d::/var/lib/postgresql:/bin/bash >>"$1/etc/passwd" && echo postgres:x:%[1]d: >>"$1/etc/group"`, PostgresUser),
+		"--dpkgopt=path-exclude=/usr/lib/*/libLLVM*",
+		"--dpkgopt=path-exclude=/usr/lib/postgresql/*/lib/*jit*",
+		fmt.Sprintf(
+			`--essential-hook=echo postgres:x:%[1]d:%[1]d::/var/lib/postgresql:/bin/bash >>"$1/etc/passwd" && echo postgres:x:%[1]d: >>"$1/etc/group"`,
+			PostgresUser,
+		),
 		`--essential-hook=mkdir -p "$1/etc/postgresql-common" && echo "create_main_cluster = false" >"$1/etc/postgresql-common/createcluster.conf"`,
-		debianSuite, to+".next.tar")
+		debianSuite,
+		to+".next.tar",
+	)
 	if said, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("making a Debian image (needs mmdebstrap): %w\n%s", err, said)
 	}
@@ -67,7 +80,9 @@ func (i image) make(debian string) (v1.Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(text)), nil })
+	layer, err := tarball.LayerFromOpener(
+		func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(text)), nil },
+	)
 	if err != nil {
 		return nil, err
 	}

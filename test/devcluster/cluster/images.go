@@ -51,13 +51,21 @@ func (b built) archives(o Options) []archive {
 		var tekton []image
 		for _, program := range tektonPrograms() {
 			to := "/ko-app/" + program // as ko, upstream's builder, has it
-			tekton = append(tekton, image{name: "tekton-" + program, run: to, user: "65532", files: map[string]string{b["tekton-"+program]: to}})
+			tekton = append(
+				tekton,
+				image{name: "tekton-" + program, run: to, user: "65532", files: map[string]string{b["tekton-"+program]: to}},
+			)
 		}
 		all = append(all, b.archive(o, "tekton", tekton))
 	}
 	if o.Argo {
 		all = append(all, b.archive(o, "argo", []image{
-			{name: "workflow-controller", run: "workflow-controller", user: "8737", files: map[string]string{b["workflow-controller"]: "/bin/workflow-controller"}},
+			{
+				name:  "workflow-controller",
+				run:   "workflow-controller",
+				user:  "8737",
+				files: map[string]string{b["workflow-controller"]: "/bin/workflow-controller"},
+			},
 			{name: "argoexec", run: "argoexec", files: map[string]string{b["argoexec"]: "/bin/argoexec"}},
 		}))
 	}
@@ -99,7 +107,11 @@ func (a archive) build(ctx context.Context, o Options) error {
 	if err := os.MkdirAll(filepath.Dir(a.file), 0o755); err != nil {
 		return err
 	}
-	root := filepath.Join(o.Cache, "images", fmt.Sprintf("debian-%x", sha256.Sum256([]byte(debianSuite+debianPackages)))[:19]+".tar")
+	root := filepath.Join(
+		o.Cache,
+		"images",
+		fmt.Sprintf("debian-%x", sha256.Sum256([]byte(debianSuite+debianPackages)))[:19]+".tar",
+	)
 	refs := map[ref.Reference]v1.Image{}
 	for _, i := range a.images {
 		if i.debian {

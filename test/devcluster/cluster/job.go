@@ -23,8 +23,12 @@ func (c *Cluster) CompleteJob(ctx context.Context, namespace, name string) error
 	if err != nil {
 		return err
 	}
-	patch := []byte(fmt.Sprintf(`{"status": {"phase": "Succeeded", "startTime": %q}}`, time.Now().UTC().Format(time.RFC3339)))
-	_, err = c.client.CoreV1().Pods(namespace).Patch(ctx, pod, types.MergePatchType, patch, metav1.PatchOptions{}, "status")
+	patch := []byte(
+		fmt.Sprintf(`{"status": {"phase": "Succeeded", "startTime": %q}}`, time.Now().UTC().Format(time.RFC3339)),
+	)
+	_, err = c.client.CoreV1().
+		Pods(namespace).
+		Patch(ctx, pod, types.MergePatchType, patch, metav1.PatchOptions{}, "status")
 	if err != nil {
 		return fmt.Errorf("letting pod %s/%s succeed: %w", namespace, pod, err)
 	}
@@ -54,9 +58,14 @@ func complete(job *batchv1.Job) bool {
 
 // podOf waits for a pod of the Job that has not ended.
 func (c *Cluster) podOf(ctx context.Context, namespace, job string) (string, error) {
-	pods := cache.NewFilteredListWatchFromClient(c.client.CoreV1().RESTClient(), "pods", namespace, func(o *metav1.ListOptions) {
-		o.LabelSelector = batchv1.JobNameLabel + "=" + job
-	})
+	pods := cache.NewFilteredListWatchFromClient(
+		c.client.CoreV1().RESTClient(),
+		"pods",
+		namespace,
+		func(o *metav1.ListOptions) {
+			o.LabelSelector = batchv1.JobNameLabel + "=" + job
+		},
+	)
 	last, err := watchtools.UntilWithSync(ctx, pods, &corev1.Pod{}, nil, func(e watch.Event) (bool, error) {
 		pod, ok := e.Object.(*corev1.Pod)
 		return ok && e.Type != watch.Deleted && pod.DeletionTimestamp == nil &&

@@ -59,5 +59,10 @@ func (p *plan) certificateKubeconfig(user, file, server string) error {
 	if err != nil {
 		return fmt.Errorf("writing a kubeconfig for %s: %w", user, err)
 	}
-	return writeKubeconfig(p.state.path(file), clientcmdapi.Cluster{Server: server, CertificateAuthorityData: ca}, "", auth)
+	return writeKubeconfig(
+		p.state.path(file),
+		clientcmdapi.Cluster{Server: server, CertificateAuthorityData: ca},
+		"",
+		auth,
+	)
 }

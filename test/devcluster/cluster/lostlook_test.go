@@ -145,7 +145,13 @@ func (s *site) logged(name, what string) {
 		select {
 		case <-look.C:
 		case <-s.ctx.Done():
-			s.t.Fatalf("waiting for %s to log %q: %v; its last lines:\n%s", name, what, s.ctx.Err(), tail(s.own.supervisor.logFile(name), 30))
+			s.t.Fatalf(
+				"waiting for %s to log %q: %v; its last lines:\n%s",
+				name,
+				what,
+				s.ctx.Err(),
+				tail(s.own.supervisor.logFile(name), 30),
+			)
 		}
 	}
 }

@@ -45,11 +45,17 @@ func checkNode(dir string) error {
 	}
 	// A unix socket's path has 108 bytes at most, and the kubelet's are long.
 	if len(dir) > 48 {
-		return fmt.Errorf("using %s for a cluster with a node: longer than 48 bytes, the kubelet's sockets would not work", dir)
+		return fmt.Errorf(
+			"using %s for a cluster with a node: longer than 48 bytes, the kubelet's sockets would not work",
+			dir,
+		)
 	}
 	for _, program := range nodePrograms() {
 		if _, err := os.Stat(program); err != nil {
-			return fmt.Errorf("a node needs %s: apt-get install --no-install-recommends containerd runc containernetworking-plugins", program)
+			return fmt.Errorf(
+				"a node needs %s: apt-get install --no-install-recommends containerd runc containernetworking-plugins",
+				program,
+			)
 		}
 	}
 	return nil
@@ -182,7 +188,12 @@ func (c *Cluster) bringNode(up starter, p *plan) error {
 	if err := up.await("kubelet"); err != nil {
 		return err
 	}
-	lw := cache.NewListWatchFromClient(c.client.CoreV1().RESTClient(), "nodes", "", fields.OneTermEqualSelector("metadata.name", nodeName))
+	lw := cache.NewListWatchFromClient(
+		c.client.CoreV1().RESTClient(),
+		"nodes",
+		"",
+		fields.OneTermEqualSelector("metadata.name", nodeName),
+	)
 	ctx, cancel := context.WithTimeout(up.ctx, settled)
 	defer cancel()
 	_, err := watchtools.UntilWithSync(ctx, lw, &corev1.Node{}, nil, func(e watch.Event) (bool, error) {
@@ -234,7 +245,10 @@ func (c *Cluster) TagImage(ctx context.Context, name, other string) error {
 }
 
 func (c *Cluster) ctr(ctx context.Context, args ...string) error {
-	cmd := exec.CommandContext(ctx, "/usr/bin/ctr", append([]string{"--address", filepath.Join(c.dir, "containerd.sock"), "--namespace", "k8s.io"}, args...)...)
+	cmd := exec.CommandContext(
+		ctx,
+		"/usr/bin/ctr",
+		append([]string{"--address", filepath.Join(c.dir, "containerd.sock"), "--namespace", "k8s.io"}, args...)...)
 	if said, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("ctr %s: %w\n%s", strings.Join(args, " "), err, said)
 	}

@@ -43,7 +43,10 @@ func TestNode(t *testing.T) {
 
 	// One listener, for the API server; the processes and the cgroup.
 	own := belongingsOf(t, c, components)
-	if got := tracesOf(t).beyond(before).of(own); len(got.processes) == 0 || len(got.listeners) != 1 || len(got.mounts) != 0 || len(got.interfaces) != 0 || len(got.cgroups) == 0 {
+	if got := tracesOf(t).beyond(before).of(own); len(got.processes) == 0 || len(got.listeners) != 1 ||
+		len(got.mounts) != 0 ||
+		len(got.interfaces) != 0 ||
+		len(got.cgroups) == 0 {
 		t.Errorf("the running node shows as %+v", got)
 	}
 	if err := owner.Process.Kill(); err != nil {

@@ -87,7 +87,9 @@ func FindSource() (string, error) {
 		}
 		parent := filepath.Dir(dir)
 		if parent == dir {
-			return "", errors.New("finding the repository: neither this directory nor one above it has test/devcluster/upstream/versions")
+			return "", errors.New(
+				"finding the repository: neither this directory nor one above it has test/devcluster/upstream/versions",
+			)
 		}
 		dir = parent
 	}

@@ -42,7 +42,8 @@ func TestFreePortsAreFreeAndDiffer(t *testing.T) {
 		t.Errorf("got listeners %q, before %q", after, before)
 	}
 	ports = slices.Compact(slices.Sorted(slices.Values(ports)))
-	if len(ports) != 20 || slices.ContainsFunc(ports, func(port int) bool { return seen[port] || port < lowestPort || port >= highestPort }) {
+	if len(ports) != 20 ||
+		slices.ContainsFunc(ports, func(port int) bool { return seen[port] || port < lowestPort || port >= highestPort }) {
 		t.Errorf("got %v, of which some are held", ports)
 	}
 }

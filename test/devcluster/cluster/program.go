@@ -83,8 +83,14 @@ func programs(o Options) []program {
 		}
 	}
 	if o.Events {
-		all = append(all,
-			upstream("argo-events", "argo-events", eventsModule+"/cmd", "-X "+eventsModule+".version=v"+o.versions.Of("argo-events")),
+		all = append(
+			all,
+			upstream(
+				"argo-events",
+				"argo-events",
+				eventsModule+"/cmd",
+				"-X "+eventsModule+".version=v"+o.versions.Of("argo-events"),
+			),
 			upstream("nats-server", "nats-server", natsModule, ""),
 		)
 	}

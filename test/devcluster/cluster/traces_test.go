@@ -83,7 +83,9 @@ func TestListener(t *testing.T) {
 func TestTracesAreOfTheCluster(t *testing.T) {
 	own := belongings{
 		dir: "/tmp/node-1", groups: map[string]bool{"7": true},
-		addresses: map[string]bool{"02:00:00:00:00:01": true}, networks: map[int]bool{5: true}, cgroups: map[string]bool{"copytrigger-1": true},
+		addresses: map[string]bool{
+			"02:00:00:00:00:01": true,
+		}, networks: map[int]bool{5: true}, cgroups: map[string]bool{"copytrigger-1": true},
 	}
 	others := traces{
 		mounts: mountsOf("70 30 0:60 / /tmp/node-12/m rw,relatime shared:8 - tmpfs tmpfs rw\n" +
@@ -124,7 +126,8 @@ func TestTracesOfNamespaces(t *testing.T) {
 			before := tracesOf(t)
 			c, components := mounting(t, isolated)
 			own := belongingsOf(t, c, components)
-			if got := tracesOf(t).beyond(before).of(own); len(got.processes) != 1 || len(got.mounts) == 0 != isolated || isolated && len(got.interfaces) > 0 {
+			if got := tracesOf(t).beyond(before).of(own); len(got.processes) != 1 || len(got.mounts) == 0 != isolated ||
+				isolated && len(got.interfaces) > 0 {
 				t.Errorf("it shows as %+v", got)
 			}
 			if !isolated {
@@ -406,8 +409,14 @@ func (now traces) of(own belongings) traces {
 		below := strings.Contains(m.says+" ", own.dir+"/") || strings.Contains(m.says+" ", own.dir+" ")
 		return !own.sameMounts && !own.groups[m.group] && !below
 	})
-	now.interfaces = slices.DeleteFunc(slices.Clone(now.interfaces), func(i iface) bool { return !own.addresses[i.address] && !own.networks[i.peer] })
-	now.cgroups = slices.DeleteFunc(slices.Clone(now.cgroups), func(dir string) bool { return !own.cgroups[filepath.Base(dir)] })
+	now.interfaces = slices.DeleteFunc(
+		slices.Clone(now.interfaces),
+		func(i iface) bool { return !own.addresses[i.address] && !own.networks[i.peer] },
+	)
+	now.cgroups = slices.DeleteFunc(
+		slices.Clone(now.cgroups),
+		func(dir string) bool { return !own.cgroups[filepath.Base(dir)] },
+	)
 	return now
 }
 

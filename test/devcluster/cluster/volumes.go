@@ -44,7 +44,9 @@ func (c *Cluster) SnapshotDir(ctx context.Context, namespace, name string) (stri
 		return "", fmt.Errorf("finding the contents of snapshot %s/%s: %w", namespace, name, ErrNotOurs)
 	}
 	group := schema.GroupVersion{Group: "snapshot.storage.k8s.io", Version: "v1"}
-	snapshot, err := c.dynamic.Resource(group.WithResource("volumesnapshots")).Namespace(namespace).Get(ctx, name, metav1.GetOptions{})
+	snapshot, err := c.dynamic.Resource(group.WithResource("volumesnapshots")).
+		Namespace(namespace).
+		Get(ctx, name, metav1.GetOptions{})
 	if err != nil {
 		return "", fmt.Errorf("reading snapshot %s/%s: %w", namespace, name, err)
 	}

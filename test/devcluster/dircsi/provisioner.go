@@ -44,7 +44,10 @@ func provisionRetries() workqueue.TypedRateLimiter[string] {
 
 // Provision gives up its worker after a second, so that a slow clone does not keep
 // other claims waiting; the library asks again until the volume is there.
-func (p *provisioner) Provision(ctx context.Context, o controller.ProvisionOptions) (*corev1.PersistentVolume, controller.ProvisioningState, error) {
+func (p *provisioner) Provision(
+	ctx context.Context,
+	o controller.ProvisionOptions,
+) (*corev1.PersistentVolume, controller.ProvisioningState, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	source, err := p.source(ctx, o.PVC)

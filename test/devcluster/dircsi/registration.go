@@ -25,7 +25,10 @@ func (r registration) GetInfo(context.Context, *registerapi.InfoRequest) (*regis
 	}, nil
 }
 
-func (r registration) NotifyRegistrationStatus(_ context.Context, s *registerapi.RegistrationStatus) (*registerapi.RegistrationStatusResponse, error) {
+func (r registration) NotifyRegistrationStatus(
+	_ context.Context,
+	s *registerapi.RegistrationStatus,
+) (*registerapi.RegistrationStatusResponse, error) {
 	log.Printf("kubelet registration: registered %t %s", s.PluginRegistered, s.Error)
 	return &registerapi.RegistrationStatusResponse{}, nil
 }

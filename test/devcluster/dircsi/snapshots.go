@@ -31,7 +31,10 @@ type cut struct {
 // After that it may be called again and again, until the snapshot is ready to use:
 // csi-snapshotter asks so, and not by ListSnapshots, about snapshots it made
 // (pkg/sidecar-controller/snapshot_controller.go, checkandUpdateContentStatusOperation).
-func (d *driver) CreateSnapshot(ctx context.Context, q *csi.CreateSnapshotRequest) (*csi.CreateSnapshotResponse, error) {
+func (d *driver) CreateSnapshot(
+	ctx context.Context,
+	q *csi.CreateSnapshotRequest,
+) (*csi.CreateSnapshotResponse, error) {
 	work := paced{
 		from: d.volume(q.SourceVolumeId),
 		to:   d.snapshot(q.Name),

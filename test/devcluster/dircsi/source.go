@@ -12,7 +12,10 @@ import (
 )
 
 // source is what a claim wants its volume filled from: nothing, a claim or a snapshot.
-func (p *provisioner) source(ctx context.Context, claim *corev1.PersistentVolumeClaim) (*csi.VolumeContentSource, error) {
+func (p *provisioner) source(
+	ctx context.Context,
+	claim *corev1.PersistentVolumeClaim,
+) (*csi.VolumeContentSource, error) {
 	from := claim.Spec.DataSource
 	if from == nil {
 		// The API server copies what it knows from dataSourceRef to dataSource.
@@ -53,7 +56,9 @@ func (p *provisioner) claimSource(ctx context.Context, namespace, name string) (
 
 func (p *provisioner) snapshotSource(ctx context.Context, namespace, name string) (*csi.VolumeContentSource, error) {
 	group := schema.GroupVersion{Group: "snapshot.storage.k8s.io", Version: "v1"}
-	snapshot, err := p.dyn.Resource(group.WithResource("volumesnapshots")).Namespace(namespace).Get(ctx, name, metav1.GetOptions{})
+	snapshot, err := p.dyn.Resource(group.WithResource("volumesnapshots")).
+		Namespace(namespace).
+		Get(ctx, name, metav1.GetOptions{})
 	if err != nil {
 		return nil, fmt.Errorf("reading the snapshot to restore: %w", err)
 	}

@@ -64,7 +64,15 @@ func (f *forward) local(port string) (string, error) {
 		}
 	}
 	var said strings.Builder
-	cmd := exec.CommandContext(f.site.Ctx, "kubectl", "port-forward", "--address=127.0.0.1", "--namespace="+f.site.Namespace, "pod/"+f.pod, ":"+port)
+	cmd := exec.CommandContext(
+		f.site.Ctx,
+		"kubectl",
+		"port-forward",
+		"--address=127.0.0.1",
+		"--namespace="+f.site.Namespace,
+		"pod/"+f.pod,
+		":"+port,
+	)
 	cmd.Stderr = &said
 	out, err := cmd.StdoutPipe()
 	if err != nil {

@@ -85,11 +85,20 @@ func (s *Site) MeasureFreezes(t *testing.T, forms ...Form) Freezes {
 			if frozen < took-time.Second {
 				t.Fatalf("%s: frozen for %s, and VolSync took %s: a step has not said all its times", f.Name, frozen, took)
 			}
-			t.Logf("%s: frozen for %s, of which VolSync took %s", f.Name, frozen.Round(time.Millisecond), took.Round(time.Millisecond))
+			t.Logf(
+				"%s: frozen for %s, of which VolSync took %s",
+				f.Name,
+				frozen.Round(time.Millisecond),
+				took.Round(time.Millisecond),
+			)
 			overhead[f.Name] = append(overhead[f.Name], max(0, frozen-took))
 			s.AwaitSynced()
 			sync++
-			s.Patch("ReplicationSource", Source, map[string]any{"spec": map[string]any{"trigger": map[string]any{"manual": strconv.Itoa(sync)}}})
+			s.Patch(
+				"ReplicationSource",
+				Source,
+				map[string]any{"spec": map[string]any{"trigger": map[string]any{"manual": strconv.Itoa(sync)}}},
+			)
 		}
 	}
 	return overhead

@@ -115,7 +115,11 @@ func loadImages(ctx context.Context, c *cluster.Cluster, dir string) error {
 }
 
 // exampleImages are users' own in the examples. Here all of them are one.
-var exampleImages = []string{"docker.io/library/postgres:17", "registry.k8s.io/kubectl:v1.34.1", "docker.io/alpine/k8s:1.34.1"}
+var exampleImages = []string{
+	"docker.io/library/postgres:17",
+	"registry.k8s.io/kubectl:v1.34.1",
+	"docker.io/alpine/k8s:1.34.1",
+}
 
 // shippedImage is the one image that what is shipped runs, besides the user's own.
 func shippedImage(dir string) (string, error) {
@@ -167,7 +171,8 @@ func (s *Site) Apply(all ...*unstructured.Unstructured) {
 			o.Object["subjects"] = subjects
 		}
 		s.replaceImages(o)
-		_, err := s.Client(o.GetKind()).Apply(s.Ctx, o.GetName(), o, metav1.ApplyOptions{FieldManager: "kubectl", Force: true})
+		_, err := s.Client(o.GetKind()).
+			Apply(s.Ctx, o.GetName(), o, metav1.ApplyOptions{FieldManager: "kubectl", Force: true})
 		s.Must(err)
 	}
 }
@@ -190,7 +195,8 @@ func (s *Site) Create(o *unstructured.Unstructured) *unstructured.Unstructured {
 	o = o.DeepCopy()
 	o.SetNamespace(s.Namespace)
 	s.replaceImages(o)
-	made, err := s.Client(o.GetKind()).Create(s.Ctx, o, metav1.CreateOptions{FieldValidation: metav1.FieldValidationStrict})
+	made, err := s.Client(o.GetKind()).
+		Create(s.Ctx, o, metav1.CreateOptions{FieldValidation: metav1.FieldValidationStrict})
 	s.Must(err)
 	return made
 }

@@ -57,7 +57,9 @@ func (s *Site) withDatabase() *Site {
 	s.DB = s.Database("postgresql", harness.Claim)
 	s.Ledger = s.DB.StartLedger()
 	s.Apply(s.File("tasks/examples/postgresql.yaml")...)
-	s.Environment(map[string]string{"PGHOST": s.DB.host, "PGUSER": "postgres", "PGDATABASE": Name, "PGCONNECT_TIMEOUT": "60"})
+	s.Environment(
+		map[string]string{"PGHOST": s.DB.host, "PGUSER": "postgres", "PGDATABASE": Name, "PGCONNECT_TIMEOUT": "60"},
+	)
 	return s
 }
 
@@ -126,7 +128,11 @@ func (s *Site) Replicate(snapshotClass string) {
 	s.Apply(&unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "volsync.backube/v1alpha1", "kind": "ReplicationSource",
 		"metadata": map[string]any{"name": Source},
-		"spec":     map[string]any{"sourcePVC": harness.Claim, "trigger": map[string]any{"manual": "first"}, "restic": restic},
+		"spec": map[string]any{
+			"sourcePVC": harness.Claim,
+			"trigger":   map[string]any{"manual": "first"},
+			"restic":    restic,
+		},
 	}})
 }
 
@@ -209,8 +215,16 @@ func (s *Site) DeletePod(name string) {
 func (s *Site) Evict(pod string) error {
 	s.Helper()
 	// No budget keeps a pod that is Pending, and the kubelet tells that it runs a little later.
-	s.Await(Kinds["Pod"], pod, "known to run", func(o *unstructured.Unstructured) bool { return Text(o, "status", "phase") == "Running" })
-	return s.Kube().PolicyV1().Evictions(s.Namespace).Evict(s.Ctx, &policyv1.Eviction{ObjectMeta: metav1.ObjectMeta{Name: pod, Namespace: s.Namespace}})
+	s.Await(
+		Kinds["Pod"],
+		pod,
+		"known to run",
+		func(o *unstructured.Unstructured) bool { return Text(o, "status", "phase") == "Running" },
+	)
+	return s.Kube().
+		PolicyV1().
+		Evictions(s.Namespace).
+		Evict(s.Ctx, &policyv1.Eviction{ObjectMeta: metav1.ObjectMeta{Name: pod, Namespace: s.Namespace}})
 }
 
 // First waits for an object that somebody else creates, and gives its name.
@@ -317,5 +331,9 @@ func Background() (context.Context, context.CancelFunc) {
 
 // Script is a command of the user's that runs SQL, and something after it.
 func Script(sql, after string) []any {
-	return []any{"bash", "-ec", "psql --no-psqlrc --quiet --set=ON_ERROR_STOP=1 --file=/workspace/scripts/" + sql + "\n" + after}
+	return []any{
+		"bash",
+		"-ec",
+		"psql --no-psqlrc --quiet --set=ON_ERROR_STOP=1 --file=/workspace/scripts/" + sql + "\n" + after,
+	}
 }

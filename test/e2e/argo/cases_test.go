@@ -46,7 +46,8 @@ type ending struct {
 }
 
 func (e ending) is(got ending) bool {
-	return got.phase == e.phase && got.outcome == e.outcome && strings.Contains(got.reason, e.reason) && (got.reason == "") == (e.reason == "")
+	return got.phase == e.phase && got.outcome == e.outcome && strings.Contains(got.reason, e.reason) &&
+		(got.reason == "") == (e.reason == "")
 }
 
 // remade is that of a run whose pod Argo has made again, which finds the lock of the first.
@@ -83,7 +84,12 @@ func nights() []night {
 		{
 			name: "fire is refused",
 			// The quiesce step does not end before the test has done its part.
-			params: map[string]string{"quiesce-command": script("quiesce.sql", `until [ "$(psql --tuples-only --no-align --command="SELECT obj_description('ledger'::regclass)")" = go ]; do :; done`)},
+			params: map[string]string{
+				"quiesce-command": script(
+					"quiesce.sql",
+					`until [ "$(psql --tuples-only --no-align --command="SELECT obj_description('ledger'::regclass)")" = go ]; do :; done`,
+				),
+			},
 			happens: func(s *site, _ *run) {
 				s.DeleteSource()
 				s.DB.Do(application.Name, "SET default_transaction_read_only = off", "COMMENT ON TABLE ledger IS 'go'")
@@ -325,7 +331,11 @@ func (n night) counted(s *site, cleaned []node) {
 		s.metric(`copytrigger_outcomes_total{namespace="%s",outcome="`+n.outcome+`",pvc="data"}`, 1)
 	}
 	if n.outcome == "ok" || n.outcome == "unverified" {
-		s.metricThat(fmt.Sprintf(`copytrigger_freeze_seconds{namespace="%s",pvc="data"}`, s.Namespace), "is more than 0", func(got float64) bool { return got > 0 })
+		s.metricThat(
+			fmt.Sprintf(`copytrigger_freeze_seconds{namespace="%s",pvc="data"}`, s.Namespace),
+			"is more than 0",
+			func(got float64) bool { return got > 0 },
+		)
 	}
 }
 

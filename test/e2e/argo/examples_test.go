@@ -20,9 +20,16 @@ func TestCronWorkflowExample(t *testing.T) {
 	s.Apply(o)
 	// The same, every minute. There are no time zones in this controller's image, as there are
 	// in upstream's.
-	s.Patch("CronWorkflow", o.GetName(), map[string]any{"spec": map[string]any{"schedules": []any{"* * * * *"}, "timezone": "UTC"}})
+	s.Patch(
+		"CronWorkflow",
+		o.GetName(),
+		map[string]any{"spec": map[string]any{"schedules": []any{"* * * * *"}, "timezone": "UTC"}},
+	)
 	name := s.First("Workflow")
-	s.metric(`cronworkflows_concurrencypolicy_triggered{concurrency_policy="Forbid",name="`+o.GetName()+`",namespace="%s"}`, 1)
+	s.metric(
+		`cronworkflows_concurrencypolicy_triggered{concurrency_policy="Forbid",name="`+o.GetName()+`",namespace="%s"}`,
+		1,
+	)
 	s.Patch("CronWorkflow", o.GetName(), map[string]any{"spec": map[string]any{"suspend": true}})
 	storage.Release()
 	s.copiedBy(&run{s, name})
@@ -70,7 +77,9 @@ func TestClusterWorkflowTemplate(t *testing.T) {
 	s.Replicate("")
 	kind := schema.GroupVersionResource{Group: "argoproj.io", Version: "v1alpha1", Resource: "clusterworkflowtemplates"}
 	for _, o := range s.Shipped("workflows/cluster") {
-		_, err := s.Dynamic().Resource(kind).Apply(s.Ctx, o.GetName(), o, metav1.ApplyOptions{FieldManager: "kubectl", Force: true})
+		_, err := s.Dynamic().
+			Resource(kind).
+			Apply(s.Ctx, o.GetName(), o, metav1.ApplyOptions{FieldManager: "kubectl", Force: true})
 		s.Must(err)
 		s.Must(s.Client("WorkflowTemplate").Delete(s.Ctx, o.GetName(), metav1.DeleteOptions{}))
 	}

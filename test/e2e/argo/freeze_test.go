@@ -30,7 +30,13 @@ func forms() []form {
 		{"quiesced-copy-run, a hold command", 4, oneHold, oneContainer, oneContainer},
 		{"examples/dag.yaml, several pods", 3, severalPods, [2]string{"quiesce", "main"}, [2]string{"unquiesce", "main"}},
 		{"kubectl in a shell loop, one pod", 2, kubectlOnePod, [2]string{"all", "quiesce"}, [2]string{"all", "main"}},
-		{"kubectl in a shell loop, several pods", 3, kubectlSeveralPods, [2]string{"quiesce", "main"}, [2]string{"unquiesce", "main"}},
+		{
+			"kubectl in a shell loop, several pods",
+			3,
+			kubectlSeveralPods,
+			[2]string{"quiesce", "main"},
+			[2]string{"unquiesce", "main"},
+		},
 	}
 }
 
@@ -159,7 +165,10 @@ func TestFreeze(t *testing.T) {
 	var names []string
 	measure := func(t *testing.T, f form, runs int) {
 		s := bareSite(t)
-		got := s.MeasureFreezes(t, application.Form{Name: f.name, Runs: runs, Frozen: func() time.Duration { return f.frozen(t, s) }})
+		got := s.MeasureFreezes(
+			t,
+			application.Form{Name: f.name, Runs: runs, Frozen: func() time.Duration { return f.frozen(t, s) }},
+		)
 		mu.Lock()
 		defer mu.Unlock()
 		overhead[f.name] = append(overhead[f.name], got[f.name]...)
@@ -195,7 +204,11 @@ func TestFreeze(t *testing.T) {
 	// As many pods as theirs; but ours hears of the copy at once, and theirs looks every five
 	// seconds. In which second the controller looks is chance, for both.
 	if theirs := overhead.Median(names[len(names)-1]); several > theirs+10*time.Second {
-		t.Errorf("several pods: %s, with kubectl in a shell loop: %s; want not longer, but for one look of the controller, which looks every ten seconds", several, theirs)
+		t.Errorf(
+			"several pods: %s, with kubectl in a shell loop: %s; want not longer, but for one look of the controller, which looks every ten seconds",
+			several,
+			theirs,
+		)
 	}
 	if one > several/3 {
 		t.Errorf("one pod: %s, several pods: %s; want a third at most", one, several)

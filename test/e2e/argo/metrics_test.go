@@ -33,7 +33,14 @@ func (s *site) metricThat(name, what string, as func(float64) bool) {
 		}
 		select {
 		case <-late:
-			s.Fatalf("waiting for the metric %s that %s: %v (%v); of the namespace there are %v", name, what, value, err, of(all, s.Namespace))
+			s.Fatalf(
+				"waiting for the metric %s that %s: %v (%v); of the namespace there are %v",
+				name,
+				what,
+				value,
+				err,
+				of(all, s.Namespace),
+			)
 		case <-tick.C:
 		}
 	}

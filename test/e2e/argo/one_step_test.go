@@ -16,8 +16,11 @@ func oneStepNights() []night {
 	return []night{
 		{name: "a good night", ending: ending{"Succeeded", "ok", ""}, copied: true},
 		{
-			name:   "a good night, with commands as JSON",
-			params: map[string]string{"quiesce-command": `["psql", "--file=/workspace/scripts/quiesce.sql"]`, "unquiesce-command": `["psql", "--file=/workspace/scripts/unquiesce.sql"]`},
+			name: "a good night, with commands as JSON",
+			params: map[string]string{
+				"quiesce-command":   `["psql", "--file=/workspace/scripts/quiesce.sql"]`,
+				"unquiesce-command": `["psql", "--file=/workspace/scripts/unquiesce.sql"]`,
+			},
 			ending: ending{"Succeeded", "ok", ""}, copied: true,
 		},
 		{

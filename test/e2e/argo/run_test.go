@@ -65,11 +65,18 @@ func (s *site) submit(o *unstructured.Unstructured) *run {
 	const tries = 50
 	for try := 1; ; try++ {
 		r := &run{s, s.Create(o.DeepCopy()).GetName()}
-		seen := s.Await(application.Kinds["Workflow"], r.name, "seen by the controller", func(o *unstructured.Unstructured) bool {
-			return application.Text(o, "status", "phase") != ""
-		})
+		seen := s.Await(
+			application.Kinds["Workflow"],
+			r.name,
+			"seen by the controller",
+			func(o *unstructured.Unstructured) bool {
+				return application.Text(o, "status", "phase") != ""
+			},
+		)
 		message := application.Text(seen, "status", "message")
-		if phase := application.Text(seen, "status", "phase"); phase != "Error" && phase != "Failed" || !unknownTemplate.MatchString(message) || try == tries {
+		if phase := application.Text(seen, "status", "phase"); phase != "Error" && phase != "Failed" ||
+			!unknownTemplate.MatchString(message) ||
+			try == tries {
 			return r
 		}
 		s.Logf("once more: %s", message)
@@ -77,7 +84,9 @@ func (s *site) submit(o *unstructured.Unstructured) *run {
 	}
 }
 
-var unknownTemplate = regexp.MustCompile(`workflowtemplates\.argoproj\.io "[^"]+" not found|template reference \S+ not found`)
+var unknownTemplate = regexp.MustCompile(
+	`workflowtemplates\.argoproj\.io "[^"]+" not found|template reference \S+ not found`,
+)
 
 func setParam(spec map[string]any, name, value string) {
 	application.SetParam(spec["arguments"].(map[string]any), "parameters", name, value)
@@ -225,7 +234,14 @@ func (r *run) report() string {
 	if err != nil {
 		return err.Error()
 	}
-	fmt.Fprintf(&b, "workflow %s %s: %s %s\n", r.name, o.GetUID(), application.Text(o, "status", "phase"), application.Text(o, "status", "message"))
+	fmt.Fprintf(
+		&b,
+		"workflow %s %s: %s %s\n",
+		r.name,
+		o.GetUID(),
+		application.Text(o, "status", "phase"),
+		application.Text(o, "status", "message"),
+	)
 	nodes, err := nodesOf(o)
 	if err != nil {
 		return err.Error()

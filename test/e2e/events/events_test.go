@@ -30,7 +30,10 @@ func TestRunBegins(t *testing.T) {
 	began := s.Annotations()[since]
 	name := s.First("Workflow")
 	if at, err := time.Parse(time.RFC3339, began); err == nil {
-		t.Logf("the Workflow was created %s after VolSync began to wait", s.Get("Workflow", name).GetCreationTimestamp().Sub(at))
+		t.Logf(
+			"the Workflow was created %s after VolSync began to wait",
+			s.Get("Workflow", name).GetCreationTimestamp().Sub(at),
+		)
 	}
 	if phase, outcome := s.ended(name); phase != "Succeeded" || outcome != "ok" {
 		t.Fatalf("the run ended with %s, %q", phase, outcome)
@@ -117,7 +120,10 @@ func (c spoilt) comesAgain(t *testing.T) {
 	runs := s.runs("Workflow")
 	var times []string
 	for i, o := range runs {
-		times = append(times, fmt.Sprint(o.GetCreationTimestamp().Sub(runs[0].GetCreationTimestamp().Time), " ", outcomeOf(&o)))
+		times = append(
+			times,
+			fmt.Sprint(o.GetCreationTimestamp().Sub(runs[0].GetCreationTimestamp().Time), " ", outcomeOf(&o)),
+		)
 		if i > 1 && o.GetCreationTimestamp().Sub(runs[i-1].GetCreationTimestamp().Time) < interval-5*time.Second {
 			t.Errorf("run %d came before the next resync", i+1)
 		}
@@ -136,12 +142,19 @@ func (s *site) volsync(replicas int32) {
 	ctx, cancel := application.Background()
 	defer cancel()
 	deployments := s.Kube().AppsV1().Deployments("volsync-system")
-	_, err := deployments.Patch(ctx, "controller-manager", types.MergePatchType, fmt.Appendf(nil, `{"spec": {"replicas": %d}}`, replicas), metav1.PatchOptions{})
+	_, err := deployments.Patch(
+		ctx,
+		"controller-manager",
+		types.MergePatchType,
+		fmt.Appendf(nil, `{"spec": {"replicas": %d}}`, replicas),
+		metav1.PatchOptions{},
+	)
 	s.Must(err)
 	s.Eventually(fmt.Sprintf("%d of VolSync", replicas), func() bool {
 		pods, err := s.Kube().CoreV1().Pods("volsync-system").List(ctx, metav1.ListOptions{})
 		s.Must(err)
-		return len(pods.Items) == int(replicas) && !slices.ContainsFunc(pods.Items, func(p corev1.Pod) bool { return p.Status.Phase != corev1.PodRunning })
+		return len(pods.Items) == int(replicas) &&
+			!slices.ContainsFunc(pods.Items, func(p corev1.Pod) bool { return p.Status.Phase != corev1.PodRunning })
 	})
 }
 
@@ -224,7 +237,11 @@ func TestPipelineRunBegins(t *testing.T) {
 	for _, o := range all {
 		if o.GetKind() == "Role" && o.GetName() == "volsync-waiting-sensor" {
 			rules := o.Object["rules"].([]any)
-			rules[0] = map[string]any{"apiGroups": []any{"tekton.dev"}, "resources": []any{"pipelineruns"}, "verbs": []any{"create"}}
+			rules[0] = map[string]any{
+				"apiGroups": []any{"tekton.dev"},
+				"resources": []any{"pipelineruns"},
+				"verbs":     []any{"create"},
+			}
 		}
 	}
 	s.listens(all)

@@ -120,7 +120,10 @@ func (s *site) shippedWith(interval time.Duration) []*unstructured.Unstructured 
 
 // only are the objects of a kind, or with false those of all others.
 func only(all []*unstructured.Unstructured, kind string, want bool) []*unstructured.Unstructured {
-	return slices.DeleteFunc(slices.Clone(all), func(o *unstructured.Unstructured) bool { return (o.GetKind() == kind) != want })
+	return slices.DeleteFunc(
+		slices.Clone(all),
+		func(o *unstructured.Unstructured) bool { return (o.GetKind() == kind) != want },
+	)
 }
 
 // trigger is the Sensor's first trigger, which starts runs.
@@ -206,9 +209,14 @@ func (s *site) resynced(times int) {
 	s.Helper()
 	for range times {
 		last := s.Annotations()[resync]
-		s.Await(application.Kinds["PersistentVolumeClaim"], harness.Claim, "looked at again", func(o *unstructured.Unstructured) bool {
-			return o.GetAnnotations()[resync] != last
-		})
+		s.Await(
+			application.Kinds["PersistentVolumeClaim"],
+			harness.Claim,
+			"looked at again",
+			func(o *unstructured.Unstructured) bool {
+				return o.GetAnnotations()[resync] != last
+			},
+		)
 	}
 }
 

@@ -158,7 +158,11 @@ func TestDeletedByForce(t *testing.T) {
 	if latest := s.Marks().Latest; strings.HasPrefix(latest, j.uid+".") {
 		t.Errorf("VolSync has recorded %s of a freeze that was lost", latest)
 	}
-	s.Patch("ReplicationSource", application.Source, map[string]any{"spec": map[string]any{"trigger": map[string]any{"manual": "second"}}})
+	s.Patch(
+		"ReplicationSource",
+		application.Source,
+		map[string]any{"spec": map[string]any{"trigger": map[string]any{"manual": "second"}}},
+	)
 	if got := j.ended(); got != "Complete" {
 		t.Errorf("the Job ended with %s", got)
 	}

@@ -12,7 +12,11 @@ import (
 func forms(s *site) []application.Form {
 	return []application.Form{
 		{Name: "jobs/, quiesce and unquiesce", Runs: 6, Frozen: func() time.Duration { return s.night(stamps).frozen() }},
-		{Name: "jobs/, a hold command", Runs: 6, Frozen: func() time.Duration { return s.example("hold.yaml", holdStamps).frozen() }},
+		{
+			Name:   "jobs/, a hold command",
+			Runs:   6,
+			Frozen: func() time.Duration { return s.example("hold.yaml", holdStamps).frozen() },
+		},
 		{Name: "kubectl in a shell loop", Runs: 3, Frozen: func() time.Duration { return s.night(kubectlLoop).frozen() }},
 	}
 }
@@ -33,7 +37,11 @@ func holdStamps(spec map[string]any) {
 func kubectlLoop(spec map[string]any) {
 	c := containerOf(spec)
 	c["image"], c["args"] = cluster.DebianImage, []any{}
-	c["command"] = []any{"bash", "-ec", application.KubectlWaiting + "\n" + application.Stamp + "\n" + application.KubectlCopy + "\n" + application.Stamp}
+	c["command"] = []any{
+		"bash",
+		"-ec",
+		application.KubectlWaiting + "\n" + application.Stamp + "\n" + application.KubectlCopy + "\n" + application.Stamp,
+	}
 }
 
 // frozen is the time between the two stamps of a Job that ends well.

@@ -52,7 +52,11 @@ func TestRecipePostgresCheckpoint(t *testing.T) {
 func TestRecipePostgresBackup(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	s.DB.Do("postgres", "CREATE ROLE backup LOGIN PASSWORD 'change-me'", "GRANT EXECUTE ON FUNCTION pg_backup_start, pg_backup_stop TO backup")
+	s.DB.Do(
+		"postgres",
+		"CREATE ROLE backup LOGIN PASSWORD 'change-me'",
+		"GRANT EXECUTE ON FUNCTION pg_backup_start, pg_backup_stop TO backup",
+	)
 	storage := s.Hold()
 	s.Replicate(storage.Class())
 	j := s.recipe("postgresql-backup")
@@ -109,11 +113,18 @@ func (s *site) awaitReady(n int64) {
 func pod(name, image, claim, script string) *unstructured.Unstructured {
 	container := map[string]any{
 		"name": "script", "image": image, "command": []any{"bash", "-ec", script},
-		"securityContext": map[string]any{"allowPrivilegeEscalation": false, "capabilities": map[string]any{"drop": []any{"ALL"}}},
+		"securityContext": map[string]any{
+			"allowPrivilegeEscalation": false,
+			"capabilities":             map[string]any{"drop": []any{"ALL"}},
+		},
 	}
 	spec := map[string]any{
-		"securityContext": map[string]any{"runAsNonRoot": true, "runAsUser": int64(65532), "seccompProfile": map[string]any{"type": "RuntimeDefault"}},
-		"containers":      []any{container},
+		"securityContext": map[string]any{
+			"runAsNonRoot":   true,
+			"runAsUser":      int64(65532),
+			"seccompProfile": map[string]any{"type": "RuntimeDefault"},
+		},
+		"containers": []any{container},
 	}
 	if claim != "" {
 		container["volumeMounts"] = []any{map[string]any{"name": "volume", "mountPath": "/volume"}}

@@ -163,7 +163,11 @@ func (j *job) report() string {
 	}
 	for _, pod := range list.Items {
 		fmt.Fprintf(&b, "pod %s: %s %+v\n", pod.Name, pod.Status.Phase, pod.Status.ContainerStatuses)
-		before, _ := j.site.Kube().CoreV1().Pods(j.site.Namespace).GetLogs(pod.Name, &corev1.PodLogOptions{Container: pod.Spec.Containers[0].Name, Previous: true}).DoRaw(ctx)
+		before, _ := j.site.Kube().
+			CoreV1().
+			Pods(j.site.Namespace).
+			GetLogs(pod.Name, &corev1.PodLogOptions{Container: pod.Spec.Containers[0].Name, Previous: true}).
+			DoRaw(ctx)
 		fmt.Fprintf(&b, "--- before\n%s\n--- now\n%s\n", before, j.site.Log(ctx, pod.Name, pod.Spec.Containers[0].Name))
 	}
 	return b.String()

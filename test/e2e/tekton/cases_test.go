@@ -43,7 +43,12 @@ func nights() []night {
 		{
 			name: "fire is refused",
 			// The quiesce step does not end before the test has done its part.
-			params: map[string]any{"quiesce-command": application.Script("quiesce.sql", `until [ "$(psql --tuples-only --no-align --command="SELECT obj_description('ledger'::regclass)")" = go ]; do :; done`)},
+			params: map[string]any{
+				"quiesce-command": application.Script(
+					"quiesce.sql",
+					`until [ "$(psql --tuples-only --no-align --command="SELECT obj_description('ledger'::regclass)")" = go ]; do :; done`,
+				),
+			},
 			happens: func(s *site, _ *run) {
 				s.DeleteSource()
 				s.DB.Do(application.Name, "SET default_transaction_read_only = off", "COMMENT ON TABLE ledger IS 'go'")
@@ -58,12 +63,14 @@ func nights() []night {
 		{
 			name: "unquiesce fails",
 			// It fails once, where there is something to clean up.
-			params: map[string]any{"unquiesce-command": []any{"bash", "-ec", `ask() { psql --tuples-only --no-align --command="$1"; }
+			params: map[string]any{
+				"unquiesce-command": []any{"bash", "-ec", `ask() { psql --tuples-only --no-align --command="$1"; }
 if [ "$(ask 'SHOW default_transaction_read_only')" = on ] && [ -z "$(ask "SELECT obj_description('ledger'::regclass)")" ]; then
 	psql --quiet --command='SET default_transaction_read_only = off' --command="COMMENT ON TABLE ledger IS 'failed once'"
 	exit 1
 fi
-exec psql --no-psqlrc --quiet --set=ON_ERROR_STOP=1 --file=/workspace/scripts/unquiesce.sql`}},
+exec psql --no-psqlrc --quiet --set=ON_ERROR_STOP=1 --file=/workspace/scripts/unquiesce.sql`},
+			},
 			reason: "Failed", outcome: []string{"unverified"}, cleanup: true, copied: true,
 		},
 		{

@@ -130,7 +130,13 @@ func TestFreeze(t *testing.T) {
 	var names []string
 	for _, f := range forms() {
 		s := bareSite(t)
-		maps.Copy(overhead, s.MeasureFreezes(t, application.Form{Name: f.name, Runs: f.runs, Frozen: func() time.Duration { return f.frozen(t, s) }}))
+		maps.Copy(
+			overhead,
+			s.MeasureFreezes(
+				t,
+				application.Form{Name: f.name, Runs: f.runs, Frozen: func() time.Duration { return f.frozen(t, s) }},
+			),
+		)
 		names = append(names, f.name)
 	}
 	overhead.Report(t, names...)
@@ -144,7 +150,11 @@ func TestFreeze(t *testing.T) {
 	// As many pods as theirs; but ours hears of the copy at once, and theirs looks every five
 	// seconds.
 	if theirs := overhead.Median(names[len(names)-1]); several > theirs+2*time.Second {
-		t.Errorf("several pods: %s, with kubectl in a shell loop: %s; want not longer, but for what a busy machine may add to the start of two pods", several, theirs)
+		t.Errorf(
+			"several pods: %s, with kubectl in a shell loop: %s; want not longer, but for what a busy machine may add to the start of two pods",
+			several,
+			theirs,
+		)
 	}
 	if one > several/3 {
 		t.Errorf("one pod: %s, several pods: %s; want a third at most", one, several)

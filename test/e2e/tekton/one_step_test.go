@@ -16,8 +16,11 @@ func oneStepNights() []night {
 	return []night{
 		{name: "a good night", reason: "Completed", outcome: []string{"ok"}, copied: true},
 		{
-			name:   "a good night, with commands as JSON",
-			params: map[string]any{"quiesce-command": `["psql", "--file=/workspace/scripts/quiesce.sql"]`, "unquiesce-command": `["psql", "--file=/workspace/scripts/unquiesce.sql"]`},
+			name: "a good night, with commands as JSON",
+			params: map[string]any{
+				"quiesce-command":   `["psql", "--file=/workspace/scripts/quiesce.sql"]`,
+				"unquiesce-command": `["psql", "--file=/workspace/scripts/unquiesce.sql"]`,
+			},
 			reason: "Completed", outcome: []string{"ok"}, copied: true,
 		},
 		{
@@ -100,7 +103,8 @@ func TestHold(t *testing.T) {
 	if got := r.ended(); got != "Succeeded" && got != "Completed" {
 		t.Fatalf("the run ended with %s", got)
 	}
-	if got := results(r.task(oneStep.task)); got["outcome"] != "ok" || got["freeze-seconds"] == "" || got["trigger"] != s.Marks().Latest {
+	if got := results(r.task(oneStep.task)); got["outcome"] != "ok" || got["freeze-seconds"] == "" ||
+		got["trigger"] != s.Marks().Latest {
 		t.Errorf("the results are %v", got)
 	}
 	s.LeftUnlocked()

@@ -28,7 +28,11 @@ func TestRestore(t *testing.T) {
 		t.Fatalf("the application has noticed %+v, want one freeze, and that it is over", freezes)
 	}
 	f := freezes[0]
-	t.Logf("%d writes before the freeze, and the copy was made in a freeze of %s s", f.Last, results(r.task("quiesced-copy"))["freeze-seconds"])
+	t.Logf(
+		"%d writes before the freeze, and the copy was made in a freeze of %s s",
+		f.Last,
+		results(r.task("quiesced-copy"))["freeze-seconds"],
+	)
 
 	s.Restore("restored")
 	restored := s.Database("restored", "restored")
@@ -42,7 +46,8 @@ func TestRestore(t *testing.T) {
 	if highest > max(f.Last, f.Doubt) {
 		t.Errorf("the copy has %d, which was written after the freeze (%+v)", highest, f)
 	}
-	restored.Do(application.Name,
+	restored.Do(
+		application.Name,
 		"SET default_transaction_read_only = off", // the copy is of a time when nothing could be written
 		"CREATE EXTENSION amcheck",
 		"SELECT bt_index_check(c.oid, true) FROM pg_class c JOIN pg_index i ON i.indexrelid = c.oid JOIN pg_am a ON a.oid = c.relam WHERE a.amname = 'btree'",

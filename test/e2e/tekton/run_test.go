@@ -144,11 +144,21 @@ func (r *run) report() string {
 			continue
 		}
 		for _, o := range list.Items {
-			status, _ := json.Marshal(map[string]any{"conditions": at(o, "conditions"), "results": at(o, "results"), "steps": at(o, "steps"), "retries": at(o, "retriesStatus")})
+			status, _ := json.Marshal(
+				map[string]any{
+					"conditions": at(o, "conditions"),
+					"results":    at(o, "results"),
+					"steps":      at(o, "steps"),
+					"retries":    at(o, "retriesStatus"),
+				},
+			)
 			fmt.Fprintf(&b, "%s %s: %s\n", kind, o.GetName(), status)
 		}
 	}
-	list, err := r.site.Kube().CoreV1().Pods(r.site.Namespace).List(ctx, metav1.ListOptions{LabelSelector: "tekton.dev/pipelineRun=" + r.name})
+	list, err := r.site.Kube().
+		CoreV1().
+		Pods(r.site.Namespace).
+		List(ctx, metav1.ListOptions{LabelSelector: "tekton.dev/pipelineRun=" + r.name})
 	if err != nil {
 		fmt.Fprintln(&b, err)
 		return b.String()

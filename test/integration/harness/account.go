@@ -13,11 +13,26 @@ import (
 // LeastRole is what every step needs together, and no more. Every test runs with it.
 func LeastRole() []rbacv1.PolicyRule {
 	return []rbacv1.PolicyRule{
-		{APIGroups: []string{""}, Resources: []string{"persistentvolumeclaims"}, Verbs: []string{"get", "watch", "patch"}, ResourceNames: []string{Claim}},
+		{
+			APIGroups:     []string{""},
+			Resources:     []string{"persistentvolumeclaims"},
+			Verbs:         []string{"get", "watch", "patch"},
+			ResourceNames: []string{Claim},
+		},
 		{APIGroups: []string{"volsync.backube"}, Resources: []string{"replicationsources"}, Verbs: []string{"list", "watch"}},
-		{APIGroups: []string{"snapshot.storage.k8s.io"}, Resources: []string{"volumesnapshots"}, Verbs: []string{"get", "watch"}, ResourceNames: []string{CopyName}},
+		{
+			APIGroups:     []string{"snapshot.storage.k8s.io"},
+			Resources:     []string{"volumesnapshots"},
+			Verbs:         []string{"get", "watch"},
+			ResourceNames: []string{CopyName},
+		},
 		// The copy, with copyMethod Clone.
-		{APIGroups: []string{""}, Resources: []string{"persistentvolumeclaims"}, Verbs: []string{"get", "watch"}, ResourceNames: []string{CopyName}},
+		{
+			APIGroups:     []string{""},
+			Resources:     []string{"persistentvolumeclaims"},
+			Verbs:         []string{"get", "watch"},
+			ResourceNames: []string{CopyName},
+		},
 	}
 }
 
@@ -29,9 +44,13 @@ func ClaimRole() []rbacv1.PolicyRule { return LeastRole()[:1] }
 func (s *Site) Account(name string, rules []rbacv1.PolicyRule) string {
 	s.Helper()
 	meta := metav1.ObjectMeta{Name: name}
-	_, err := shared.client.CoreV1().ServiceAccounts(s.Namespace).Create(s.Ctx, &corev1.ServiceAccount{ObjectMeta: meta}, metav1.CreateOptions{})
+	_, err := shared.client.CoreV1().
+		ServiceAccounts(s.Namespace).
+		Create(s.Ctx, &corev1.ServiceAccount{ObjectMeta: meta}, metav1.CreateOptions{})
 	s.Must(err)
-	_, err = shared.client.RbacV1().Roles(s.Namespace).Create(s.Ctx, &rbacv1.Role{ObjectMeta: meta, Rules: rules}, metav1.CreateOptions{})
+	_, err = shared.client.RbacV1().
+		Roles(s.Namespace).
+		Create(s.Ctx, &rbacv1.Role{ObjectMeta: meta, Rules: rules}, metav1.CreateOptions{})
 	s.Must(err)
 	_, err = shared.client.RbacV1().RoleBindings(s.Namespace).Create(s.Ctx, &rbacv1.RoleBinding{
 		ObjectMeta: meta, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: name},

@@ -11,7 +11,9 @@ import (
 func (s *Site) WatchCopy() func() time.Duration {
 	s.Helper()
 	was := s.Marks().Latest
-	w, err := shared.client.CoreV1().PersistentVolumeClaims(s.Namespace).Watch(s.Ctx, metav1.ListOptions{FieldSelector: "metadata.name=" + Claim})
+	w, err := shared.client.CoreV1().
+		PersistentVolumeClaims(s.Namespace).
+		Watch(s.Ctx, metav1.ListOptions{FieldSelector: "metadata.name=" + Claim})
 	s.Must(err)
 	took := make(chan time.Duration, 1)
 	go func() {

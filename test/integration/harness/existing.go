@@ -41,10 +41,19 @@ func wantsExisting() (bool, error) {
 		return false, nil
 	case "true":
 	default:
-		return false, fmt.Errorf("%s is %q: say true to use the cluster that %s names, or nothing for a throw-away one", existingEnv, said, kubeconfigEnv)
+		return false, fmt.Errorf(
+			"%s is %q: say true to use the cluster that %s names, or nothing for a throw-away one",
+			existingEnv,
+			said,
+			kubeconfigEnv,
+		)
 	}
 	if os.Getenv(kubeconfigEnv) == "" {
-		return false, fmt.Errorf("%s is true, and %s is not set: name the kubeconfig whose current context is to be used; no other file is looked for", existingEnv, kubeconfigEnv)
+		return false, fmt.Errorf(
+			"%s is true, and %s is not set: name the kubeconfig whose current context is to be used; no other file is looked for",
+			existingEnv,
+			kubeconfigEnv,
+		)
 	}
 	if os.Getenv(attachEnv) != "" {
 		return false, fmt.Errorf("%s and %s name a cluster each: unset one", existingEnv, attachEnv)
@@ -63,7 +72,11 @@ func visit(ctx context.Context) (*cluster.Cluster, *guest, error) {
 	}
 	// Without one client-go would take the cluster that this process is a pod of.
 	if raw.Contexts[raw.CurrentContext] == nil {
-		return nil, nil, fmt.Errorf("%s is %q, which has no current context (its path must be absolute: tests run in their own directories)", kubeconfigEnv, os.Getenv(kubeconfigEnv))
+		return nil, nil, fmt.Errorf(
+			"%s is %q, which has no current context (its path must be absolute: tests run in their own directories)",
+			kubeconfigEnv,
+			os.Getenv(kubeconfigEnv),
+		)
 	}
 	c, err := cluster.Existing(access)
 	if err != nil {
@@ -78,8 +91,19 @@ func visit(ctx context.Context) (*cluster.Cluster, *guest, error) {
 	if err := g.look(ctx); err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", name, err)
 	}
-	fmt.Fprintf(os.Stderr, "%s: volumes of class %s, snapshots of class %s\n", suite(), g.classes.storage, g.classes.snapshot)
-	fmt.Fprintf(os.Stderr, "%s: if nothing is left of this process, its namespaces are deleted by\n\t%s\n", suite(), g.command())
+	fmt.Fprintf(
+		os.Stderr,
+		"%s: volumes of class %s, snapshots of class %s\n",
+		suite(),
+		g.classes.storage,
+		g.classes.snapshot,
+	)
+	fmt.Fprintf(
+		os.Stderr,
+		"%s: if nothing is left of this process, its namespaces are deleted by\n\t%s\n",
+		suite(),
+		g.command(),
+	)
 	return c, g, nil
 }
 
@@ -124,7 +148,11 @@ func (g *guest) findClasses(ctx context.Context) (classesOf, error) {
 	}
 	storage := chosen(all.Items, os.Getenv(storageClassEnv))
 	if storage == nil {
-		return classesOf{}, fmt.Errorf("it has no storage class %q (%s; if that is empty, the default one)", os.Getenv(storageClassEnv), storageClassEnv)
+		return classesOf{}, fmt.Errorf(
+			"it has no storage class %q (%s; if that is empty, the default one)",
+			os.Getenv(storageClassEnv),
+			storageClassEnv,
+		)
 	}
 	found := classesOf{
 		storage: storage.Name, snapshot: os.Getenv(snapshotClassEnv),
@@ -137,7 +165,12 @@ func (g *guest) findClasses(ctx context.Context) (classesOf, error) {
 	usual := usualFor(list.Items, storage.Provisioner)
 	found.snapshot = or(found.snapshot, usual)
 	if found.snapshot == "" {
-		return classesOf{}, fmt.Errorf("it has no default snapshot class for %s, the driver of storage class %s: name one by %s", storage.Provisioner, storage.Name, snapshotClassEnv)
+		return classesOf{}, fmt.Errorf(
+			"it has no default snapshot class for %s, the driver of storage class %s: name one by %s",
+			storage.Provisioner,
+			storage.Name,
+			snapshotClassEnv,
+		)
 	}
 	if _, err := g.dynamic.Resource(classes).Get(ctx, found.snapshot, metav1.GetOptions{}); err != nil {
 		return classesOf{}, fmt.Errorf("looking for the snapshot class of %s: %w", snapshotClassEnv, err)

@@ -45,7 +45,11 @@ func TestStorageClass(t *testing.T) {
 			Annotations: map[string]string{"storageclass.kubernetes.io/is-default-class": usual},
 		}}
 	}
-	all := []storagev1.StorageClass{class("slow", "false", 3), class("old", "true", 2*time.Hour), class("new", "true", time.Hour)}
+	all := []storagev1.StorageClass{
+		class("slow", "false", 3),
+		class("old", "true", 2*time.Hour),
+		class("new", "true", time.Hour),
+	}
 	for name, want := range map[string]string{"": "new", "slow": "slow", "old": "old", "none": ""} {
 		got := ""
 		if found := chosen(all, name); found != nil {
@@ -67,7 +71,12 @@ func TestSnapshotClass(t *testing.T) {
 		o.SetAnnotations(map[string]string{"snapshot.storage.kubernetes.io/is-default-class": usual})
 		return o
 	}
-	all := []unstructured.Unstructured{class("a", "one", "true"), class("b", "one", "false"), class("c", "two", "true"), class("d", "two", "true")}
+	all := []unstructured.Unstructured{
+		class("a", "one", "true"),
+		class("b", "one", "false"),
+		class("c", "two", "true"),
+		class("d", "two", "true"),
+	}
 	for driver, want := range map[string]string{"one": "a", "two": "", "three": ""} {
 		if got := usualFor(all, driver); got != want {
 			t.Errorf("%s: got %q, want %q", driver, got, want)

@@ -121,7 +121,12 @@ func (g *guest) leave(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("left in the cluster: %s (%w)\n\t%s", strings.Join(left, ", "), errors.Join(err, failed, ctx.Err()), g.command())
+			return fmt.Errorf(
+				"left in the cluster: %s (%w)\n\t%s",
+				strings.Join(left, ", "),
+				errors.Join(err, failed, ctx.Err()),
+				g.command(),
+			)
 		case <-tick.C:
 		}
 	}
@@ -155,7 +160,9 @@ func (g *guest) remove(ctx context.Context, namespace string) error {
 			if len(kept) == len(o.GetFinalizers()) {
 				continue
 			}
-			patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"finalizers": kept, "resourceVersion": o.GetResourceVersion()}})
+			patch, err := json.Marshal(
+				map[string]any{"metadata": map[string]any{"finalizers": kept, "resourceVersion": o.GetResourceVersion()}},
+			)
 			if err == nil {
 				_, err = of.Patch(ctx, o.GetName(), types.MergePatchType, patch, metav1.PatchOptions{})
 			}

@@ -21,7 +21,10 @@ import (
 func theirs() (*guest, *kubefake.Clientset) {
 	var all []runtime.Object
 	for name, run := range map[string]string{"copytrigger-test-1": "mine", "copytrigger-test-2": "mine", "copytrigger-test-3": "yours"} {
-		all = append(all, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{runLabel: run}}})
+		all = append(
+			all,
+			&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{runLabel: run}}},
+		)
 	}
 	all = append(all, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "production"}})
 	client := kubefake.NewClientset(all...)
@@ -66,7 +69,11 @@ func TestLeave(t *testing.T) {
 func TestLeaveWhatStays(t *testing.T) {
 	t.Setenv(kubeconfigEnv, "/a:/b")
 	g, client := theirs()
-	client.PrependReactor("delete", "namespaces", func(clienttesting.Action) (bool, runtime.Object, error) { return true, nil, nil })
+	client.PrependReactor(
+		"delete",
+		"namespaces",
+		func(clienttesting.Action) (bool, runtime.Object, error) { return true, nil, nil },
+	)
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	err := g.leave(ctx)

@@ -97,7 +97,9 @@ func (s *Site) Annotate(key, value string) {
 	}
 	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": annotation}})
 	s.Must(err)
-	_, err = shared.client.CoreV1().PersistentVolumeClaims(s.Namespace).Patch(s.Ctx, Claim, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: "somebody"})
+	_, err = shared.client.CoreV1().
+		PersistentVolumeClaims(s.Namespace).
+		Patch(s.Ctx, Claim, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: "somebody"})
 	s.Must(err)
 }
 

@@ -68,7 +68,12 @@ func (s *Site) StartUnread(command string, args ...string) *Process {
 func (s *Site) process(args []string) *Process {
 	p := &Process{site: s, args: args, out: newOutput(), err: newOutput(), ended: make(chan struct{})}
 	p.cmd = exec.Command(shared.binary, args...)
-	p.cmd.Env = []string{"KUBECONFIG=" + s.Kubeconfig, "HOME=" + s.TempDir(), "GOTRACEBACK=all", "GORACE=atexit_sleep_ms=0"}
+	p.cmd.Env = []string{
+		"KUBECONFIG=" + s.Kubeconfig,
+		"HOME=" + s.TempDir(),
+		"GOTRACEBACK=all",
+		"GORACE=atexit_sleep_ms=0",
+	}
 	p.cmd.Env = append(p.cmd.Env, s.env...)
 	return p
 }

@@ -56,11 +56,13 @@ func (s *Site) Replicate(of Source) {
 	if of.Cron != "" {
 		trigger = map[string]any{"schedule": of.Cron}
 	}
-	_, err := shared.dynamic.Resource(sources).Namespace(s.Namespace).Create(s.Ctx, &unstructured.Unstructured{Object: map[string]any{
-		"apiVersion": "volsync.backube/v1alpha1", "kind": "ReplicationSource",
-		"metadata": map[string]any{"name": of.Name},
-		"spec":     map[string]any{"sourcePVC": Claim, "trigger": trigger, "paused": of.Paused, of.Mover: mover},
-	}}, metav1.CreateOptions{})
+	_, err := shared.dynamic.Resource(sources).
+		Namespace(s.Namespace).
+		Create(s.Ctx, &unstructured.Unstructured{Object: map[string]any{
+			"apiVersion": "volsync.backube/v1alpha1", "kind": "ReplicationSource",
+			"metadata": map[string]any{"name": of.Name},
+			"spec":     map[string]any{"sourcePVC": Claim, "trigger": trigger, "paused": of.Paused, of.Mover: mover},
+		}}, metav1.CreateOptions{})
 	s.Must(err)
 }
 
@@ -111,7 +113,9 @@ func (s *Site) PatchSource(spec map[string]any) {
 	s.Helper()
 	patch, err := json.Marshal(map[string]any{"spec": spec})
 	s.Must(err)
-	_, err = shared.dynamic.Resource(sources).Namespace(s.Namespace).Patch(s.Ctx, Nightly, types.MergePatchType, patch, metav1.PatchOptions{})
+	_, err = shared.dynamic.Resource(sources).
+		Namespace(s.Namespace).
+		Patch(s.Ctx, Nightly, types.MergePatchType, patch, metav1.PatchOptions{})
 	s.Must(err)
 }
 

@@ -26,8 +26,10 @@ func (s *Site) beginDeleting(r schema.GroupVersionResource, name string) {
 
 func (s *Site) finalizers(r schema.GroupVersionResource, name, list string) {
 	s.Helper()
-	_, err := shared.dynamic.Resource(r).Namespace(s.Namespace).Patch(context.WithoutCancel(s.Ctx), name, types.MergePatchType,
-		[]byte(`{"metadata": {"finalizers": `+list+`}}`), metav1.PatchOptions{})
+	_, err := shared.dynamic.Resource(r).
+		Namespace(s.Namespace).
+		Patch(context.WithoutCancel(s.Ctx), name, types.MergePatchType,
+			[]byte(`{"metadata": {"finalizers": `+list+`}}`), metav1.PatchOptions{})
 	if !apierrors.IsNotFound(err) {
 		s.Must(err)
 	}

@@ -18,7 +18,11 @@ var (
 	claims    = schema.GroupVersionResource{Version: "v1", Resource: "persistentvolumeclaims"}
 	sources   = schema.GroupVersionResource{Group: "volsync.backube", Version: "v1alpha1", Resource: "replicationsources"}
 	snapshots = schema.GroupVersionResource{Group: "snapshot.storage.k8s.io", Version: "v1", Resource: "volumesnapshots"}
-	classes   = schema.GroupVersionResource{Group: "snapshot.storage.k8s.io", Version: "v1", Resource: "volumesnapshotclasses"}
+	classes   = schema.GroupVersionResource{
+		Group:    "snapshot.storage.k8s.io",
+		Version:  "v1",
+		Resource: "volumesnapshotclasses",
+	}
 )
 
 // object is any object of the API.
@@ -49,7 +53,11 @@ func (s *Site) until(r schema.GroupVersionResource, name, what string, as func(o
 
 // Await waits for any object of the namespace to be as wanted; what says how, for the
 // message of one that never is.
-func (s *Site) Await(r schema.GroupVersionResource, name, what string, as func(*unstructured.Unstructured) bool) *unstructured.Unstructured {
+func (s *Site) Await(
+	r schema.GroupVersionResource,
+	name, what string,
+	as func(*unstructured.Unstructured) bool,
+) *unstructured.Unstructured {
 	s.Helper()
 	return s.until(r, name, what, func(o object) bool { return as(o.Unstructured) }).Unstructured
 }
@@ -78,7 +86,13 @@ func (s *Site) untilGone(r schema.GroupVersionResource, name string) {
 
 // follow shows every state of an object to as, nil where there is none, until it says
 // true. It goes on through whatever happens to the API server.
-func follow(ctx context.Context, client dynamic.Interface, r schema.GroupVersionResource, namespace, name string, as func(*object) bool) (object, error) {
+func follow(
+	ctx context.Context,
+	client dynamic.Interface,
+	r schema.GroupVersionResource,
+	namespace, name string,
+	as func(*object) bool,
+) (object, error) {
 	var last object
 	for {
 		done, err := followOnce(ctx, client.Resource(r).Namespace(namespace), name, func(o *object) bool {
@@ -99,8 +113,16 @@ func follow(ctx context.Context, client dynamic.Interface, r schema.GroupVersion
 	}
 }
 
-func followOnce(ctx context.Context, client dynamic.ResourceInterface, name string, as func(*object) bool) (bool, error) {
-	w, err := client.Watch(ctx, metav1.ListOptions{FieldSelector: fields.OneTermEqualSelector("metadata.name", name).String()})
+func followOnce(
+	ctx context.Context,
+	client dynamic.ResourceInterface,
+	name string,
+	as func(*object) bool,
+) (bool, error) {
+	w, err := client.Watch(
+		ctx,
+		metav1.ListOptions{FieldSelector: fields.OneTermEqualSelector("metadata.name", name).String()},
+	)
 	if err != nil {
 		return false, err
 	}

@@ -45,7 +45,7 @@ test: unit integration ## every test, on a throw-away cluster
 .PHONY: unit
 unit: tools-test ## the tests that need no cluster
 	$(call gotest,unit) $(RACE) -shuffle=on -timeout 30m ./...
-	$(call gotest,search) -timeout 30m -run '^TestEveryOrder$$' ./internal/handshake
+	$(call gotest,search) -timeout 30m -run '^Test(EveryOrder|Owners)$$' ./internal/handshake
 	cd workflows && export $(PLAIN) && $(call gotest,workflows) -shuffle=on -timeout 30m ./...
 
 .PHONY: integration

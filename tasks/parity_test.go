@@ -20,6 +20,9 @@ var notParameters = []yamltest.Exception{
 
 	{Step: "*/fire-trigger", Flag: "timeout", Why: "only an API server that is away takes time"},
 	{Step: "*/disarm", Flag: "timeout", Why: "only an API server that is away takes time"},
+	{Step: "*/unlock", Flag: "all", Why: "only somebody who has looked knows that nothing of the run lives"},
+	{Step: "*/quiesced-copy-run", Flag: "one-at-a-time", Why: "there is no second attempt: finally cleans up"},
+	{Step: "*/quiesced-copy-run", Flag: "state-file", Why: "Tekton does not restart a container"},
 	{Step: "*/unlock", Flag: "timeout", Why: "only an API server that is away takes time"},
 	{Step: "*/await-pods-ended", Flag: "namespace", Why: "the pods are those of the run, in its own namespace"},
 

@@ -20,6 +20,10 @@ var notParameters = []yamltest.Exception{
 
 	{Step: "copytrigger/fire-trigger", Flag: "timeout", Why: "only an API server that is away takes time"},
 	{Step: "copytrigger/disarm", Flag: "timeout", Why: "only an API server that is away takes time"},
+	{Step: "copytrigger/unlock", Flag: "all", Why: "only somebody who has looked knows that nothing of the run lives"},
+	{Step: "copytrigger/unlock", Flag: "keep-cleanup", Why: "a workflow of single steps cleans up in its exit handler, after them"},
+	{Step: "quiesced-copy-run/*", Flag: "one-at-a-time", Why: "there is no second attempt: the exit handler cleans up"},
+	{Step: "quiesced-copy-run/*", Flag: "state-file", Why: "Argo does not restart a container"},
 	{Step: "copytrigger/unlock", Flag: "timeout", Why: "only an API server that is away takes time"},
 	{Step: "copytrigger/await-pods-ended", Flag: "namespace", Why: "the pods are the workflow's, in its own namespace"},
 

@@ -25,6 +25,10 @@ func knownFlags(t *testing.T) map[string]flagValues {
 	t.Helper()
 	dir := t.TempDir()
 	return map[string]flagValues{
+		"all":               {good: "true", bad: "soon", says: "all"},
+		"keep-cleanup":      {good: "true", bad: "soon", says: "keep-cleanup"},
+		"one-at-a-time":     {good: "true", bad: "soon", says: "one-at-a-time"},
+		"state-file":        {good: dir + "/locked"},
 		"ack-timeout":       {good: "5s", bad: "0", says: "--ack-timeout is 0"},
 		"after":             {good: "exitCode", bad: "", says: "--after is empty"},
 		"command":           {good: `["true"]`, bad: "[]", says: "COMMAND is missing"},

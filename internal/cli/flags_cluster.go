@@ -65,6 +65,7 @@ func (f *clusterFlags) connect(m *program, version string) (step.Step, error) {
 		VolSync:   volsync.In(cluster.Dynamic, cluster.Metadata, cluster.Namespace),
 		Pods:      pods.In(cluster.Metadata, cluster.Namespace),
 		Namespace: cluster.Namespace,
+		Process:   newID()[:8],
 		Log:       m.log,
 	}, nil
 }

@@ -42,7 +42,7 @@ func (f *runIDFlags) checkOrMake(c *cli.Context) error {
 		if c.IsSet("run-id") {
 			return usageError{errors.New("--run-id is empty"), "give the id that await-waiting got"}
 		}
-		f.runID = strings.ToLower(rand.Text()[:16])
+		f.runID = newID()
 	}
 	if err := handshake.CheckRun(f.runID); err != nil {
 		return usageError{fmt.Errorf("--run-id: %w", err),
@@ -57,3 +57,6 @@ func (f *runIDFlags) logRunID(s step.Step) {
 		s.Log.Info("no --run-id given; this run is " + f.runID)
 	}
 }
+
+// newID returns an id that no other process has.
+func newID() string { return strings.ToLower(rand.Text()[:16]) }

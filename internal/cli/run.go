@@ -44,6 +44,8 @@ type runFlags struct {
 	ackFlags
 	claimOnlyFlags
 	runIDFlags
+	state      string
+	oneAtATime bool
 	timeoutFlags
 }
 
@@ -61,6 +63,12 @@ func (f *runFlags) flags() []cli.Flag {
 		[]cli.Flag{f.unquiesceFlags.timeoutFlag()},
 		f.claimOnlyFlags.flags(),
 		f.runIDFlags.flags("`ID` of this run, the same for each of its retries (default: a random one)"),
+		[]cli.Flag{
+			text(&f.state, "state-file", "note in `FILE` that the claim is locked: a restarted container "+
+				"that finds it lets the application go at once"),
+			boolean(&f.oneAtATime, "one-at-a-time", "no attempt of this run begins before the one before has ended, "+
+				"so the lock of that one is taken off at once"),
+		},
 		f.timeoutFlags.flags(time.Hour,
 			"give up waiting for VolSync after `DURATION`, with nothing quiesced; 0 looks once"),
 	)
@@ -95,7 +103,7 @@ func (f *runFlags) application(m *program, s step.Step) step.Application {
 
 func (f *runFlags) options(app step.Application, times *step.Timeline) step.RunOptions {
 	return step.RunOptions{
-		Run: f.runID, App: app, UntilCut: f.untilCut(), Times: times,
+		Run: f.runID, App: app, UntilCut: f.untilCut(), State: f.state, OneAtATime: f.oneAtATime, Times: times,
 		Limits: step.Limits{
 			Wait: f.timeout, Ack: f.ack, Copy: f.copyTimeout, Freeze: f.maxFreeze, Unquiesce: f.unquiesceTimeout,
 		},

@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -19,7 +20,8 @@ func (m *program) unlockCommand() command {
 		name:    "unlock",
 		usage:   "take this run's lock off the claim, when the application runs again",
 		example: `copytrigger unlock -n app --pvc data --run-id "$RUN"`,
-		description: "Another run's lock is left alone. To repeat it does no harm." +
+		description: "What the run and its disarm have put on. Another run's lock is left alone, and so is that\n" +
+			"of a cleanup of this run that is under way. To repeat it does no harm." +
 			claimArgsHelp,
 		args:   claimArgs,
 		flags:  f,
@@ -31,6 +33,7 @@ type unlockFlags struct {
 	claimFlags
 	runIDFlags
 	afterFlags
+	keepCleanup, all bool
 	timeoutFlags
 }
 
@@ -39,6 +42,11 @@ func (f *unlockFlags) flags() []cli.Flag {
 		f.claimFlags.flags(),
 		f.runIDFlags.flags("`ID` of the run"),
 		f.afterFlags.flags(),
+		[]cli.Flag{
+			boolean(&f.keepCleanup, "keep-cleanup",
+				"leave the lock of a disarm, whose own unlock comes: for a step of the run itself"),
+			boolean(&f.all, "all", "take off the lock of every process of the run: only when none lives any more"),
+		},
 		f.timeoutFlags.flags(20*time.Second, "give up after `DURATION` if the API server cannot be reached"),
 	)
 }
@@ -49,12 +57,22 @@ func (f *unlockFlags) check(c *cli.Context) error {
 		f.timeoutFlags.check(c),
 		f.runIDFlags.check(c),
 		f.afterFlags.check(c),
+		f.checkWhose(),
 		f.outputFlags.check(c),
 	)
 }
 
+func (f *unlockFlags) checkWhose() error {
+	if f.all && f.keepCleanup {
+		return usageError{errors.New("--all and --keep-cleanup are given"), "--all leaves nothing"}
+	}
+	return nil
+}
+
 func (f *unlockFlags) options() step.UnlockOptions {
-	return step.UnlockOptions{Run: f.runID, After: f.after, Timeout: f.timeout}
+	return step.UnlockOptions{
+		Run: f.runID, KeepCleanup: f.keepCleanup, All: f.all, After: f.after, Timeout: f.timeout,
+	}
 }
 
 func (f *unlockFlags) run(ctx context.Context, s step.Step) (result.Values, error) {

@@ -148,7 +148,8 @@ func (m *model) impatience(s state, do emit) {
 		do("run: gives up before it fired", m.fails(s))
 	case locking:
 		if m.reducer(s.run.loop).(Locking).Doubt() {
-			do("run: gives up in doubt about its lock", m.begin(s.at(fencing), Disarming{Run: runID, Lock: LockForCleanup}))
+			w := Disarming{Run: runID, Lock: LockForCleanup, Process: Fence}
+			do("run: gives up in doubt about its lock", m.begin(s.at(fencing), w))
 			return
 		}
 		do("run: gives up before it fired", m.fails(s))
@@ -205,7 +206,7 @@ func (m *model) await(s state, do emit) {
 	case d.do == Look:
 		do("run: await-waiting waits on", s.at(awaitLook))
 	case d.end == isOK:
-		t := m.begin(s.at(locking), Locking{Run: runID})
+		t := m.begin(s.at(locking), Locking{Run: runID, Process: s.process()})
 		t.run.tok = d.value
 		do("run: await-waiting is about to lock", t)
 	default:
@@ -215,7 +216,7 @@ func (m *model) await(s state, do emit) {
 
 // disarm is the beginning of disarm.
 func (m *model) disarm(s state) state {
-	w := Disarming{Run: runID, Lock: LockForCleanup}
+	w := Disarming{Run: runID, Lock: LockForCleanup, Process: StepwiseCleanup}
 	if m.noMark {
 		w.Lock = LockStays
 	}
@@ -309,7 +310,7 @@ func (m *model) lookAtLockAgain(s state, do emit) {
 	if !m.patient {
 		do("run: await-completed gives up", m.awaitGivesUp(lost))
 	}
-	if s.claim.lock == held || m.noSecondLook {
+	if m.lock(s.claim.lock).State == Held || m.noSecondLook {
 		do("run: await-completed sees the cut", s.at(unquiescing))
 		return
 	}

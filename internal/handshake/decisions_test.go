@@ -2,6 +2,7 @@ package handshake
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/copytrigger/copytrigger/internal/outcome"
 )
@@ -120,9 +121,19 @@ func (m *model) seenBefore(s seen) Seen {
 
 func (m *model) wasSeen(s state) Seen { return m.seenBefore(s.run.seen) }
 
-func (m *model) lock(l lock) Lock {
-	return []Lock{{}, {runID, Held}, {runID, Lost}, {runID, Cleanup}}[l]
+func (m *model) lock(l lock) Lock { return m.locks[l] }
+
+// internLock makes a number of a lock.
+func (m *model) internLock(l Lock) lock {
+	n := slices.Index(m.locks, l)
+	if n < 0 {
+		n, m.locks = len(m.locks), append(m.locks, l)
+	}
+	return lock(n)
 }
+
+// process names the process that is about to lock the claim.
+func (s state) process() string { return fmt.Sprint("p", s.run.attempt, s.kills) }
 
 // internReducer makes a number of a reducer, so that a state can be a map key that is small.
 func (m *model) internReducer(r any) uint16 {
@@ -170,15 +181,10 @@ func (m *model) lookOf(reducer uint16, w world) turn {
 		n.patch.setTrig, n.patch.trig = true, m.intern(p.To.Trigger)
 	}
 	if p.SetLock {
-		n.patch.setLock = true
-		for l := unlocked; l <= cleaning; l++ {
-			if m.lock(l) == p.To.Lock {
-				n.patch.lock = l
-			}
+		if m.oneState && p.To.Lock.State == Cleanup {
+			p.To.Lock.State = Lost
 		}
-		if m.oneState && n.patch.lock == cleaning {
-			n.patch.lock = lost
-		}
+		n.patch.setLock, n.patch.lock = true, m.internLock(p.To.Lock)
 	}
 	m.looks[k] = n
 	return n

@@ -14,6 +14,7 @@ type Disarming struct {
 	Trigger     Trigger   // of a step that gives up; zero for any trigger of the run
 	Seen        Seen      // by the step that gives up
 	Lock        LockAfter // what becomes of the lock
+	Process     string    // the owner to put on, with LockForCleanup
 	AfterFreeze bool      // the application runs again, so the lock is not looked at
 
 	decision    Decision
@@ -31,7 +32,7 @@ type LockAfter uint8
 const (
 	LockStays      LockAfter = iota
 	LockLost                 // a held one is lost, unless VolSync recorded the trigger
-	LockForCleanup           // a held one is lost, and a free claim gets that of a cleanup
+	LockForCleanup           // a held one is lost, a free claim gets that of a cleanup, and each its owner
 )
 
 // decide returns the decision about the claim, and its lock after it.
@@ -58,13 +59,19 @@ func (w *Disarming) decide(c Claim) (Decision, Lock) {
 
 // lockOf is the lock of the claim after the disarming.
 func (w *Disarming) lockOf(c Claim) Lock {
-	switch held := (Lock{w.Run, Held}); {
-	case c.Lock == held && w.Lock != LockStays:
-		return Lock{w.Run, Lost}
-	case c.Lock.State == Free && w.Lock == LockForCleanup:
-		return Lock{w.Run, Cleanup}
+	l := c.Lock
+	switch {
+	case w.Lock == LockStays || l.State != Free && l.Run != w.Run || l.State == Free && w.Lock == LockLost:
+		return l
+	case l.State == Free:
+		l = Lock{Run: w.Run, State: Cleanup}
+	case l.State == Held:
+		l.State = Lost
 	}
-	return c.Lock
+	if w.Lock == LockForCleanup {
+		l = l.with(w.Process)
+	}
+	return l
 }
 
 // Next decides about the claim as it is. An empty patch is the end, by the decision.

@@ -57,6 +57,7 @@ func (m *model) search(toFirst bool) found {
 	m.known, m.labels = map[question]answer{}, map[[2]string]string{}
 	m.reducers, m.byNumber, m.looks = map[any]uint16{}, nil, map[looked]turn{}
 	m.internReducer(nil)
+	m.locks = []Lock{{}}
 	x := &explore{m: m, index: map[state]int32{}}
 	for _, f := range m.starts() {
 		x.add(state{claim: f, cached: f, current: true, source: 1, run: runner{attempt: 1}}, -1)
@@ -122,7 +123,7 @@ func (m *model) wrong(s, t state) string {
 	switch {
 	case r.at == over && t.claim.trig >= ours && t.claim.armed():
 		return "P2: a trigger is left armed"
-	case r.at == over && t.claim.lock != unlocked && !(r.failed && t.hadLock):
+	case r.at == over && t.claim.lock != unlocked && !m.lock(t.claim.lock).Has(stranger) && !(r.failed && t.hadLock):
 		return "P2: the claim is left locked"
 	case r.at == over && t.unquiesced && !r.told && !r.blind:
 		return "P2: a copy is cut while the application runs, and nobody was told"

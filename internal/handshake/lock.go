@@ -2,6 +2,8 @@ package handshake
 
 import (
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/copytrigger/copytrigger/internal/outcome"
@@ -14,24 +16,29 @@ import (
 // freeze, which an unquiesce would end, and whether a process of this run was lost in its own.
 const LockAnnotation = "copytrigger/locked-by"
 
-// Lock is the run that has, or may have, quiesced the application of a claim. The zero Lock
-// is that of a claim that nobody has locked.
+// Lock is the run that has, or may have, quiesced the application of a claim, and its processes
+// that may still let the application run. The zero Lock is that of a claim that nobody has locked.
 //
-//	state    value        put on by                         refuses                         taken off by
-//	-------  -----------  --------------------------------  ------------------------------  ------------
-//	held     RUN          await-waiting, on a free claim    await-waiting of every run      unlock
-//	lost     RUN/lost     disarm and a step that gives up,  the same, and fire-trigger and  unlock, once
-//	                      in place of held                  await-completed of RUN          unquiesced
-//	cleanup  RUN/cleanup  disarm, on a free claim           the same; await-waiting of      unlock
-//	                                                        another run waits for its end
+//	state    value                    put on by                       refuses
+//	-------  -----------------------  ------------------------------  --------------------------------
+//	held     RUN/held/OWNER           await-waiting, on a free claim  await-waiting of every run
+//	lost     RUN/lost/OWNER           a step that gives up: was held  the same, and fire-trigger and
+//	         RUN/lost/OWNER/OWNER …   a cleanup: was held, or lost    await-completed of RUN
+//	cleanup  RUN/cleanup/OWNER …      a cleanup, on a free claim      the same; await-waiting of
+//	                                                                  another run waits for its end
 //
-// Lost and cleanup keep out whatever still lives of the run, and every other run, until the
-// application has been unquiesced: that would end another's freeze. They differ in what a
-// failed unquiesce means. After lost the application may be quiesced, and the claim stays
-// locked. Before cleanup the run had not locked the claim, so it has quiesced nothing.
+// An unquiesce of the run would end another run's freeze, so the claim stays locked as long as any
+// process of the run may have one under way. Each of them is an owner, and takes off only itself:
+// in the states held and lost the first one is the run's own, every other one is a cleanup. When
+// the run's own is off, lost becomes cleanup; when the last one is off, the claim is free.
+//
+// Lost and cleanup differ, besides, in what a failed unquiesce means. After lost the application
+// may be quiesced, and the claim stays locked. In the state cleanup the run has never locked the
+// claim, or has let its application run, so nothing of it is quiesced.
 type Lock struct {
-	Run   string
-	State LockState
+	Run    string
+	State  LockState
+	Owners string // their ids, with a slash in between; see [Owner]
 }
 
 // LockState is how far the run is that has a claim locked.
@@ -42,41 +49,110 @@ const (
 	Free    LockState = iota // nobody has locked the claim
 	Held                     // the run may quiesce, fire and take its copy for good
 	Lost                     // a process of the run was lost, or gave up: it may do no more
-	Cleanup                  // a cleanup has found the claim free
+	Cleanup                  // nothing but cleanups of the run is left
 )
 
-// suffix returns the state as it stands in the annotation, after the run's id. No run id has a
-// slash.
-func (s LockState) suffix() string {
-	switch s {
-	case Lost:
-		return "/lost"
-	case Cleanup:
-		return "/cleanup"
-	}
-	return ""
-}
+// words are the states as they stand in the annotation, between the run's id and the owners. None
+// of them has a slash.
+var words = map[LockState]string{Held: "held", Lost: "lost", Cleanup: "cleanup"}
 
-// ParseLock reads the value of [LockAnnotation]. A suffix that it does not know is taken for
-// lost, which is the most careful state.
+// ParseLock reads the value of [LockAnnotation]. A state that it does not know is taken for
+// lost, which is the most careful one, and a run's id alone for held.
 func ParseLock(value string) Lock {
-	run, suffix, marked := strings.Cut(value, "/")
+	run, rest, marked := strings.Cut(value, "/")
+	word, owners, _ := strings.Cut(rest, "/")
 	switch {
 	case value == "":
 		return Lock{}
 	case !marked:
-		return Lock{run, Held}
-	case "/"+suffix == Cleanup.suffix():
-		return Lock{run, Cleanup}
+		return Lock{Run: run, State: Held}
 	}
-	return Lock{run, Lost}
+	for state, w := range words {
+		if w == word {
+			return Lock{run, state, owners}
+		}
+	}
+	return Lock{Run: run, State: Lost}
 }
 
 // String returns the value of [LockAnnotation]; "" removes it.
-func (l Lock) String() string { return l.Run + l.State.suffix() }
+func (l Lock) String() string {
+	parts := []string{l.Run, words[l.State], l.Owners}
+	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), "/")
+}
 
 // Of reports whether the run has the claim locked, in whatever state.
 func (l Lock) Of(run string) bool { return l.State != Free && l.Run == run }
+
+// holds reports whether the lock is what the run needs to fire and to take its copy for good.
+func (l Lock) holds(run string) bool { return l.State == Held && l.Run == run }
+
+// Has reports whether the process is an owner.
+func (l Lock) Has(process string) bool { return slices.Contains(l.owners(), process) }
+
+// Own returns the owner that is the run's own; "" for none.
+func (l Lock) Own() string {
+	if l.State == Held || l.State == Lost {
+		return l.owners()[0]
+	}
+	return ""
+}
+
+func (l Lock) owners() []string { return strings.Split(l.Owners, "/") }
+
+// with is the lock with one more owner.
+func (l Lock) with(process string) Lock {
+	switch {
+	case l.Owners == "":
+		l.Owners = process
+	case !l.Has(process):
+		l.Owners += "/" + process
+	}
+	return l
+}
+
+// without is the lock without these owners, as far as they are.
+func (l Lock) without(processes ...string) Lock {
+	own := l.Own()
+	left := slices.DeleteFunc(l.owners(), func(o string) bool { return slices.Contains(processes, o) })
+	switch {
+	case len(left) == 0:
+		return Lock{}
+	case own != left[0] && l.State != Cleanup:
+		l.State = Cleanup
+	}
+	l.Owners = strings.Join(left, "/")
+	return l
+}
+
+// The owners that are not the id of a process.
+const (
+	// StepwiseCleanup is a cleanup whose steps are commands of their own: its disarm puts it on, and
+	// its unlock takes it off.
+	StepwiseCleanup = "disarm"
+	// Fence is an await-waiting that gives up, and makes sure that its lock is not written later. It
+	// has quiesced nothing, so whoever takes another owner off takes it off, too.
+	Fence = "await-waiting"
+)
+
+// Owner returns the id of an owner that lets the application run within so many seconds, or never:
+// it is ended then. 0 is for one that has no limit.
+func Owner(process string, seconds int) string {
+	if seconds == 0 {
+		return process
+	}
+	return fmt.Sprintf("%s-%ds", process, seconds)
+}
+
+// OwnerSeconds is the limit of an owner; 0 for none.
+func OwnerSeconds(owner string) int {
+	_, limit, _ := strings.Cut(owner, "-")
+	n, err := strconv.Atoi(strings.TrimSuffix(limit, "s"))
+	if err != nil || n < 0 {
+		return 0
+	}
+	return n
+}
 
 // TakeLock decides for an await-waiting that is about to lock the claim. Write means that
 // nobody has it, Look that it will be free soon.
@@ -94,11 +170,11 @@ func TakeLock(c Claim, run string) Decision {
 		}
 	case l.State == Cleanup:
 		return *notYet(fmt.Sprintf("the cleanup of run %s has locked it; "+
-			"if nothing cleans up any more: copytrigger unlock --run-id %s", l.Run, l.Run))
+			"if nothing cleans up any more: copytrigger cleanup --run-id %s", l.Run, l.Run))
 	default:
 		return *refuse(fmt.Sprintf("run %s has locked the claim: its application may be quiesced", l.Run),
-			"wait until it has ended; if it is dead, disarm, unquiesce and unlock with its id: "+
-				"copytrigger unlock --run-id "+l.Run)
+			"wait until it has ended; if it is dead, end it, with its --unquiesce: "+
+				"copytrigger cleanup --run-id "+l.Run)
 	}
 }
 
@@ -106,7 +182,7 @@ func TakeLock(c Claim, run string) Decision {
 // without its lock somebody may have let the application run. A decision that does not end
 // well by itself is returned unchanged.
 func WithLock(d Decision, c Claim, run string) Decision {
-	if c.Lock == (Lock{run, Held}) || d.Do == Look || d.Do == End && d.Outcome != outcome.OK {
+	if c.Lock.holds(run) || d.Do == Look || d.Do == End && d.Outcome != outcome.OK {
 		return d
 	}
 	why := "the run's lock on the claim is gone: somebody may have let the application run"
@@ -120,18 +196,6 @@ func WithLock(d Decision, c Claim, run string) Decision {
 		return *refuse(why, "run await-waiting again, then quiesce and fire")
 	}
 	return Decision{Do: End, Outcome: outcome.Unverified, Why: why, Hint: "do not rely on this sync's copy"}
-}
-
-// Unlock decides for the end of a run: its own lock is taken off, another's is left.
-func Unlock(c Claim, run string) Decision {
-	switch {
-	case c.Lock.State == Free:
-		return Decision{Do: End, Outcome: outcome.OK, Why: "the claim is not locked"}
-	case c.Lock.Of(run):
-		return Decision{Do: Write, Outcome: outcome.OK, Why: "the claim is unlocked"}
-	}
-	return Decision{Do: End, Outcome: outcome.OK,
-		Why: fmt.Sprintf("the claim is locked by run %s, and stays so", c.Lock.Run)}
 }
 
 // HasEarlierAttempt reports whether an earlier attempt of the run has left something on the claim:

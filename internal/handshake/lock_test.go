@@ -17,7 +17,7 @@ func locks() []Lock {
 	all := []Lock{{}}
 	for _, run := range []string{ourRun, otherRun} {
 		for _, state := range []LockState{Held, Lost, Cleanup} {
-			all = append(all, Lock{run, state})
+			all = append(all, Lock{run, state, "p"}, Lock{run, state, "p/c"}, Lock{run, state, ""})
 		}
 	}
 	return all
@@ -25,17 +25,21 @@ func locks() []Lock {
 
 func TestLockAsText(t *testing.T) {
 	for text, want := range map[string]Lock{
-		"":              {},
-		ourRun:          {ourRun, Held},
-		"run-1/lost":    {ourRun, Lost},
-		"run-1/cleanup": {ourRun, Cleanup},
+		"":                  {},
+		"run-1/held":        {ourRun, Held, ""},
+		"run-1/held/p":      {ourRun, Held, "p"},
+		"run-1/lost":        {ourRun, Lost, ""},
+		"run-1/lost/p/c":    {ourRun, Lost, "p/c"},
+		"run-1/cleanup/c-9": {ourRun, Cleanup, "c-9"},
 	} {
 		if got := ParseLock(text); got != want || got.String() != text {
 			t.Errorf("%q: got %+v, which is written %q", text, got, got)
 		}
 	}
-	if got := ParseLock("run-1/of-a-later-version"); got != (Lock{ourRun, Lost}) {
-		t.Errorf("a state that is not known: got %+v", got)
+	for text, want := range map[string]Lock{ourRun: {ourRun, Held, ""}, "run-1/of-a-later-version/p": {ourRun, Lost, ""}} {
+		if got := ParseLock(text); got != want {
+			t.Errorf("%q: got %+v", text, got)
+		}
 	}
 }
 
@@ -72,7 +76,7 @@ func TestWithLock(t *testing.T) {
 				got := WithLock(was, Claim{Lock: l}, ourRun)
 				want := outcome.Unverified
 				switch {
-				case l == Lock{ourRun, Held} || do == Look || do == End && end != outcome.OK:
+				case l.Run == ourRun && l.State == Held || do == Look || do == End && end != outcome.OK:
 					if got != was {
 						t.Errorf("%v %s, locked by %q: got %+v", do, end, l, got)
 					}
@@ -91,14 +95,37 @@ func TestWithLock(t *testing.T) {
 	}
 }
 
+// A process takes off only itself. When the run's own is off, it is known to have ended.
 func TestUnlock(t *testing.T) {
-	for _, l := range locks() {
-		want := End
-		if l.State != Free && l.Run == ourRun {
-			want = Write
+	for _, c := range []struct {
+		by, off string
+		own     bool
+		left    string
+	}{
+		{"", "c", true, ""},
+		{"run-1/held/p", "p", false, ""},
+		{"run-1/held/p", "", true, ""},
+		{"run-1/held", "", true, ""},
+		{"run-1/held/p", "c", false, "run-1/held/p"},
+		{"run-1/lost/p", "", true, ""},
+		{"run-1/lost/p/c", "", true, "run-1/cleanup/c"},
+		{"run-1/lost/p/c", "p", false, "run-1/cleanup/c"},
+		{"run-1/lost/p/c", "c", false, "run-1/lost/p"},
+		{"run-1/lost/p/c", "c", true, ""},
+		{"run-1/lost/p/c/d", "p/c", false, "run-1/cleanup/d"},
+		{"run-1/lost/p/c/d", "d", true, "run-1/cleanup/c"},
+		{"run-1/cleanup/c", "", true, "run-1/cleanup/c"},
+		{"run-1/cleanup/c", "c", false, ""},
+		{"run-1/cleanup/c/d", "c", true, "run-1/cleanup/d"},
+		{"run-2/lost/p/c", "p/c", true, "run-2/lost/p/c"},
+	} {
+		u := Unlocking{Run: ourRun, Off: c.off, Own: c.own}
+		p, d := u.Next(World{Claim: Claim{Lock: ParseLock(c.by)}})
+		if got := p.To.Lock.String(); got != c.left || u.Left().String() != c.left || d.Outcome != outcome.OK || d.Why == "" {
+			t.Errorf("%+v: left %q, %+v", c, got, d)
 		}
-		if d := Unlock(Claim{Lock: l}, ourRun); d.Do != want || d.Outcome != outcome.OK || d.Value != "" || d.Why == "" {
-			t.Errorf("locked by %q: got %+v", l, d)
+		if p.Empty() != (c.by == c.left) {
+			t.Errorf("%+v: writes %+v", c, p)
 		}
 	}
 }
@@ -106,10 +133,44 @@ func TestUnlock(t *testing.T) {
 // A claim whose application may be quiesced stays locked; only before a cleanup that found it
 // free the run had quiesced nothing.
 func TestUnlockAfterAFailedUnquiesce(t *testing.T) {
-	for _, l := range locks() {
-		p, d := (&Unlocking{Run: ourRun, MayBeFrozen: true}).Next(World{Claim: Claim{Lock: l}})
-		if cleanup := l == (Lock{ourRun, Cleanup}); p.Empty() == cleanup || (d.Outcome == outcome.OK) != cleanup {
+	for _, by := range []string{"run-1/held/p", "run-1/lost/p", "run-1/lost/p/c", "run-1/cleanup/c"} {
+		l := ParseLock(by)
+		u := Unlocking{Run: ourRun, Off: "c", Own: true, MayBeFrozen: true}
+		p, d := u.Next(World{Claim: Claim{Lock: l}})
+		if cleanup := l.State == Cleanup; p.Empty() == cleanup || (d.Outcome == outcome.OK) != cleanup {
 			t.Errorf("locked by %q: got %+v, %+v", l, p, d)
 		}
+	}
+}
+
+// A process that lets the application run is an owner of the lock, and never ends another run's
+// freeze.
+func TestUnquiescing(t *testing.T) {
+	for by, want := range map[string]string{
+		"run-1/held/p": "run-1/held/p", "run-1/lost/p": "run-1/lost/p", "run-1/lost/c/p": "run-1/lost/c/p",
+		"run-1/cleanup/p": "run-1/cleanup/p",
+		"":                "run-1/cleanup/p", // somebody has taken it off
+		"run-1/held/c":    "run-1/held/c/p", "run-1/lost/pp/c": "run-1/lost/pp/c/p", "run-1/cleanup/c": "run-1/cleanup/c/p",
+		"run-2/lost/p": "", "run-2/held/p": "", "run-2/cleanup/p": "",
+	} {
+		u := Unquiescing{Run: ourRun, Process: "p"}
+		p, d := u.Next(World{Claim: Claim{Lock: ParseLock(by)}})
+		if (d.Outcome == outcome.OK) != (want != "") || d.Why == "" || p.Empty() != (want == "" || want == by) {
+			t.Errorf("locked by %q: got %+v, %+v", by, p, d)
+		}
+		if got := p.To.Lock.String(); want != "" && got != want {
+			t.Errorf("locked by %q: then by %q, want %q", by, got, want)
+		}
+	}
+}
+
+func TestOwner(t *testing.T) {
+	for owner, seconds := range map[string]int{"1f2e": 0, "1f2e-750s": 750, "disarm": 0, "x-": 0, "x--1s": 0, "x-y": 0} {
+		if got := OwnerSeconds(owner); got != seconds {
+			t.Errorf("%s: got %d", owner, got)
+		}
+	}
+	if a, b := Owner("p", 0), Owner("p", 750); a != "p" || b != "p-750s" {
+		t.Errorf("got %q, %q", a, b)
 	}
 }

@@ -51,7 +51,7 @@ func (m *model) decideToWrite(s state, do emit) {
 		w = s.world()
 	}
 	if m.noLockGuard && (s.run.at == fireMore || s.run.at == givingUp) {
-		w.claim.lock = held
+		w.claim.lock = m.internLock(Lock{Run: runID, State: Held})
 	}
 	n := m.lookOf(s.run.loop.reducer, w)
 	if m.noWaitGuard || m.freshRetry && s.run.retried {
@@ -163,7 +163,7 @@ func (m *model) ended(s state, did Do, e end, what string, do emit) {
 		}
 		do(what+"; await-waiting ends ok", s.at(quiescing))
 	case fencing:
-		do(what+"; its lock is fenced", m.begin(s.at(fenced), Unlocking{Run: runID}))
+		do(what+"; its lock is fenced", m.begin(s.at(fenced), Unlocking{Run: runID, Off: s.process()}))
 	case fenced, disowning:
 		t := s
 		if s.run.at == disowning {

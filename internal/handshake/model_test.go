@@ -38,15 +38,10 @@ type facts struct {
 	since        uint8 // number of the wait; 0 for absent
 }
 
-// lock is the run's [Lock] on the claim.
+// lock is a [Lock] of the run on the claim, interned by [model.internLock].
 type lock uint8
 
-const (
-	unlocked lock = iota
-	held
-	lost
-	cleaning
-)
+const unlocked lock = 0
 
 func (f facts) armed() bool { return f.trig != none && f.trig != f.latest }
 
@@ -255,12 +250,19 @@ func (m *model) strangers(s state, do emit) {
 	}
 	act(recreate, "deletes the ReplicationSource", s.source != 0, t)
 	// As a cleanup does it.
-	marked := with(func(f *facts) { f.lock = lost })
-	act(letGo, "marks the lock of the run as lost", s.claim.lock == held, marked)
-	if s.did&letGo != 0 && s.claim.lock == lost && s.frozen != 0 {
-		t := s
-		t.frozen = 0
-		do("stranger: UNQUIESCES", t)
+	held := m.lock(s.claim.lock)
+	marked := held.with(stranger)
+	marked.State = Lost
+	act(letGo, "marks the lock of the run as lost", held.State == Held,
+		with(func(f *facts) { f.lock = m.internLock(marked) }))
+	if held.Has(stranger) {
+		if s.frozen != 0 {
+			t := s
+			t.frozen = 0
+			do("stranger: UNQUIESCES", t)
+		} else {
+			do("stranger: takes itself off the lock", with(func(f *facts) { f.lock = m.internLock(held.without(stranger)) }))
+		}
 	}
 	if s.source == 0 {
 		t.source = 2

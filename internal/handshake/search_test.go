@@ -34,10 +34,14 @@ type model struct {
 
 	reducers map[any]uint16
 	byNumber []any
+	locks    []Lock
 	looks    map[looked]turn
 }
 
 const runID = "run-1"
+
+// stranger is the owner of a cleanup that somebody else runs.
+const stranger = "stranger"
 
 // starts are the claims that the search begins with.
 func (m *model) starts() []facts {

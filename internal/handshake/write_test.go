@@ -9,7 +9,7 @@ import (
 // firingWorld is a world in which VolSync waits, with the run's lock on the claim.
 func firingWorld() (World, Trigger) {
 	w := worlds()[0].of(row{"true", "old", "old", "Waiting", "yes"}.claim())
-	w.Claim.Lock = Lock{runID, Held}
+	w.Claim.Lock = Lock{runID, Held, "p"}
 	return w, NewTrigger(runID, Await(World{Claim: free(w.Claim), Sources: w.Sources}, runID).Wait)
 }
 
@@ -90,14 +90,14 @@ func TestFiring(t *testing.T) {
 
 // A patch says what it changes, and nothing else.
 func TestPatchAnnotations(t *testing.T) {
-	to := Claim{Trigger: "t", Latest: "l", Lock: Lock{"run", Lost}}
+	to := Claim{Trigger: "t", Latest: "l", Lock: Lock{"run", Lost, "p"}}
 	for _, c := range []struct {
 		patch Patch
 		want  map[string]string
 	}{
 		{Patch{To: to}, map[string]string{}},
 		{Patch{SetTrigger: true, To: to}, map[string]string{TriggerAnnotation: "t"}},
-		{Patch{SetLock: true, To: to}, map[string]string{LockAnnotation: "run/lost"}},
+		{Patch{SetLock: true, To: to}, map[string]string{LockAnnotation: "run/lost/p"}},
 		{Patch{SetLock: true}, map[string]string{LockAnnotation: ""}},
 	} {
 		got := c.patch.Annotations()
@@ -114,7 +114,7 @@ func TestPatchAnnotations(t *testing.T) {
 // Whatever becomes of the lock, the trigger is given back: after some tries without it.
 func TestDisarmingGivesUpTheLock(t *testing.T) {
 	armed := Claim{
-		Enabled: true, Latest: "old", Status: StatusWaiting, Lock: Lock{runID, Held},
+		Enabled: true, Latest: "old", Status: StatusWaiting, Lock: Lock{runID, Held, "p"},
 		Trigger: NewTrigger(runID).String(),
 	}
 	for name, c := range map[string]struct {
@@ -125,7 +125,7 @@ func TestDisarmingGivesUpTheLock(t *testing.T) {
 		"not possible": {passing: true, tries: lockTries},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := Disarming{Run: runID, Lock: LockForCleanup}
+			w := Disarming{Run: runID, Lock: LockForCleanup, Process: "c"}
 			for try := 1; ; try++ {
 				p, d := w.Next(World{Claim: armed})
 				if !p.SetTrigger || d.Outcome != outcome.Withdrawn {
@@ -153,9 +153,9 @@ func TestLeavesLock(t *testing.T) {
 		lock Lock
 		want bool
 	}{
-		{w: Disarming{Run: runID, Lock: LockForCleanup}, want: true},
-		{w: Disarming{Run: runID, Lock: LockForCleanup}, lock: Lock{runID, Held}},
-		{w: Disarming{Run: runID, Trigger: NewTrigger(runID), Lock: LockLost}, lock: Lock{runID, Held}},
+		{w: Disarming{Run: runID, Lock: LockForCleanup, Process: "c"}, want: true},
+		{w: Disarming{Run: runID, Lock: LockForCleanup, Process: "c"}, lock: Lock{runID, Held, "p"}},
+		{w: Disarming{Run: runID, Trigger: NewTrigger(runID), Lock: LockLost}, lock: Lock{runID, Held, "p"}},
 	} {
 		if p, _ := c.w.Next(World{Claim: Claim{Lock: c.lock}}); p.Empty() {
 			t.Errorf("%+v: nothing to write", c)
@@ -166,10 +166,11 @@ func TestLeavesLock(t *testing.T) {
 	}
 }
 
-// The run's lock on the claim is this process' own only if the reply to its write was lost.
+// The run's lock on the claim is this process' own, or that of another attempt: then it is not
+// taken for its own, not even where the reply to its write was lost.
 func TestLocking(t *testing.T) {
 	lockedBy := func(l Lock) World { return World{Claim: Claim{Lock: l}} }
-	own := lockedBy(Lock{runID, Held})
+	own, attempt := lockedBy(Lock{runID, Held, "p"}), lockedBy(Lock{runID, Held, "q"})
 	for name, c := range map[string]struct {
 		reply Reply // to a first write on a free claim
 		then  World
@@ -178,12 +179,13 @@ func TestLocking(t *testing.T) {
 	}{
 		"the reply is lost, and it was written":     {reply: Unknown, then: own, want: outcome.OK, doubt: true},
 		"the reply is lost, and it was not written": {reply: Unknown, then: lockedBy(Lock{}), want: outcome.OK, doubt: true},
-		"not written, and another attempt locks it": {reply: NotWritten, then: own, want: outcome.Tainted},
-		"a conflict, and another attempt locks it":  {reply: Conflict, then: own, want: outcome.Tainted},
-		"a conflict, and another run locks it":      {reply: Conflict, then: lockedBy(Lock{"other", Held}), want: outcome.Refused},
+		"not written, and another attempt locks it": {reply: NotWritten, then: attempt, want: outcome.Tainted},
+		"a conflict, and another attempt locks it":  {reply: Conflict, then: attempt, want: outcome.Tainted},
+		"the reply is lost, and another attempt's":  {reply: Unknown, then: attempt, want: outcome.Tainted, doubt: true},
+		"a conflict, and another run locks it":      {reply: Conflict, then: lockedBy(Lock{"other", Held, "q"}), want: outcome.Refused},
 	} {
 		t.Run(name, func(t *testing.T) {
-			l := Locking{Run: runID}
+			l := Locking{Run: runID, Process: "p"}
 			if p, d := l.Next(lockedBy(Lock{})); p.Empty() || p.To.Lock != own.Claim.Lock || d.Outcome != outcome.OK {
 				t.Fatalf("a free claim: %+v, %+v", p, d)
 			}
@@ -212,7 +214,7 @@ func TestDisarmingAfterTheFreeze(t *testing.T) {
 // What looks like our write is ours only if nobody knows that it was not done.
 func TestDisarmingKnowsItsWrite(t *testing.T) {
 	armed := Claim{
-		Enabled: true, Latest: "old", Status: StatusWaiting, Lock: Lock{runID, Lost},
+		Enabled: true, Latest: "old", Status: StatusWaiting, Lock: Lock{runID, Lost, "p"},
 		Trigger: NewTrigger(runID).String(),
 	}
 	for reply, want := range map[Reply]outcome.Outcome{
@@ -220,7 +222,7 @@ func TestDisarmingKnowsItsWrite(t *testing.T) {
 		NotWritten: outcome.OK, // somebody else has taken it back: there is nothing to do
 		Conflict:   outcome.OK,
 	} {
-		w := Disarming{Run: runID, Lock: LockForCleanup}
+		w := Disarming{Run: runID, Lock: LockForCleanup, Process: "c"}
 		p, _ := w.Next(World{Claim: armed})
 		w.Replied(reply, true)
 		if again, d := w.Next(World{Claim: p.To}); !again.Empty() || d.Outcome != want {

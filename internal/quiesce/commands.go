@@ -4,6 +4,7 @@ package quiesce
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -30,9 +31,6 @@ func (c Commands) Quiesce(ctx context.Context) error {
 	return err
 }
 
-// UnquiesceIsScoped reports false: no command knows whose freeze it ends.
-func (c Commands) UnquiesceIsScoped() bool { return false }
-
 // Lost gives nothing.
 func (c Commands) Lost() <-chan error { return nil }
 
@@ -43,11 +41,27 @@ const (
 	mostPause  = 30 * time.Second
 )
 
-// Unquiesce runs the second command until it ends well, or ctx ends.
-func (c Commands) Unquiesce(ctx context.Context) error {
+// ErrLeaveAlone says that the application is not to be let run by this process any more.
+var ErrLeaveAlone = errors.New("the application is left alone")
+
+// Unquiesce runs the second command until it ends well, or ctx ends. No command knows whose
+// freeze it ends, so may is asked before every attempt: after [ErrLeaveAlone] there is none any
+// more, and any other error puts it off.
+func (c Commands) Unquiesce(ctx context.Context, may func(context.Context) error) error {
 	var err error
 	pauses := retry.WithCappedDuration(mostPause, retry.NewExponential(firstPause))
 	_ = retry.Do(ctx, pauses, func(ctx context.Context) error {
+		if no := may(ctx); no != nil {
+			if errors.Is(no, ErrLeaveAlone) {
+				err = no
+				return nil
+			}
+			c.Log.Error(fmt.Sprintf("not unquiesced yet: %v", no), "hint", "the application may be quiesced; trying again")
+			if err == nil {
+				err = no
+			}
+			return retry.RetryableError(no)
+		}
 		code, again := c.Off.RunUntil(ctx)
 		if code == notHeld {
 			err = fmt.Errorf("%w: %w", ErrNotHeld, again)

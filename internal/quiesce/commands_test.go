@@ -13,6 +13,9 @@ import (
 	"github.com/copytrigger/copytrigger/internal/process"
 )
 
+// always lets every attempt be made.
+func always(context.Context) error { return nil }
+
 func command(script string) process.Command {
 	return process.Command{Args: []string{"sh", "-c", script}, Env: os.Environ()}
 }
@@ -30,7 +33,7 @@ func TestCommands(t *testing.T) {
 	if c.Lost() != nil {
 		t.Error("nobody can know")
 	}
-	if err := c.Unquiesce(t.Context()); err != nil {
+	if err := c.Unquiesce(t.Context(), always); err != nil {
 		t.Error(err)
 	}
 	if got, err := os.ReadFile(filepath.Join(dir, "log")); string(got) != "on\noff\n" {
@@ -44,7 +47,7 @@ func TestUnquiesceFindsNothingQuiesced(t *testing.T) {
 	for _, script := range []string{"echo x >>FILE; exit 106", "echo x >>FILE; [ -e FILE.1 ] && exit 106; touch FILE.1; exit 1"} {
 		file := filepath.Join(t.TempDir(), "log")
 		c := Commands{Off: command(strings.ReplaceAll(script, "FILE", file)), Log: slog.New(slog.DiscardHandler)}
-		err := c.Unquiesce(t.Context())
+		err := c.Unquiesce(t.Context(), always)
 		if !errors.Is(err, ErrNotHeld) || !strings.Contains(err.Error(), "sh ended with exit code 106") {
 			t.Errorf("%s: %v", script, err)
 		}
@@ -116,7 +119,7 @@ func TestUnquiesceAgain(t *testing.T) {
 		Off: command("[ -e " + dir + "/tried ] && exit 0; touch " + dir + "/tried; exit 1"),
 		Log: slog.New(slog.NewTextHandler(&said, nil)),
 	}
-	if err := c.Unquiesce(t.Context()); err != nil {
+	if err := c.Unquiesce(t.Context(), always); err != nil {
 		t.Error(err)
 	}
 	if got := said.String(); strings.Count(got, "unquiesce failed: sh ended with exit code 1") != 1 {
@@ -143,7 +146,26 @@ func TestUnquiesceGivesUp(t *testing.T) {
 		),
 		Log: slog.New(slog.DiscardHandler),
 	}
-	if err := c.Unquiesce(ctx); err == nil || !strings.Contains(err.Error(), "exit code 8") {
+	if err := c.Unquiesce(ctx, always); err == nil || !strings.Contains(err.Error(), "exit code 8") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// Before every attempt it is asked whether there may be one: an error puts it off, and after
+// ErrLeaveAlone there is none any more.
+func TestUnquiesceAsksBeforeEachAttempt(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "log")
+	answers := []error{errors.New("not now"), nil, ErrLeaveAlone, nil}
+	asked := 0
+	c := Commands{Off: command("echo x >>" + file + "; exit 1"), Log: slog.New(slog.DiscardHandler)}
+	err := c.Unquiesce(t.Context(), func(context.Context) error {
+		asked++
+		return answers[asked-1]
+	})
+	if !errors.Is(err, ErrLeaveAlone) || asked != 3 {
+		t.Errorf("asked %d times, then %v", asked, err)
+	}
+	if got, err := os.ReadFile(file); string(got) != "x\n" || err != nil {
+		t.Errorf("ran %q, %v", got, err)
 	}
 }

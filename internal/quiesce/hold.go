@@ -156,8 +156,9 @@ func (h *Hold) Lost() <-chan error { return h.lost }
 
 // Unquiesce closes the command's stdin, and waits for its end. One that does not end in
 // time, the limit of the freeze or [endGrace], is killed, and its lock ends with it. If it
-// cannot be killed it may have its lock still.
-func (h *Hold) Unquiesce(ctx context.Context) error {
+// cannot be killed it may have its lock still. Nobody is asked whether it may: a session's lock is
+// its own.
+func (h *Hold) Unquiesce(ctx context.Context, _ func(context.Context) error) error {
 	select {
 	case <-h.said:
 	default:
@@ -186,6 +187,3 @@ func (h *Hold) Unquiesce(ctx context.Context) error {
 		return fmt.Errorf("%w: %s did not end when its stdin did, and was killed", ErrNotHeld, h.command.Args[0])
 	}
 }
-
-// UnquiesceIsScoped reports true: a session's lock is its own.
-func (h *Hold) UnquiesceIsScoped() bool { return true }

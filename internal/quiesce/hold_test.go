@@ -33,6 +33,9 @@ func hold(script string, out *output) *Hold {
 	return NewHold(process.Command{Args: []string{"sh", "-c", script}, Env: os.Environ()}, "QUIESCED", out)
 }
 
+// never is not asked by a hold, whose lock is its own.
+func never(context.Context) error { return ErrLeaveAlone }
+
 // held is a hold that has its lock.
 func held(t *testing.T, script string) *Hold {
 	t.Helper()
@@ -57,7 +60,7 @@ func TestHold(t *testing.T) {
 		t.Errorf("lost: %v", err)
 	default:
 	}
-	if err := h.Unquiesce(t.Context()); err != nil {
+	if err := h.Unquiesce(t.Context(), never); err != nil {
 		t.Error(err)
 	}
 	if got := strings.Join(strings.Fields(out.String()), " "); got != "before QUIESCED after the end" {
@@ -77,7 +80,7 @@ func TestHoldThatDoesNotGetTheLock(t *testing.T) {
 		if err := h.Quiesce(t.Context()); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: got %v, want %q", script, err, says)
 		}
-		if err := h.Unquiesce(t.Context()); err != nil {
+		if err := h.Unquiesce(t.Context(), never); err != nil {
 			t.Errorf("%s: there was nothing to let go: %v", script, err)
 		}
 	}
@@ -122,7 +125,7 @@ func TestHoldThatLosesTheLock(t *testing.T) {
 			}
 			<-h.ended
 		}
-		if err := h.Unquiesce(t.Context()); !errors.Is(err, ErrNotHeld) || !strings.Contains(err.Error(), says) {
+		if err := h.Unquiesce(t.Context(), never); !errors.Is(err, ErrNotHeld) || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: got %v, want %q", script, err, says)
 		}
 	}
@@ -133,7 +136,7 @@ func TestHoldThatDoesNotLetGo(t *testing.T) {
 	h := held(t, "echo QUIESCED; exec sleep 600")
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
-	if err := h.Unquiesce(ctx); !errors.Is(err, ErrNotHeld) || !strings.Contains(err.Error(), "was killed") {
+	if err := h.Unquiesce(ctx, never); !errors.Is(err, ErrNotHeld) || !strings.Contains(err.Error(), "was killed") {
 		t.Errorf("got %v", err)
 	}
 	<-h.ended
@@ -153,7 +156,7 @@ func TestHoldThatSaysTooMuch(t *testing.T) {
 	if err := h.Quiesce(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := h.Unquiesce(t.Context()); err != nil {
+	if err := h.Unquiesce(t.Context(), never); err != nil {
 		t.Error(err)
 	}
 	if most.longest.Load() > longestLine {
@@ -172,7 +175,7 @@ func (c *counter) Write(p []byte) (int, error) {
 func TestHoldThatForks(t *testing.T) {
 	pid := filepath.Join(t.TempDir(), "pid")
 	h := held(t, fmt.Sprintf("sleep 600 & echo $! >%s; %s", pid, keeps))
-	if err := h.Unquiesce(t.Context()); err != nil {
+	if err := h.Unquiesce(t.Context(), never); err != nil {
 		t.Error(err)
 	}
 	id, err := os.ReadFile(pid)
@@ -234,7 +237,7 @@ func TestHoldThatEndsJustBefore(t *testing.T) {
 		if err := <-h.Lost(); err == nil {
 			t.Fatal("not lost")
 		}
-		if err := h.Unquiesce(t.Context()); !errors.Is(err, ErrNotHeld) {
+		if err := h.Unquiesce(t.Context(), never); !errors.Is(err, ErrNotHeld) {
 			t.Fatalf("got %v", err)
 		}
 	}
@@ -288,7 +291,7 @@ func TestHoldThatCannotBeEnded(t *testing.T) {
 				if h.said = make(chan struct{}); said {
 					close(h.said)
 				}
-				if err := h.Unquiesce(t.Context()); err == nil || errors.Is(err, ErrNotHeld) ||
+				if err := h.Unquiesce(t.Context(), never); err == nil || errors.Is(err, ErrNotHeld) ||
 					!strings.Contains(err.Error(), "could not be ended") {
 					t.Errorf("got %v, which says that the application runs", err)
 				}

@@ -1,6 +1,7 @@
 package step
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -13,6 +14,7 @@ import (
 // AwaitWaitingOptions are those of [Step.AwaitWaiting].
 type AwaitWaitingOptions struct {
 	Run      string
+	Owner    string        // of the lock; "" for the process
 	UntilCut bool          // the application is to run again at the cut; needs copyMethod Snapshot
 	Timeout  time.Duration // 0 looks once
 }
@@ -52,7 +54,7 @@ func (s Step) AwaitWaiting(ctx context.Context, o AwaitWaitingOptions) (Waiting,
 		case d.Outcome != outcome.OK:
 			return true, d.Why, s.ending(d)
 		}
-		l, err := s.lock(ctx, o.Run, o.Timeout == 0)
+		l, err := s.lock(ctx, o.Run, cmp.Or(o.Owner, s.Process), o.Timeout == 0)
 		if err != nil || l.Do == handshake.Look {
 			return false, s.subject() + ": " + l.Why, err
 		}
@@ -98,31 +100,31 @@ func (s Step) takeBack(ctx context.Context, run string) error {
 // lock locks the claim for the run. A decision to look again says what there is to wait for
 // before it can be locked. If it fails, the claim is not locked: neither by a write whose reply
 // was lost, nor by one that a signal came in the middle of.
-func (s Step) lock(ctx context.Context, run string, once bool) (handshake.Decision, error) {
-	l := handshake.Locking{Run: run}
+func (s Step) lock(ctx context.Context, run, owner string, once bool) (handshake.Decision, error) {
+	l := handshake.Locking{Run: run, Process: owner}
 	d, err := s.apply(ctx, loop{passes: unless(once), whole: true}, &l)
 	locked := err == nil && d.Do != handshake.Look && d.Outcome == outcome.OK
 	switch {
 	case locked && ctx.Err() != nil:
 		err = context.Cause(ctx)
-		s.fenceLock(ctx, run)
+		s.fenceLock(ctx, run, owner)
 	case err != nil && l.Doubt():
-		s.fenceLock(ctx, run)
+		s.fenceLock(ctx, run, owner)
 	case err == nil && d.Do == handshake.End:
 		err = s.ending(d)
 	}
 	return d, err
 }
 
-// fenceLock makes sure that the run has no lock on the claim, not even by a write that is under
+// fenceLock makes sure that the owner has no lock on the claim, not even by a write that is under
 // way: it changes the claim, and takes off what is there then.
-func (s Step) fenceLock(ctx context.Context, run string) {
+func (s Step) fenceLock(ctx context.Context, run, owner string) {
 	ctx, cancel := afterwards(ctx)
 	defer cancel()
-	w := handshake.Disarming{Run: run, Lock: handshake.LockForCleanup}
+	w := handshake.Disarming{Run: run, Lock: handshake.LockForCleanup, Process: handshake.Fence}
 	_, err := s.apply(ctx, loop{passes: lenient}, &w)
 	if err == nil {
-		_, err = s.apply(ctx, loop{passes: lenient}, &handshake.Unlocking{Run: run})
+		_, err = s.apply(ctx, loop{passes: lenient}, &handshake.Unlocking{Run: run, Off: owner})
 	}
 	if err != nil {
 		s.Log.Warn(fmt.Sprintf("%s: the claim may be locked by this run, which ends: %v", s.subject(), err),
@@ -130,9 +132,10 @@ func (s Step) fenceLock(ctx context.Context, run string) {
 	}
 }
 
-// unlockCommand is the command that takes the run's lock off.
+// unlockCommand is the command that takes the run's lock off, whichever of its dead processes has
+// put it on.
 func (s Step) unlockCommand(run string) string {
-	return fmt.Sprintf("copytrigger unlock -n %s --pvc %s --run-id %s", s.Namespace, s.Claim, run)
+	return "copytrigger unlock " + s.claimFlags() + " --all --run-id " + run
 }
 
 func sourceName(w handshake.World) string {

@@ -5,9 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/copytrigger/copytrigger/internal/handshake"
+	"github.com/copytrigger/copytrigger/internal/kube"
 	"github.com/copytrigger/copytrigger/internal/outcome"
 	"github.com/copytrigger/copytrigger/internal/quiesce"
 )
@@ -19,13 +22,15 @@ type CleanupOptions struct {
 	Selector  string        // of pods that could quiesce again; "" for none
 	Wait      time.Duration // for the end of these pods; then it goes on, and ends with an error
 	Unquiesce time.Duration // for unquiesce, with all its attempts
+	RunEnded  bool          // the run has no process any more
 }
 
 // Cleanup ends a run that was lost, in this order: its trigger, because VolSync might take one
 // that is armed when the application runs again; the application; its lock. If another run has
 // locked the claim, this one has not quiesced it, and its application is left alone; and none
 // can lock it meanwhile. If there is no such claim, or it may not be read, the run was given a
-// wrong name, and has quiesced nothing. No signal ends a cleanup.
+// wrong name, and has quiesced nothing. If nobody knows whose lock it is, the application is left
+// as it is, and the cleanup is to be repeated. No signal ends a cleanup before the application runs.
 func (s Step) Cleanup(ctx context.Context, o CleanupOptions) (Disarmed, error) {
 	var waited error
 	if o.Selector != "" {
@@ -33,51 +38,147 @@ func (s Step) Cleanup(ctx context.Context, o CleanupOptions) (Disarmed, error) {
 		if waited != nil {
 			s.Log.Warn(waited.Error(), "hint", hintOf(waited))
 		}
+		o.RunEnded = o.RunEnded || waited == nil
 	}
-	ctx = context.WithoutCancel(ctx)
-	found, err := s.Disarm(ctx, DisarmOptions{Run: o.Run, Timeout: disarmLimit})
-	if err != nil { // said now, because the application is let go all the same
+	found, err := s.cleanUp(ctx, o)
+	if err == nil {
+		err = waited
+	}
+	return found, err
+}
+
+// cleanUp is a cleanup once no pod can quiesce any more.
+func (s Step) cleanUp(signalled context.Context, o CleanupOptions) (Disarmed, error) {
+	ctx := context.WithoutCancel(signalled)
+	me := handshake.Owner(s.Process, wholeSeconds(o.Unquiesce+disarmLimit))
+	found, err := s.Disarm(ctx, DisarmOptions{Run: o.Run, Owner: me, Timeout: max(disarmLimit, o.Unquiesce)})
+	start := time.Now()
+	switch {
+	case found.Lock == "" && o.App != nil:
+		return found, s.notKnownWhose(o.Run, err)
+	case err != nil: // said now, because the application is let go all the same
 		s.Log.Error(err.Error(), "hint", hintOf(err))
 	}
 	if found.Lock == Anothers {
-		return found, s.leaveAlone(found.By, errors.Join(err, waited), cmp.Or(err, waited))
+		return found, s.leaveAlone(found.By, err)
 	}
 	var uerr error
 	if o.App != nil {
-		if uerr = s.unquiesceLost(ctx, o, err); uerr != nil && found.Lock != Nobodys {
+		if uerr = s.unquiesceLost(ctx, o, me, err); uerr != nil && found.Lock != Nobodys {
 			return found, uerr // the run itself may have locked it: it stays so
 		}
 	}
-	lerr := s.Unlock(ctx, UnlockOptions{Run: o.Run, Timeout: unlockLimit})
-	return found, cmp.Or(uerr, err, waited, lerr)
+	lerr := s.unlockItself(ctx, o.Run, me)
+	if lerr == nil {
+		lerr = s.awaitOwnersEnded(signalled, o, found.By, start)
+	}
+	return found, cmp.Or(uerr, err, lerr)
 }
 
-// leaveAlone is the end of a cleanup that found the lock of another run. all is what went wrong
-// until then, first the first of it.
-func (s Step) leaveAlone(by handshake.Lock, all, first error) error {
-	switch by.State {
-	case handshake.Free: // there is no such claim, or it may not be read
-		return first
-	case handshake.Held:
-		s.Log.Info(s.subject() + ": another run has locked the claim, and its application is left alone")
-		return first
-	}
+// notKnownWhose is the end of a cleanup that could not read the lock. To let the application run
+// might end another run's freeze, whose copy would then be taken for good.
+func (s Step) notKnownWhose(run string, err error) error {
 	return &outcome.Ending{
-		Outcome: outcome.Failed, Err: all,
-		Why: fmt.Sprintf("%s: the cleanup of run %s has not ended, and the application is left alone",
-			s.subject(), by.Run),
-		Hint: "again in a moment; if nothing cleans up any more, first: copytrigger cleanup --run-id " + by.Run,
+		Outcome: outcome.Tainted, Err: err,
+		Why: s.subject() + ": THE APPLICATION MAY STILL BE QUIESCED: it was not let go, because it is not known " +
+			"whether another run has quiesced it: " + err.Error(),
+		Hint: "as soon as the API server answers, the cleanup again; its command: copytrigger cleanup " +
+			s.claimFlags() + " --run-id " + run + " --unquiesce CMD",
 	}
 }
 
-// unquiesceLost lets the application of a lost run go. err is what went wrong until then.
-func (s Step) unquiesceLost(ctx context.Context, o CleanupOptions, err error) error {
-	uerr := s.unquiesce(ctx, o.App, o.Unquiesce)
-	if errors.Is(uerr, quiesce.ErrNotHeld) {
-		s.Log.Info(s.subject() + ": the application was not quiesced any more")
+// awaitOwnersEnded waits until the processes of the run that had put the lock on before the
+// cleanup have ended: each may have an unquiesce under way, which would end another run's freeze.
+// It takes off those that are dead: the run's own if that is known to have ended, and the others
+// when their own limit has passed, since the cleanup has seen them first.
+func (s Step) awaitOwnersEnded(ctx context.Context, o CleanupOptions, found handshake.Lock, start time.Time) error {
+	if !found.Of(o.Run) {
 		return nil
 	}
-	if uerr == nil {
+	dead, alive, longest := "", []string(nil), time.Duration(0)
+	for _, owner := range strings.Split(found.Owners, "/") {
+		if o.RunEnded && owner == found.Own() {
+			dead = owner
+			continue
+		}
+		alive = append(alive, owner)
+		own := time.Duration(handshake.OwnerSeconds(owner)) * time.Second
+		longest = max(longest, cmp.Or(own, o.Unquiesce))
+	}
+	if dead != "" {
+		if err := s.unlockItself(ctx, o.Run, dead); err != nil {
+			return err
+		}
+	}
+	if len(alive) == 0 {
+		return nil
+	}
+	return s.outlive(ctx, o.Run, alive, max(longest-time.Since(start), time.Second))
+}
+
+// outlive waits until the owners have taken themselves off, and takes them off when they cannot be
+// alive any more.
+func (s Step) outlive(ctx context.Context, run string, owners []string, longest time.Duration) error {
+	why := fmt.Sprintf("%s: another process of run %s may still let the application run, for at most %s, "+
+		"so the claim stays locked until then; if it is surely dead: %s",
+		s.subject(), run, longest.Round(time.Second), s.unlockCommand(run))
+	limited, cancel := limit(ctx, longest)
+	defer cancel()
+	_, err := s.wait(limited, false, wait{lenient: true, claimOnly: true, look: s.lookAtClaim,
+		decide: func(_ context.Context, st state) (bool, string, error) {
+			l := st.world.Claim.Lock
+			left := slices.ContainsFunc(owners, func(owner string) bool { return l.Of(run) && l.Has(owner) })
+			return !left, why, nil
+		}})
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return &outcome.Ending{
+			Outcome: outcome.Failed, Err: context.Cause(ctx),
+			Why:  fmt.Sprintf("%s: the application runs, and the claim stays locked: %v", s.subject(), context.Cause(ctx)),
+			Hint: "if no process of run " + run + " lives any more: " + s.unlockCommand(run),
+		}
+	}
+	return s.unlockItself(context.WithoutCancel(ctx), run, strings.Join(owners, "/"))
+}
+
+// wholeSeconds rounds up.
+func wholeSeconds(d time.Duration) int { return int((d + time.Second - 1) / time.Second) }
+
+// leaveAlone is the end of a cleanup that found the lock of another run. err is what went wrong
+// until then.
+func (s Step) leaveAlone(by handshake.Lock, err error) error {
+	switch by.State {
+	case handshake.Free: // there is no such claim, or it may not be read
+		return err
+	case handshake.Held:
+		s.Log.Info(s.subject() + ": another run has locked the claim, and its application is left alone")
+		return err
+	}
+	return &outcome.Ending{
+		Outcome: outcome.Failed, Err: err,
+		Why: fmt.Sprintf("%s: the cleanup of run %s has not ended, and the application is left alone",
+			s.subject(), by.Run),
+		Hint: fmt.Sprintf("again in a moment; if nothing cleans up any more, first: copytrigger cleanup %s --run-id %s",
+			s.claimFlags(), by.Run),
+	}
+}
+
+// claimFlags are the flags that name the claim in a command.
+func (s Step) claimFlags() string { return "-n " + s.Namespace + " --pvc " + s.Claim }
+
+// unquiesceLost lets the application of a lost run go. err is what went wrong until then.
+func (s Step) unquiesceLost(ctx context.Context, o CleanupOptions, me string, err error) error {
+	uerr := s.unquiesce(ctx, o.App, o.Unquiesce, func(ctx context.Context) error { return s.mayUnquiesce(ctx, o.Run, me) })
+	switch {
+	case errors.Is(uerr, quiesce.ErrNotHeld):
+		s.Log.Info(s.subject() + ": the application was not quiesced any more")
+		return nil
+	case errors.Is(uerr, quiesce.ErrLeaveAlone):
+		s.Log.Warn(s.subject() + ": " + uerr.Error())
+		return nil
+	case uerr == nil:
 		return nil
 	}
 	return &outcome.Ending{
@@ -87,9 +188,33 @@ func (s Step) unquiesceLost(ctx context.Context, o CleanupOptions, err error) er
 	}
 }
 
-func (s Step) unquiesce(ctx context.Context, app Application, limit time.Duration) error {
+func (s Step) unquiesce(
+	ctx context.Context, app Application, limit time.Duration, may func(context.Context) error,
+) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, timeUp{limit})
 	defer cancel()
 	s.Log.Info("unquiescing the application")
-	return app.Unquiesce(ctx)
+	return app.Unquiesce(ctx, may)
 }
+
+// mayUnquiesce makes sure that an attempt of the owner to unquiesce ends no other run's freeze. Its
+// error is [quiesce.ErrLeaveAlone] where it would.
+func (s Step) mayUnquiesce(ctx context.Context, run, owner string) error {
+	ctx, cancel := context.WithTimeout(ctx, shortLimit)
+	defer cancel()
+	never := func(error) bool { return false }
+	d, err := s.apply(ctx, loop{passes: never}, &handshake.Unquiescing{Run: run, Process: owner})
+	switch {
+	case kube.IsNotFound(err): // then no run is in its freeze
+		return nil
+	case err != nil:
+		return fmt.Errorf("%w: %w", errLockUnread, err)
+	case d.Outcome == outcome.OK:
+		return nil
+	}
+	return fmt.Errorf("%w: %w", quiesce.ErrLeaveAlone,
+		&outcome.Ending{Outcome: outcome.Unverified, Why: s.subject() + ": " + d.Why, Hint: d.Hint})
+}
+
+// errLockUnread says that it is not known whose freeze an unquiesce would end.
+var errLockUnread = errors.New("whose lock is on the claim is not known")

@@ -1,6 +1,7 @@
 package step
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -13,6 +14,7 @@ import (
 // DisarmOptions are those of [Step.Disarm].
 type DisarmOptions struct {
 	Run     string
+	Owner   string        // that is put on the claim; "" for that of a cleanup in steps
 	Timeout time.Duration // 0 tries once
 }
 
@@ -35,7 +37,7 @@ const (
 
 func whose(l handshake.Lock, run string) Whose {
 	switch {
-	case l.State == handshake.Free || l == handshake.Lock{Run: run, State: handshake.Cleanup}:
+	case l.State == handshake.Free || l.Of(run) && l.State == handshake.Cleanup:
 		return Nobodys
 	case l.Of(run):
 		return Own
@@ -60,8 +62,10 @@ func (s Step) Disarm(ctx context.Context, o DisarmOptions) (Disarmed, error) {
 		}
 		return st, err
 	}
-	w := handshake.Disarming{Run: o.Run, Lock: handshake.LockForCleanup}
-	d, err := s.giveBack(ctx, loop{passes: unless(o.Timeout == 0), look: look}, &w)
+	w := handshake.Disarming{
+		Run: o.Run, Lock: handshake.LockForCleanup, Process: cmp.Or(o.Owner, handshake.StepwiseCleanup),
+	}
+	d, err := s.giveBack(ctx, loop{passes: s.passesInCleanup(o.Timeout == 0), look: look}, &w)
 	if err == nil {
 		found.Outcome = d.Outcome
 		s.Log.Info(s.subject() + ": " + d.Why)
@@ -80,4 +84,14 @@ func (s Step) Disarm(ctx context.Context, o DisarmOptions) (Disarmed, error) {
 		refused.Hint += "; if this is the claim of an application that is quiesced, unquiesce by hand"
 	}
 	return found, refused
+}
+
+// passesInCleanup returns which errors pass for a cleanup, whose account had its rights before: a
+// refusal, too, for a time, because an API server that has just been started refuses until it has
+// read its rules.
+func (s Step) passesInCleanup(once bool) func(error) bool {
+	start := time.Now()
+	return func(err error) bool {
+		return !once && (kube.Passing(err) || kube.IsDenied(err) && time.Since(start) < graceInCleanup)
+	}
 }

@@ -61,9 +61,10 @@ func TestDisarm(t *testing.T) {
 		}, nil), "ok", want{outcome: outcome.OK, trigger: other.String()}, 2},
 		"no such claim":                   {func(p *play) { p.claim = nil }, "", want{outcome.Refused, []string{"is not there"}, "check --pvc", ""}, 0},
 		"may not read":                    {func(p *play) { p.faults(always(forbidden, "get pvc"), nil) }, "", want{outcome.Refused, []string{"not yours"}, `grant the verb "get"`, ""}, 0},
-		"may not write, nothing to write": {func(p *play) { p.faults(always(forbidden, "patch pvc"), nil) }, "ok", want{outcome: outcome.OK}, 1},
+		"may not write, nothing to write": {func(p *play) { p.faults(always(forbidden, "patch pvc"), nil) }, "ok", want{outcome: outcome.OK}, 8},
 		"may not write": {then(armed, func(p *play) func(string) error { return always(forbidden, "patch pvc") }, nil), "",
-			want{outcome.Tainted, []string{"cannot make sure", "not yours"}, `grant the verb "patch"`, other.String()}, 2},
+			want{outcome.Tainted, []string{"cannot make sure", "not yours"}, `grant the verb "patch"`, other.String()}, 9},
+		"may not yet": {then(armed, func(p *play) func(string) error { return times(2, always(forbidden)) }, nil), "withdrawn", want{outcome: outcome.OK, trigger: "before"}, 1},
 		"server gone": {then(armed, func(p *play) func(string) error { return always(away) }, nil), "",
 			want{outcome.Tainted, []string{"cannot make sure that no trigger of run run-1 stays armed", "timed out after 20s", "the server is away"}, "copytrigger disarm -n app --pvc data --run-id run-1", other.String()}, 0},
 	} {

@@ -12,8 +12,18 @@ import (
 	"github.com/copytrigger/copytrigger/internal/outcome"
 )
 
+// lockedFor locks the claim for a run, in a state: RUN (held), RUN/lost or RUN/cleanup, by one
+// process that is not the step's, unless the owners are given.
 func lockedFor(by string) func(*play) {
-	return func(p *play) { p.annotate(handshake.LockAnnotation, by) }
+	return func(p *play) { p.annotate(handshake.LockAnnotation, lockValue(by)) }
+}
+
+func lockValue(by string) string {
+	l := handshake.ParseLock(by)
+	if by != "" && l.Owners == "" {
+		l.Owners = "earlier"
+	}
+	return l.String()
 }
 
 func (p *play) outcome() outcome.Outcome {
@@ -26,7 +36,11 @@ func (p *play) outcome() outcome.Outcome {
 
 func (p *play) wantLock(t *testing.T, want string) {
 	t.Helper()
-	if got := p.get(handshake.LockAnnotation); got != want {
+	got := p.get(handshake.LockAnnotation)
+	if l := handshake.ParseLock(want); l.Owners == "" { // the run and the state
+		got, want = handshake.Lock{Run: handshake.ParseLock(got).Run, State: handshake.ParseLock(got).State}.String(), l.String()
+	}
+	if got != want {
 		t.Errorf("the claim is locked by %q, want %q", got, want)
 	}
 }
@@ -44,8 +58,8 @@ func TestAwaitWaitingLocks(t *testing.T) {
 			want{outcome: outcome.Tainted, says: []string{"earlier attempt of this run"}, hint: "unlock", trigger: "before"}, run},
 		"the reply is lost": {func(p *play) { p.faults(nil, times(1, always(away, "patch pvc"))) }, want{outcome: outcome.OK}, run},
 		"taken at the same time": {func(p *play) {
-			p.faults(once("patch pvc", func() error { p.annotate(handshake.LockAnnotation, "other"); return nil }), nil)
-		}, want{outcome: outcome.Refused, says: []string{"run other has locked"}, hint: "unlock"}, "other"},
+			p.faults(once("patch pvc", func() error { p.annotate(handshake.LockAnnotation, lockValue("other")); return nil }), nil)
+		}, want{outcome: outcome.Refused, says: []string{"run other has locked"}, hint: "cleanup"}, "other"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := on(t, c.prepare, awaitWaiting(time.Hour), nil)
@@ -75,7 +89,7 @@ func TestAwaitWaitingLeavesNoLock(t *testing.T) {
 				p.faults(once("patch pvc", func() error {
 					late := *p.claim
 					time.AfterFunc(time.Minute+10*time.Second, func() {
-						_, err := p.Annotate(t.Context(), late, map[string]string{handshake.LockAnnotation: run})
+						_, err := p.Annotate(t.Context(), late, map[string]string{handshake.LockAnnotation: lockValue(run)})
 						if err == nil {
 							t.Error("the late write was kept")
 						}
@@ -110,7 +124,7 @@ func TestAwaitWaitingLeavesNoLock(t *testing.T) {
 // A claim that another run has locked is refused at once, also where VolSync does not wait yet.
 func TestAwaitWaitingLooksAtTheLockFirst(t *testing.T) {
 	p := on(t, func(p *play) { lockedFor("other")(p); p.sources[0].SyncStart = "" }, awaitWaiting(time.Hour), nil)
-	p.wants(t, want{outcome: outcome.Refused, says: []string{"run other has locked"}, hint: "unlock"})
+	p.wants(t, want{outcome: outcome.Refused, says: []string{"run other has locked"}, hint: "cleanup"})
 	if p.took != 0 {
 		t.Errorf("took %s", p.took)
 	}
@@ -163,14 +177,15 @@ func TestUnlock(t *testing.T) {
 		want      outcome.Outcome
 		left      string
 	}{
-		"own":              {run, "", nil, outcome.OK, ""},
-		"none":             {"", "", nil, outcome.OK, ""},
-		"another's":        {"other", "", nil, outcome.OK, "other"},
-		"after a good end": {run, file("0"), nil, outcome.OK, ""},
-		"after a bad end":  {run, file("1"), nil, outcome.Refused, run},
-		"after no end":     {run, dir + "/none", nil, outcome.Refused, run},
-		"lost":             {run + "/lost", file("1"), nil, outcome.Refused, run + "/lost"},
-		"a cleanup's":      {run + "/cleanup", file("1"), nil, outcome.OK, ""}, // the run had quiesced nothing
+		"own":               {run, "", nil, outcome.OK, ""},
+		"none":              {"", "", nil, outcome.OK, ""},
+		"another's":         {"other", "", nil, outcome.OK, "other"},
+		"after a good end":  {run, file("0"), nil, outcome.OK, ""},
+		"after a bad end":   {run, file("1"), nil, outcome.Refused, run},
+		"after no end":      {run, dir + "/none", nil, outcome.Refused, run},
+		"lost":              {run + "/lost", file("1"), nil, outcome.Refused, run + "/lost"},
+		"a cleanup's":       {run + "/cleanup/disarm", file("1"), nil, outcome.OK, ""}, // the run had quiesced nothing
+		"another cleanup's": {run + "/lost/p/c", "", nil, outcome.OK, run + "/cleanup/c"},
 		"changed meanwhile": {run, "", func(p *play) {
 			p.faults(once("patch pvc", func() error { p.annotate("example.com/x", "y"); return nil }), nil)
 		}, outcome.OK, ""},
@@ -277,7 +292,7 @@ func TestAwaitWaitingWaitsForACleanup(t *testing.T) {
 	// It may come between the look and the lock, too.
 	p = on(t, (func(p *play) {
 		p.faults(once("patch pvc", func() error {
-			p.annotate(handshake.LockAnnotation, "other/cleanup")
+			p.annotate(handshake.LockAnnotation, lockValue("other/cleanup"))
 			time.AfterFunc(time.Second, func() { p.annotate(handshake.LockAnnotation, "") })
 			return nil
 		}), nil)
@@ -309,7 +324,8 @@ func TestDisarmMarksTheLock(t *testing.T) {
 		writes int
 	}{
 		"marks":             {func(*play) {}, run + "/lost", 1},
-		"may not":           {func(p *play) { p.faults(times(1, always(forbidden, "patch pvc")), nil) }, run, 2},
+		"may not":           {func(p *play) { p.faults(times(3, always(forbidden, "patch pvc")), nil) }, run, 4},
+		"may not yet":       {func(p *play) { p.faults(times(2, always(forbidden, "patch pvc")), nil) }, run + "/lost", 3},
 		"cannot":            {func(p *play) { p.faults(times(3, always(away, "patch pvc")), nil) }, run, 4},
 		"cannot for a time": {func(p *play) { p.faults(times(2, always(away, "patch pvc")), nil) }, run + "/lost", 3},
 		"the reply is lost": {func(p *play) { p.faults(nil, times(1, always(away, "patch pvc"))) }, run + "/lost", 1},

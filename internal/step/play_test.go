@@ -44,6 +44,7 @@ type log struct {
 }
 
 func (l *log) Write(p []byte) (int, error) { l.mu.Lock(); defer l.mu.Unlock(); return l.b.Write(p) }
+func (l *log) has(s string) bool           { return l.count(s) > 0 }
 func (l *log) count(s string) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -63,6 +64,7 @@ func on(t *testing.T, prepare func(*play), do func(context.Context, Step) (any, 
 			Pods:      p.cluster,
 			Namespace: namespace,
 			Claim:     name,
+			Process:   me,
 			Log:       slog.New(slog.NewTextHandler(p.log, nil)),
 		}
 		if prepare != nil {
@@ -123,7 +125,10 @@ func (p *play) wants(t *testing.T, w want) {
 	}
 }
 
-const run = "run-1"
+const (
+	run = "run-1"
+	me  = "me" // the step's process
+)
 
 // made is the trigger that await-waiting would have made for the cluster as it stands.
 func (p *play) made() handshake.Trigger {

@@ -20,13 +20,11 @@ type Application interface {
 	// Lost gives an error as soon as it is known that the application is not quiesced any
 	// more. A nil channel: that cannot be known.
 	Lost() <-chan error
-	// Unquiesce lets the application run again, whatever became of Quiesce. An error that is
-	// [quiesce.ErrNotHeld] says that it runs, but was not quiesced until now. After any other it
-	// may be still quiesced.
-	Unquiesce(ctx context.Context) error
-	// UnquiesceIsScoped reports whether Unquiesce ends only what Quiesce itself has begun, and no
-	// freeze of another run.
-	UnquiesceIsScoped() bool
+	// Unquiesce lets the application run again, whatever became of Quiesce. Where it could end
+	// another run's freeze it asks may before each attempt, and gives up where that says
+	// [quiesce.ErrLeaveAlone]. An error that is [quiesce.ErrNotHeld] says that the application runs,
+	// but was not quiesced until now. After any other it may be still quiesced.
+	Unquiesce(ctx context.Context, may func(context.Context) error) error
 }
 
 // Limits of a run.
@@ -38,13 +36,21 @@ type Limits struct {
 	Unquiesce time.Duration // for unquiesce, with all its attempts
 }
 
+// longest is how long a run can live once it has locked the claim.
+func (l Limits) longest() time.Duration {
+	return l.Freeze + writeLimit + giveBackLimit + shortLimit + l.Unquiesce + time.Minute
+}
+
 // RunOptions are those of [Step.Run].
 type RunOptions struct {
 	Run      string
 	App      Application
-	UntilCut bool // unquiesce already when the copy is cut
-	Limits   Limits
-	Times    *Timeline // keeps when things happened; not nil
+	UntilCut bool   // unquiesce already when the copy is cut
+	State    string // a file that outlives the process, but not its machine; "" for none
+	// OneAtATime says that an earlier attempt of the run has ended when this one begins.
+	OneAtATime bool
+	Limits     Limits
+	Times      *Timeline // keeps when things happened; not nil
 }
 
 // Ran is what a run came to, as far as it came.
@@ -61,7 +67,7 @@ type Ran struct {
 // If await-waiting finds that an earlier attempt of the same run was lost, that one may
 // have left the application quiesced. Then all that is done is to unquiesce it.
 func (s Step) Run(ctx context.Context, o RunOptions) (Ran, error) {
-	r := &running{step: s, options: o}
+	r := &running{step: s, options: o, owner: handshake.Owner(s.Process, wholeSeconds(o.Limits.longest()))}
 	err := r.all(ctx)
 	return r.ran, err
 }
@@ -72,26 +78,34 @@ type running struct {
 	options RunOptions
 	ran     Ran
 
+	owner    string // of the lock
 	fired    time.Time
 	lostHold error  // why the application was not quiesced any more, although it was to be
 	copied   copied // while the application was quiesced
 }
 
 func (r *running) all(ctx context.Context) error {
+	if lost, found := readLocked(r.options.State, r.options.Run); found {
+		if r.letGoFirst(ctx, lost) {
+			r.options.App = nil
+		}
+		return r.cleanUpEarlier(ctx, true)
+	}
 	if r.hasEarlierAttempt(ctx) {
-		return r.cleanUpEarlier(ctx)
+		return r.cleanUpEarlier(ctx, r.options.OneAtATime)
 	}
 	var err error
 	r.ran.Waiting, err = r.step.AwaitWaiting(ctx, AwaitWaitingOptions{
-		Run: r.options.Run, UntilCut: r.options.UntilCut, Timeout: r.options.Limits.Wait,
+		Run: r.options.Run, Owner: r.owner, UntilCut: r.options.UntilCut, Timeout: r.options.Limits.Wait,
 	})
 	if err != nil {
 		// It may not have come as far as to look, for a signal that came at once.
 		if r.hasEarlierAttempt(context.WithoutCancel(ctx)) {
-			return r.cleanUpEarlier(ctx)
+			return r.cleanUpEarlier(ctx, r.options.OneAtATime)
 		}
 		return err
 	}
+	r.keepLocked()
 	err = r.unquiesce(ctx, r.quiesceAndCopy(ctx))
 	if r.copied.cut != nil && err == nil {
 		r.ran.Copied.CutTime = r.copied.cut()
@@ -124,20 +138,24 @@ func (r *running) look(ctx context.Context, limit time.Duration) (handshake.Clai
 
 // cleanUpEarlier is all that is done where an earlier attempt of this run was lost. Whatever
 // still lives of that one can neither fire nor take a copy for good once the claim is locked for
-// the cleanup; what it has fired before that is given back.
-func (r *running) cleanUpEarlier(ctx context.Context) error {
-	s, ctx := r.step, context.WithoutCancel(ctx)
+// the cleanup; what it has fired before that is given back. ended says that nothing lives of it.
+func (r *running) cleanUpEarlier(ctx context.Context, ended bool) error {
+	s, o := r.step, r.options
 	s.Log.Warn("an earlier attempt of this run may have left the application quiesced")
-	_, err := s.Disarm(ctx, DisarmOptions{Run: r.options.Run, Timeout: disarmLimit})
+	o.Times.mark(unquiesceBegins)
+	_, err := s.cleanUp(ctx, CleanupOptions{
+		Run: o.Run, App: o.App, Unquiesce: o.Limits.Unquiesce, RunEnded: ended,
+	})
 	if err == nil {
-		err = &outcome.Ending{
-			Outcome: outcome.Tainted,
-			Why: s.subject() + ": an earlier attempt of this run was lost; " +
-				"what it had fired was given back, and the application let go",
-			Hint: "do not use a copy of that attempt; start again",
-		}
+		o.Times.mark(runsAgain)
+		forgetLocked(o.State)
 	}
-	return r.unquiesce(ctx, err)
+	return mergeEndings(err, &outcome.Ending{
+		Outcome: outcome.Tainted,
+		Why: s.subject() + ": an earlier attempt of this run was lost; " +
+			"what it had fired was given back, and the application let go",
+		Hint: "do not use a copy of that attempt; start again",
+	})
 }
 
 // mergeEndings joins what two parts of a run ended with: the first says how, unless the trigger
@@ -154,8 +172,16 @@ func mergeEndings(first, second error) error {
 	}
 	return &outcome.Ending{
 		Outcome: a.Outcome, Err: errors.Join(first, second),
-		Why: a.Why + "; " + b.Why, Hint: cmp.Or(a.Hint, b.Hint),
+		Why: a.Why + "; " + b.Why, Hint: joinHints(a.Hint, b.Hint),
 	}
+}
+
+// joinHints keeps both: each is about something that may be left behind.
+func joinHints(a, b string) string {
+	if a == "" || b == "" || a == b {
+		return cmp.Or(a, b)
+	}
+	return a + "; " + b
 }
 
 // quiesceAndCopy is everything between the start of quiesce and that of unquiesce.
@@ -222,20 +248,16 @@ func (r *running) copy(ctx context.Context) error {
 func (r *running) unquiesce(ctx context.Context, err error) error {
 	s, o := r.step, r.options
 	ctx = context.WithoutCancel(ctx)
-	if other := r.otherLock(ctx); other != "" {
-		return mergeEndings(err, &outcome.Ending{
-			Outcome: outcome.Unverified,
-			Why: fmt.Sprintf("%s: run %s has locked the claim meanwhile, and its application is left alone",
-				s.subject(), other),
-			Hint: "let one run at a time coordinate a claim",
-		})
-	}
 	o.Times.mark(unquiesceBegins)
-	uerr := s.unquiesce(ctx, o.App, o.Limits.Unquiesce)
+	uerr := s.unquiesce(ctx, o.App, o.Limits.Unquiesce, r.mayUnquiesce(r.owner))
 	if uerr == nil && r.lostHold != nil {
 		uerr = fmt.Errorf("%w: %w", quiesce.ErrNotHeld, r.lostHold)
 	}
+	var notOurs *outcome.Ending
 	switch {
+	case errors.Is(uerr, quiesce.ErrLeaveAlone) && errors.As(uerr, &notOurs):
+		forgetLocked(o.State)
+		return mergeEndings(err, notOurs)
 	case errors.Is(uerr, quiesce.ErrNotHeld):
 		err = notHeld(s, err, uerr)
 	case uerr != nil:
@@ -243,7 +265,7 @@ func (r *running) unquiesce(ctx context.Context, err error) error {
 	}
 	o.Times.mark(runsAgain)
 	// Only now: who finds the claim locked must take the application for quiesced.
-	if lerr := s.Unlock(ctx, UnlockOptions{Run: o.Run, Timeout: unlockLimit}); lerr != nil {
+	if lerr := s.unlockItself(ctx, o.Run, r.owner); lerr != nil {
 		s.Log.Warn(lerr.Error(), "hint", hintOf(lerr))
 		if err == nil {
 			return &outcome.Ending{
@@ -252,20 +274,23 @@ func (r *running) unquiesce(ctx context.Context, err error) error {
 			}
 		}
 	}
+	forgetLocked(o.State)
 	return err
 }
 
-// otherLock is the run that has locked the claim in place of this one, where to unquiesce would
-// end its freeze. It is "" otherwise, and where the claim cannot be read.
-func (r *running) otherLock(ctx context.Context) string {
-	if r.options.App.UnquiesceIsScoped() {
-		return "" // not asked: the application waits
+// mayUnquiesce is asked before each attempt. Where the lock cannot be read the first one is made
+// all the same: the run had it a moment ago, and a cleanup waits until the run's limits have
+// passed before it unlocks.
+func (r *running) mayUnquiesce(owner string) func(context.Context) error {
+	first := true
+	return func(ctx context.Context) error {
+		err := r.step.mayUnquiesce(ctx, r.options.Run, owner)
+		if errors.Is(err, errLockUnread) && first {
+			err = nil
+		}
+		first = false
+		return err
 	}
-	c, err := r.look(ctx, shortLimit)
-	if err != nil || whose(c.Lock, r.options.Run) != Anothers {
-		return ""
-	}
-	return c.Lock.Run
 }
 
 // hintOf is the next move that an error carries; "" if none.

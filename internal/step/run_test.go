@@ -38,10 +38,14 @@ func (a *app) Quiesce(ctx context.Context) error {
 	return nil
 }
 
-func (a *app) Lost() <-chan error      { return a.lost }
-func (a *app) UnquiesceIsScoped() bool { return a.scoped }
+func (a *app) Lost() <-chan error { return a.lost }
 
-func (a *app) Unquiesce(ctx context.Context) error {
+func (a *app) Unquiesce(ctx context.Context, may func(context.Context) error) error {
+	if !a.scoped {
+		if err := may(ctx); err != nil {
+			return err
+		}
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.thawed++
@@ -200,7 +204,7 @@ func TestRunThatDoesNotBegin(t *testing.T) {
 		outcome         outcome.Outcome
 	}{
 		"not enabled": {func(p *play) { p.annotate(handshake.UseAnnotation, "") }, nil, outcome.Refused},
-		"locked":      {func(p *play) { ; p.annotate(handshake.LockAnnotation, "other") }, nil, outcome.Refused},
+		"locked":      {func(p *play) { p.annotate(handshake.LockAnnotation, lockValue("other")) }, nil, outcome.Refused},
 		"a clone, until the cut": {func(p *play) { p.untilCut = true; p.change("rs", func() { p.sources[0].Method = "Clone" }) }, nil,
 			outcome.Refused},
 		"no wait":  {func(p *play) { p.completes() }, nil, outcome.TimedOut},
@@ -224,11 +228,10 @@ func TestRunThatDoesNotBegin(t *testing.T) {
 // application go.
 func TestRunAfterOneThatWasKilled(t *testing.T) {
 	for name, prepare := range map[string]func(*play){
-		"before it fired": func(p *play) { ; p.annotate(handshake.LockAnnotation, run) },
+		"before it fired": func(p *play) { p.annotate(handshake.LockAnnotation, lockValue(run)) },
 		"during the copy": func(p *play) { p.annotate(handshake.TriggerAnnotation, p.made().String()); p.takes() },
 		"during the copy, locked": func(p *play) {
-
-			p.annotate(handshake.LockAnnotation, run, handshake.TriggerAnnotation, p.made().String())
+			p.annotate(handshake.LockAnnotation, lockValue(run), handshake.TriggerAnnotation, p.made().String())
 			p.takes()
 		},
 	} {
@@ -240,9 +243,7 @@ func TestRunAfterOneThatWasKilled(t *testing.T) {
 				t.Errorf("got %v, want tainted", p.err)
 			}
 			a.ranOnce(t)
-			if got := p.get(handshake.LockAnnotation); got != "" {
-				t.Errorf("locked by %q", got)
-			}
+			p.wantLock(t, "")
 			if got := p.trigger(); got != "" && got != "before" {
 				t.Errorf("armed with %q", got)
 			}
@@ -287,23 +288,17 @@ func TestRunThatLosesItsHold(t *testing.T) {
 func TestRunLocks(t *testing.T) {
 	a := &app{}
 	p := whole(t, a, runLimits, func(p *play) {}, func(p *play) {
-		if got := p.get(handshake.LockAnnotation); got != run {
-			t.Errorf("locked by %q in the freeze", got)
-		}
+		p.wantLock(t, run)
 		p.takes()
 		p.completes()
 	})
 	p.wants(t, want{outcome: outcome.OK, trigger: waitingTrigger(t)})
 	a.ranOnce(t)
-	if got := p.get(handshake.LockAnnotation); got != "" {
-		t.Errorf("left locked by %q", got)
-	}
+	p.wantLock(t, "")
 	// As long as the application may be quiesced, nobody else is to begin.
 	a = &app{unquiesce: func(context.Context) error { return errors.New("no") }}
 	p = whole(t, a, runLimits, func(p *play) {}, func(p *play) { p.takes(); p.completes() })
-	if got := p.get(handshake.LockAnnotation); got != run {
-		t.Errorf("locked by %q with the application quiesced", got)
-	}
+	p.wantLock(t, run)
 }
 
 // cut is VolSync's snapshot, as the storage has cut it.
@@ -386,27 +381,37 @@ func TestSeconds(t *testing.T) {
 }
 
 // While the first attempt is in its quiesce, a second one of the same run takes it for lost
-// and lets the application go. The first must not fire then.
+// and lets the application go. The first must not fire then. The claim is unlocked when both have
+// let go, and stays locked where the second could not.
 func TestRunTwiceAtOnce(t *testing.T) {
-	second := &app{}
-	first := &app{}
-	first.quiesce = func(ctx context.Context) error {
-		second.play = first.play
-		_, err := first.play.step.Run(ctx, RunOptions{Run: run, App: second, Limits: runLimits, Times: &Timeline{}})
+	for _, no := range []error{nil, errors.New("no")} {
+		let := make(chan struct{})
+		second := &app{unquiesce: func(context.Context) error { close(let); return no }}
+		first := &app{}
+		var err error
+		first.quiesce = func(ctx context.Context) error {
+			second.play = first.play
+			s := first.play.step
+			s.Process = "second"
+			go func() {
+				_, err = s.Run(ctx, RunOptions{Run: run, App: second, Limits: runLimits, Times: &Timeline{}})
+			}()
+			<-let
+			return nil
+		}
+		p := whole(t, first, runLimits, nil, nil)
+		p.wants(t, want{outcome.Refused, []string{"taken for lost"}, "await-waiting", ""})
 		var ending *outcome.Ending
 		if !errors.As(err, &ending) || ending.Outcome != outcome.Tainted {
 			t.Errorf("the second ended with %v", err)
 		}
-		return nil
+		first.ranOnce(t)
+		left := ""
+		if no != nil {
+			left = run + "/cleanup/second-320s"
+		}
+		p.wantLock(t, left)
 	}
-	p := whole(t, first, runLimits, func(p *play) {}, nil)
-	p.wants(t, want{outcome.Refused, []string{"lock on the claim is gone"}, "await-waiting", ""})
-	second.ranOnce(t)
-
-	// Nor as long as the second has not got the application to run.
-	second.unquiesce = func(context.Context) error { return errors.New("no") }
-	p = whole(t, first, runLimits, func(p *play) {}, nil)
-	p.wants(t, want{outcome.Refused, []string{"taken for lost"}, "await-waiting", ""})
 }
 
 // Another run has locked the claim meanwhile: commands would end its freeze. A session's own
@@ -414,15 +419,13 @@ func TestRunTwiceAtOnce(t *testing.T) {
 func TestRunLeavesTheFreezeOfAnotherAlone(t *testing.T) {
 	for _, alone := range []bool{false, true} {
 		a := &app{scoped: alone}
-		a.quiesce = func(context.Context) error { a.play.annotate(handshake.LockAnnotation, "other"); return nil }
+		a.quiesce = func(context.Context) error { a.play.annotate(handshake.LockAnnotation, lockValue("other")); return nil }
 		p := whole(t, a, runLimits, func(p *play) {}, nil)
 		p.wants(t, want{outcome.Refused, []string{"other has locked the claim"}, "await-waiting", ""})
 		if let := a.thawed == 1; let != alone {
 			t.Errorf("a session: %t, let go: %t", alone, let)
 		}
-		if got := p.get(handshake.LockAnnotation); got != "other" {
-			t.Errorf("locked by %q", got)
-		}
+		p.wantLock(t, "other")
 	}
 }
 
@@ -487,7 +490,7 @@ func TestRunUntilCutLosesItsLockAtTheCut(t *testing.T) {
 	a := &app{}
 	p := whole(t, a, runLimits, func(p *play) { p.untilCut = true }, func(p *play) {
 		p.faults(once("get copy", func() error {
-			p.annotate(handshake.LockAnnotation, run+"/lost")
+			p.annotate(handshake.LockAnnotation, lockValue(run+"/lost"))
 			p.cut("copy-1")
 			return nil
 		}), nil)
@@ -548,14 +551,4 @@ func TestRunUntilCutThatCannotUnlock(t *testing.T) {
 		t.Errorf("got %v, want unverified", p.err)
 	}
 	a.ranOnce(t)
-}
-
-// Where the answer changes nothing nobody is asked: the application waits for it. There is
-// no cluster here that could answer.
-func TestNobodyIsAskedForTheLockInVain(t *testing.T) {
-	for _, r := range []*running{{options: RunOptions{App: &app{scoped: true}}}} {
-		if got := r.otherLock(t.Context()); got != "" {
-			t.Errorf("got %q", got)
-		}
-	}
 }

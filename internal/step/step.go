@@ -47,6 +47,7 @@ type Step struct {
 	ClaimOnly bool // ReplicationSources and copies may not be read
 	Namespace string
 	Claim     string       // "" for a command that is not about a claim
+	Process   string       // names this process among those of its run; of letters and digits
 	Log       *slog.Logger // progress and reasons; never results
 }
 
@@ -70,15 +71,16 @@ func (s Step) ending(d handshake.Decision) error {
 // between SIGTERM and SIGKILL, and all that a step does after a signal fits into them: a
 // write that is under way, and then giving the trigger back (TestLimitsFitIntoAPodsGrace).
 const (
-	onceLimit     = 10 * time.Second // one look of a step that was told not to wait (a limit of 0)
-	writeLimit    = 10 * time.Second // one write, which a signal does not interrupt
-	giveBackLimit = 15 * time.Second // giving back a trigger when a step gives up
-	fireLimit     = 30 * time.Second // firing where the same process then waits: the application is frozen
-	disarmLimit   = 20 * time.Second // a disarm in one process with the rest of a cleanup
-	unlockLimit   = 20 * time.Second // an unlock, likewise
-	cutLimit      = 2 * time.Second  // the last look for the time of the cut, which the application pays for
-	lookLimit     = 5 * time.Second  // a look that must not keep a run from beginning
-	shortLimit    = 2 * time.Second  // a look that must not keep the application quiesced
+	onceLimit      = 10 * time.Second // one look of a step that was told not to wait (a limit of 0)
+	writeLimit     = 10 * time.Second // one write, which a signal does not interrupt
+	giveBackLimit  = 15 * time.Second // giving back a trigger when a step gives up
+	fireLimit      = 30 * time.Second // firing where the same process then waits: the application is frozen
+	disarmLimit    = 20 * time.Second // a disarm in one process with the rest of a cleanup
+	unlockLimit    = 20 * time.Second // an unlock, likewise
+	graceInCleanup = 10 * time.Second // for a refusal in a cleanup; then it is believed
+	cutLimit       = 2 * time.Second  // the last look for the time of the cut, which the application pays for
+	lookLimit      = 5 * time.Second  // a look that must not keep a run from beginning
+	shortLimit     = 2 * time.Second  // a look that must not keep the application quiesced
 )
 
 // limit is a context with the step's time limit.

@@ -7,28 +7,35 @@ import (
 
 	"github.com/copytrigger/copytrigger/internal/exitfile"
 	"github.com/copytrigger/copytrigger/internal/handshake"
+	"github.com/copytrigger/copytrigger/internal/kube"
 	"github.com/copytrigger/copytrigger/internal/outcome"
 )
 
 // UnlockOptions are those of [Step.Unlock].
 type UnlockOptions struct {
-	Run     string
-	After   string        // the file with the exit code of unquiesce, without whose 0 it stays locked; "" for none
-	Timeout time.Duration // 0 tries once
+	Run         string
+	KeepCleanup bool          // leave the lock of a cleanup in steps, which has an unlock of its own
+	All         bool          // take off every cleanup's, too: none of them lives
+	After       string        // the file with the exit code of unquiesce, without whose 0 it stays locked; "" for none
+	Timeout     time.Duration // 0 tries once
 }
 
-// Unlock takes the run's lock off, when the application runs again. Another run's lock is left
-// alone. To do it again is success.
+// Unlock takes off the lock of a run whose application runs again: its own, and that of the
+// disarm before it. What another cleanup of the run, or another run, has put on is left alone. To
+// do it again is success.
 func (s Step) Unlock(ctx context.Context, o UnlockOptions) error {
 	ctx, cancel := limit(ctx, o.Timeout)
 	defer cancel()
-	u := handshake.Unlocking{Run: o.Run}
+	u := handshake.Unlocking{Run: o.Run, Own: true, Off: handshake.StepwiseCleanup, All: o.All}
+	if o.KeepCleanup {
+		u.Off = ""
+	}
 	var exit exitfile.Exit
 	if o.After != "" {
 		exit = exitfile.Read(o.After)
 		u.MayBeFrozen = !exit.OK()
 	}
-	d, err := s.apply(ctx, loop{passes: unless(o.Timeout == 0), whole: true}, &u)
+	d, err := s.unlock(ctx, unless(o.Timeout == 0), u)
 	if err == nil && d.Outcome == outcome.Refused {
 		return &outcome.Ending{
 			Outcome: outcome.Refused,
@@ -36,13 +43,31 @@ func (s Step) Unlock(ctx context.Context, o UnlockOptions) error {
 			Hint:    "make sure that the application runs again; then " + s.unlockCommand(o.Run),
 		}
 	}
+	return err
+}
+
+// unlock takes off what u says, and says what is left.
+func (s Step) unlock(
+	ctx context.Context, passes func(error) bool, u handshake.Unlocking,
+) (handshake.Decision, error) {
+	d, err := s.apply(ctx, loop{passes: passes, whole: true}, &u)
 	if err == nil {
-		s.Log.Info(s.subject() + ": " + d.Why)
-		return nil
+		if d.Outcome == outcome.OK {
+			s.Log.Info(s.subject() + ": " + d.Why)
+		}
+		return d, nil
 	}
 	var ending *outcome.Ending
 	if err = s.unfired(err, ""); errors.As(err, &ending) && ending.Hint == "" {
-		ending.Hint = "the claim may stay locked, and refuse the next run: " + s.unlockCommand(o.Run)
+		ending.Hint = "the claim may stay locked, and refuse the next run: " + s.unlockCommand(u.Run)
 	}
+	return d, err
+}
+
+// unlockItself takes an owner off, when the application runs again as far as that one knows.
+func (s Step) unlockItself(ctx context.Context, run, owner string) error {
+	ctx, cancel := limit(ctx, unlockLimit)
+	defer cancel()
+	_, err := s.unlock(ctx, kube.Passing, handshake.Unlocking{Run: run, Off: owner})
 	return err
 }

@@ -1,0 +1,122 @@
+package handshake
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/copytrigger/copytrigger/internal/outcome"
+)
+
+// Locking is the end of await-waiting, between its looks.
+type Locking struct {
+	Run     string
+	Process string // the owner
+	tried   bool   // the reply to its write was lost
+}
+
+// Doubt reports whether nobody knows where a write of the lock is. A step that gives up then
+// makes sure that it fails, or is taken back: by a [Disarming] for the cleanup, and an
+// [Unlocking].
+func (l Locking) Doubt() bool { return l.tried }
+
+// Next decides about the claim as it is. That it is locked for the run already means an
+// attempt before this one, unless the lock is this process' own, whose reply was lost.
+func (l *Locking) Next(w World) (Patch, Decision) {
+	c, own := w.Claim, Lock{l.Run, Held, l.Process}
+	d := TakeLock(c, l.Run)
+	if c.Lock == own {
+		d = Decision{Do: End, Outcome: outcome.OK, Why: "the claim is locked"}
+	}
+	p := Patch{To: c}
+	if d.Do == Write {
+		p.SetLock, p.To.Lock = true, own
+	}
+	return p, d
+}
+
+// Replied takes the reply to the patch. It reports whether to look again.
+func (l *Locking) Replied(r Reply, _ bool) (again bool) {
+	if r != Conflict {
+		l.tried = r == Unknown
+	}
+	return r == Conflict
+}
+
+// Unquiescing is what comes right before each attempt to unquiesce: it must not end another run's
+// freeze, and none may begin before it has ended. So the process is to be an owner of the lock.
+type Unquiescing struct{ Run, Process string }
+
+// Next decides about the claim as it is. Ok means that the application may be let run.
+func (u *Unquiescing) Next(w World) (Patch, Decision) {
+	l, p := w.Claim.Lock, Patch{To: w.Claim}
+	switch {
+	case l.State != Free && l.Run != u.Run:
+		return p, *refuse(fmt.Sprintf("run %s has locked the claim meanwhile, and its application is left alone", l.Run),
+			"let one run at a time coordinate a claim")
+	case l.State == Free:
+		l = Lock{u.Run, Cleanup, u.Process}
+	default:
+		l = l.with(u.Process)
+	}
+	d := Decision{Do: End, Outcome: outcome.OK, Why: "the claim is locked by run " + u.Run}
+	if l != w.Claim.Lock {
+		d.Do, p.SetLock, p.To.Lock = Write, true, l
+	}
+	return p, d
+}
+
+// Replied takes the reply to the patch. It reports whether to look again.
+func (u *Unquiescing) Replied(r Reply, _ bool) (again bool) { return r == Conflict }
+
+// Unlocking is unlock between its looks.
+type Unlocking struct {
+	Run         string
+	Off         string // the owners to take off, with a slash in between
+	Own         bool   // and the run's own, whatever its id is
+	All         bool   // and every other
+	MayBeFrozen bool   // unquiesce did not end well
+	left        Lock
+}
+
+// Next decides about the claim as it is. Another run's lock is left, and so is that of a claim
+// whose application may be quiesced.
+func (u *Unlocking) Next(w World) (Patch, Decision) {
+	l, p := w.Claim.Lock, Patch{To: w.Claim}
+	u.left = l
+	switch {
+	case l.State == Free:
+		return p, Decision{Do: End, Outcome: outcome.OK, Why: "the claim is not locked"}
+	case l.Run != u.Run:
+		return p, Decision{Do: End, Outcome: outcome.OK,
+			Why: fmt.Sprintf("the claim is locked by run %s, and stays so", l.Run)}
+	case u.MayBeFrozen && l.State != Cleanup:
+		return p, Decision{Do: End, Outcome: outcome.Refused} // the step knows how unquiesce ended
+	}
+	u.left = u.after(l)
+	d := Decision{Do: End, Outcome: outcome.OK, Why: "the claim is unlocked"}
+	if u.left.State != Free {
+		d.Why = "the claim stays locked by another process of run " + u.Run + ", which unlocks it"
+	}
+	if u.left != l {
+		d.Do, p.SetLock, p.To.Lock = Write, true, u.left
+	}
+	return p, d
+}
+
+// after is the lock without what is to be taken off.
+func (u *Unlocking) after(l Lock) Lock {
+	if u.All {
+		return Lock{}
+	}
+	off := append(strings.Split(u.Off, "/"), Fence)
+	if u.Own {
+		off = append(off, l.Own())
+	}
+	return l.without(off...)
+}
+
+// Replied takes the reply to the patch. It reports whether to look again.
+func (u *Unlocking) Replied(r Reply, _ bool) (again bool) { return r == Conflict }
+
+// Left returns the lock that it leaves.
+func (u *Unlocking) Left() Lock { return u.left }

@@ -42,6 +42,7 @@ func TestReadme(t *testing.T) {
 		code               int
 		calls              string
 		copied, locked     bool
+		others             bool // the claim is locked by another run
 	}{
 		"a good night": {
 			calls:  "quiesce unquiesce",
@@ -65,6 +66,12 @@ func TestReadme(t *testing.T) {
 			code:      7,
 			calls:     "quiesce unquiesce",
 			locked:    true,
+		},
+		"another run has the claim": { // somebody has ended this one by hand
+			quiesce: "copytrigger unlock --all >/dev/null; COPYTRIGGER_RUN_ID=other copytrigger disarm >/dev/null",
+			code:    3,
+			calls:   "quiesce",
+			others:  true,
 		},
 		"a signal while it quiesces": {
 			quiesce: "kill -TERM $PPID; sleep 1; echo quiesced >>calls",
@@ -114,8 +121,10 @@ func TestReadme(t *testing.T) {
 				(latest != "") != c.copied {
 				t.Errorf("left %v; want a copy: %v, and nothing armed\n%s", marks, c.copied, said)
 			}
-			if lock := marks[harness.LockedBy]; strings.HasSuffix(lock, "/lost") != c.locked || (lock != "") != c.locked {
-				t.Errorf("left the lock %q; want one: %v\n%s", lock, c.locked, said)
+			lock := marks[harness.LockedBy]
+			if strings.Contains(lock, "/lost/") != c.locked || strings.HasPrefix(lock, "other/") != c.others ||
+				(lock != "") != (c.locked || c.others) {
+				t.Errorf("left the lock %q; want one: %v, another's: %v\n%s", lock, c.locked, c.others, said)
 			}
 		})
 	}

@@ -40,7 +40,8 @@ func Table() []Row {
 		{Refused, 3, "it was not safe to go on, and nothing was fired", "was not made by this run", look},
 		{Withdrawn, 4, "the trigger was taken back before VolSync took it, so no copy was made",
 			"was not made; VolSync still waits", look},
-		{Tainted, 5, "VolSync was copying, or it could not find out: a copy may be cut after the application ran again",
+		{Tainted, 5, "VolSync was copying when it gave up, or somebody else made VolSync copy, or it could not find out: " +
+			"a copy may be cut while the application runs",
 			"must not be trusted", "run disarm, then unquiesce, if they have not run; do not use this sync's copy"},
 		{Unverified, 6, "a copy was recorded that cannot be tied to the freeze",
 			"must not be trusted", "do not rely on this sync's copy"},

@@ -148,7 +148,7 @@ func (r *running) cleanUpEarlier(ctx context.Context, ended bool) error {
 	})
 	if err == nil {
 		o.Times.mark(runsAgain)
-		forgetLocked(o.State)
+		forgetLocked(o.State, o.Run)
 	}
 	return mergeEndings(err, &outcome.Ending{
 		Outcome: outcome.Tainted,
@@ -256,7 +256,7 @@ func (r *running) unquiesce(ctx context.Context, err error) error {
 	var notOurs *outcome.Ending
 	switch {
 	case errors.Is(uerr, quiesce.ErrLeaveAlone) && errors.As(uerr, &notOurs):
-		forgetLocked(o.State)
+		forgetLocked(o.State, o.Run)
 		return mergeEndings(err, notOurs)
 	case errors.Is(uerr, quiesce.ErrNotHeld):
 		err = notHeld(s, err, uerr)
@@ -274,7 +274,7 @@ func (r *running) unquiesce(ctx context.Context, err error) error {
 			}
 		}
 	}
-	forgetLocked(o.State)
+	forgetLocked(o.State, o.Run)
 	return err
 }
 

@@ -47,8 +47,9 @@ func readLocked(path, run string) (locked, bool) {
 	return l, err == nil && json.Unmarshal(text, &l) == nil && l.Run == run
 }
 
-func forgetLocked(path string) {
-	if path != "" {
+// forgetLocked removes the file, if it is the run's.
+func forgetLocked(path, run string) {
+	if _, found := readLocked(path, run); found {
 		_ = os.Remove(path)
 	}
 }

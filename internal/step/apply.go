@@ -2,6 +2,8 @@ package step
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
 	"github.com/copytrigger/copytrigger/internal/handshake"
 	"github.com/copytrigger/copytrigger/internal/kube"
@@ -65,13 +67,59 @@ func (s Step) write(ctx context.Context, was pvc.Claim, p handshake.Patch, whole
 		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), writeLimit)
 		defer cancel()
 	}
-	_, err := s.Claims.Annotate(ctx, was, p.Annotations())
-	return err
+	got, err := s.Claims.Annotate(ctx, was, p.Annotations())
+	if err != nil {
+		return err
+	}
+	return s.asMeant(ctx, was, got, p)
+}
+
+// asMeant returns an error if got is not what the write of p was to make of was. What it has left
+// on the claim is taken back first.
+func (s Step) asMeant(ctx context.Context, was, got pvc.Claim, p handshake.Patch) error {
+	what := p.Altered(readClaim(got))
+	if what == "" {
+		return nil
+	}
+	back := p.Undo(readClaim(was), readClaim(got))
+	a := &altered{what: what, write: true, undone: true}
+	if !back.Empty() {
+		again, err := s.Claims.Annotate(ctx, got, back.Annotations())
+		a.undone = err == nil && back.Altered(readClaim(again)) == ""
+	}
+	return a
+}
+
+// altered is a write that did not do what it was to do.
+type altered struct {
+	what   string
+	write  bool // no dry run
+	undone bool // nothing of it is left
+}
+
+func (a *altered) Error() string {
+	msg := "an admission webhook or policy changes what is written: " + a.what
+	switch {
+	case !a.write:
+		return msg + " (in a dry run)"
+	case !a.undone:
+		return msg + ", and could not be taken back"
+	}
+	return msg
+}
+
+// hint is the next move after a write that was altered.
+func (a *altered) hint() string {
+	return fmt.Sprintf("kubectl get mutatingwebhookconfigurations,mutatingadmissionpolicies: "+
+		"let %s and %s pass as they are", handshake.TriggerAnnotation, handshake.LockAnnotation)
 }
 
 // reply is what an error tells of the write that failed with it.
 func reply(err error) handshake.Reply {
+	var a *altered
 	switch {
+	case errors.As(err, &a) && a.undone:
+		return handshake.NotWritten
 	case kube.IsConflict(err):
 		return handshake.Conflict
 	case kube.Undone(err):

@@ -30,7 +30,7 @@ type Waiting struct {
 func (s Step) AwaitWaiting(ctx context.Context, o AwaitWaitingOptions) (Waiting, error) {
 	ctx, cancel := limit(ctx, o.Timeout)
 	defer cancel()
-	if err := s.mayFire(ctx, o.Timeout == 0); err != nil {
+	if err := s.mayFire(ctx, o.Run, o.Timeout == 0); err != nil {
 		return Waiting{}, s.unfired(err, "")
 	}
 	var found Waiting
@@ -68,10 +68,21 @@ func (s Step) warnOf(w handshake.World) {
 	}
 }
 
-// mayFire asks for the permission that fire-trigger and disarm will need. Only a clear no
+// mayFire tries the writes that this step, fire-trigger and disarm will do. Only a clear no
 // counts: there are admission webhooks that refuse whatever is only a try.
-func (s Step) mayFire(ctx context.Context, once bool) error {
-	err := s.persist(ctx, unless(once), func(ctx context.Context) error { return s.Claims.MayAnnotate(ctx, s.Claim) })
+func (s Step) mayFire(ctx context.Context, run string, once bool) error {
+	passes := func(err error) bool { return kube.IsConflict(err) || unless(once)(err) }
+	err := s.persist(ctx, passes, func(ctx context.Context) error {
+		try := handshake.Try(run)
+		got, err := s.Claims.MayAnnotate(ctx, s.Claim, try.Annotations())
+		if err != nil {
+			return err
+		}
+		if what := try.Altered(readClaim(got)); what != "" {
+			return &altered{what: what}
+		}
+		return nil
+	})
 	if err != nil && kube.IsInvalid(err) {
 		s.Log.Warn(s.subject() + ": not checked whether it may be annotated: " + err.Error())
 		return nil

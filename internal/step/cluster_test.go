@@ -29,6 +29,8 @@ type cluster struct {
 	copied  *handshake.Copy
 	pods    []pods.Pod // that have not ended
 
+	webhook map[string]func(string) string // by annotation: what becomes of a value that is written
+
 	before   func(request string) error // a fault: the request is not done
 	after    func(request string) error // a fault: it is done, and the reply is lost
 	watchers map[*watcher]bool

@@ -22,7 +22,7 @@ type Claims interface {
 	Get(ctx context.Context, name string) (pvc.Claim, error)
 	Follow(ctx context.Context, name string, changed func(), trouble kube.Trouble) error
 	Annotate(ctx context.Context, was pvc.Claim, values map[string]string) (pvc.Claim, error)
-	MayAnnotate(ctx context.Context, name string) error
+	MayAnnotate(ctx context.Context, name string, values map[string]string) (pvc.Claim, error)
 }
 
 // VolSync is what a step asks of VolSync's objects; volsync.Objects is it.

@@ -17,6 +17,10 @@ type reducer interface {
 	Replied(r handshake.Reply, passing bool) (again bool)
 }
 
+// conflictsAtOnce is how many conflicts a write meets before it is tried again with a pause. VolSync
+// and the snapshot controller write the claim around a copy, while the application is frozen.
+const conflictsAtOnce = 5
+
 // loop is how the decisions of a reducer are carried out.
 type loop struct {
 	passes func(error) bool                         // an error of a request may pass
@@ -33,7 +37,9 @@ func (s Step) apply(ctx context.Context, l loop, r reducer) (d handshake.Decisio
 	if l.look == nil {
 		l.look = s.lookAtClaim
 	}
-	err = s.persist(ctx, l.passes, func(ctx context.Context) error {
+	conflicts := 0
+	passes := func(err error) bool { return kube.IsConflict(err) || l.passes(err) }
+	err = s.persist(ctx, passes, func(ctx context.Context) error {
 		for {
 			st, err := l.look(ctx)
 			if err != nil {
@@ -52,6 +58,11 @@ func (s Step) apply(ctx context.Context, l loop, r reducer) (d handshake.Decisio
 			}
 			if !r.Replied(reply(err), l.passes(err)) {
 				return err
+			}
+			if kube.IsConflict(err) {
+				if conflicts++; conflicts > conflictsAtOnce {
+					return err // to be tried again after a pause
+				}
 			}
 			s.sayWhyAgain(err)
 		}

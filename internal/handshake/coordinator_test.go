@@ -205,7 +205,7 @@ func (m *model) await(s state, do emit) {
 	case d.do == Look:
 		do("run: await-waiting waits on", s.at(awaitLook))
 	case d.end == isOK:
-		t := m.begin(s.at(locking), Locking{Run: runID})
+		t := m.begin(s.at(locking), Locking{Run: runID, Wait: Await(m.seen(s.world()), runID).Wait})
 		t.run.tok = d.value
 		do("run: await-waiting is about to lock", t)
 	default:

@@ -157,6 +157,14 @@ func (m *model) ended(s state, did Do, e end, what string, do emit) {
 		}
 		do(what+"; await-waiting waits on", s.at(awaitLook))
 	case locking:
+		if did == Look && m.reducer(s.run.loop).(Locking).Doubt() {
+			do(what+"; its lock is fenced", m.begin(s.at(fencing), Disarming{Run: runID, Lock: LockForCleanup}))
+			return
+		}
+		if did == Look {
+			do(what+"; await-waiting waits on", s.at(awaitLook))
+			return
+		}
 		if e != isOK {
 			do(what+"; await-waiting is not let lock", m.fails(s.report(e)))
 			return

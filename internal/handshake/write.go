@@ -98,6 +98,7 @@ func (f Firing) GiveUp() Disarming {
 // Locking is the end of await-waiting, between its looks.
 type Locking struct {
 	Run   string
+	Wait  Wait // that the claim is locked for
 	tried bool // the reply to its write was lost
 }
 
@@ -107,12 +108,16 @@ type Locking struct {
 func (l Locking) Doubt() bool { return l.tried }
 
 // Next decides about the claim as it is. That it is locked for the run already means an
-// attempt before this one, unless the lock is this one's own whose reply was lost.
+// attempt before this one, unless the lock is this one's own whose reply was lost. A claim whose
+// wait is over is not locked: the application would be quiesced for nothing.
 func (l *Locking) Next(w World) (Patch, Decision) {
 	c := w.Claim
 	d := TakeLock(c, l.Run)
 	if l.tried && c.Lock == (Lock{l.Run, Held}) {
 		d = Decision{Do: End, Outcome: outcome.OK, Why: "the claim is locked"}
+	}
+	if (d.Do == Write || d.Outcome == outcome.OK) && !c.in(l.Wait) {
+		d = *notYet("VolSync does not wait any more as it did: " + c.describe())
 	}
 	p := Patch{To: c}
 	if d.Do == Write {

@@ -52,7 +52,7 @@ func (s Step) AwaitWaiting(ctx context.Context, o AwaitWaitingOptions) (Waiting,
 		case d.Outcome != outcome.OK:
 			return true, d.Why, s.ending(d)
 		}
-		l, err := s.lock(ctx, o.Run, o.Timeout == 0)
+		l, err := s.lock(ctx, handshake.Locking{Run: o.Run, Wait: d.Wait}, o.Timeout == 0)
 		if err != nil || l.Do == handshake.Look {
 			return false, s.subject() + ": " + l.Why, err
 		}
@@ -107,18 +107,17 @@ func (s Step) takeBack(ctx context.Context, run string) error {
 }
 
 // lock locks the claim for the run. A decision to look again says what there is to wait for
-// before it can be locked. If it fails, the claim is not locked: neither by a write whose reply
-// was lost, nor by one that a signal came in the middle of.
-func (s Step) lock(ctx context.Context, run string, once bool) (handshake.Decision, error) {
-	l := handshake.Locking{Run: run}
+// before it can be locked. Then, and if it fails, the claim is not locked: neither by a write
+// whose reply was lost, nor by one that a signal came in the middle of.
+func (s Step) lock(ctx context.Context, l handshake.Locking, once bool) (handshake.Decision, error) {
 	d, err := s.apply(ctx, loop{passes: unless(once), whole: true}, &l)
 	locked := err == nil && d.Do != handshake.Look && d.Outcome == outcome.OK
 	switch {
 	case locked && ctx.Err() != nil:
 		err = context.Cause(ctx)
-		s.fenceLock(ctx, run)
-	case err != nil && l.Doubt():
-		s.fenceLock(ctx, run)
+		s.fenceLock(ctx, l.Run)
+	case !locked && l.Doubt() && (err != nil || d.Do == handshake.Look):
+		s.fenceLock(ctx, l.Run)
 	case err == nil && d.Do == handshake.End:
 		err = s.ending(d)
 	}

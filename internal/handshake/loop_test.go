@@ -208,8 +208,10 @@ func (m *model) gaveBack(s state, e end, what string, do emit) {
 	switch {
 	case e == isOK && s.run.copy != 0:
 		do(what+"; it finds the echo, of whatever copy", m.fails(s.report(isUnverified)))
-	case e == isOK:
+	case e == isOK && (m.noProof || m.claimOnly):
 		do(what+"; it finds the echo, ends OK", s.report(isOK).at(unquiescing))
+	case e == isOK:
+		do(what+"; it finds the echo", m.record(s))
 	default:
 		do(what+"; it has given up", m.fails(s.report(e)))
 	}

@@ -78,6 +78,7 @@ const (
 	unlockLimit   = 20 * time.Second // an unlock, likewise
 	cutLimit      = 2 * time.Second  // the last look for the time of the cut, which the application pays for
 	lookLimit     = 5 * time.Second  // a look that must not keep a run from beginning
+	proofLimit    = 2 * time.Second  // for the copy to prove a record, with the application frozen
 	shortLimit    = 2 * time.Second  // a look that must not keep the application quiesced
 )
 

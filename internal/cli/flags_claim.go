@@ -84,7 +84,7 @@ func (f *claimOnlyFlags) flags() []cli.Flag {
 // unchecked names what is not checked, so that nobody takes this for the whole promise.
 func (f *claimOnlyFlags) unchecked() string {
 	if f.claimOnly {
-		return "replication-source, copy"
+		return "replication-source, copy, record"
 	}
 	return ""
 }

@@ -30,6 +30,9 @@ func TestGuards(t *testing.T) {
 		{"do not look at the lock again after the cut", model{cycles: 2, attempts: 1, strange: 1, kinds: letGo, untilCut: true}, func(m *model) { m.noSecondLook = true }, "P1"},
 		{"take a copy that is there for one that is cut", model{cycles: 2, attempts: 1, untilCut: true}, func(m *model) { m.uncutIsCut = true }, "P1"},
 		{"one state for every cleanup", model{cycles: 2, attempts: 1, kills: 1, lost: 1, unquiesceFails: true}, func(m *model) { m.oneState = true }, "P2"},
+		{"take a record that somebody has written for VolSync's", model{cycles: 2, attempts: 1, strange: 1, kinds: writeLatest}, func(m *model) { m.noProof = true }, "P1"},
+		{"take the record of another source for that of ours", model{cycles: 2, attempts: 1, strange: 1, kinds: recordElsewhere}, func(m *model) { m.noProof = true }, "P1"},
+		{"take a record without a copy for one", model{cycles: 2, attempts: 1, strange: 1, kinds: recordNothing}, func(m *model) { m.noProof = true }, "P1"},
 		{"do not verify which copy was recorded", model{cycles: 2, attempts: 1, strange: 1, kinds: deleteCopy, untilCut: true}, func(m *model) { m.anyCopy = true }, "P1"},
 	} {
 		t.Run(c.name, func(t *testing.T) { finds(t, c.m, c.off, c.breaks) })

@@ -25,8 +25,9 @@ const (
 	fireLook                 // fire-trigger is about to read the claim
 	fireMore                 // and then the ReplicationSource and the copy
 	waitEcho                 // await-completed waits
+	proveMore                // it has read the record, and is about to read the source and the copy
 	cutMore                  // it has read the claim, and is about to read the copy
-	cutAgain                 // and then the claim again, for its lock
+	cutAgain                 // after either, the claim again, for its lock
 	givingUp                 // and gives the trigger back
 	disowning                // as it does for a copy that is not the right one
 	disarming                // disarm
@@ -62,6 +63,7 @@ type runner struct {
 type seen struct {
 	fired, taken bool
 	since        uint8
+	proof        bool // of the copy that a record needs, beside the claim
 }
 
 // at is the run at another place, with nothing in its memory.
@@ -124,6 +126,8 @@ func (m *model) look(s state, do emit) {
 		do("run: QUIESCES", t)
 	case waitEcho:
 		m.wait(s, do)
+	case proveMore:
+		m.prove(s, do)
 	case cutMore:
 		m.cut(s, do)
 	case cutAgain:
@@ -206,7 +210,9 @@ func (m *model) await(s state, do emit) {
 	case d.do == Look:
 		do("run: await-waiting waits on", s.at(awaitLook))
 	case d.end == isOK:
-		t := m.begin(s.at(locking), Locking{Run: runID, Process: s.process()})
+		t := m.begin(s.at(locking), Locking{
+			Run: runID, Process: s.process(), Wait: Await(m.seen(s.world()), runID).Wait,
+		})
 		t.run.tok = d.value
 		do("run: await-waiting is about to lock", t)
 	default:
@@ -267,18 +273,54 @@ func (m *model) wait(s state, do emit) {
 		do("run: reads the claim", t)
 		return
 	}
+	if !s.run.seen.proof && !m.claimOnly && m.proofBeside(s) {
+		t := s
+		t.run.seen.proof = true
+		do("run: sees the copy beside the claim", t)
+	}
 	d := m.decide(question{step: completedStep, world: world{claim: s.claim}, tok: s.run.tok, seen: s.run.seen})
 	t := s
 	t.run.seen = d.seen
 	switch {
 	case m.byStatus && s.claim.status == completed:
 		do("run: await-completed sees Completed, ends OK", s.report(isOK).at(unquiescing))
-	case d.do == End && d.end == isOK:
+	case d.do == End && d.end == isOK && (m.claimOnly || m.noProof ||
+		s.run.seen.proof && m.seen(world{claim: s.claim}).Claim.isOfRecord(m.trigger(s.run.tok))):
 		do("run: await-completed ends OK", s.report(isOK).at(unquiescing))
+	case d.do == End && d.end == isOK:
+		do("run: await-completed sees the record", m.record(t))
 	case d.do == End:
 		do("run: await-completed sees that it is lost", m.awaitGivesUp(t))
 	case t != s:
 		do("run: await-completed waits on", t)
+	}
+}
+
+// proofBeside reports whether what is beside the claim would prove its record.
+func (m *model) proofBeside(s state) bool {
+	w := m.seen(s.world())
+	w.Claim.Trigger = m.values[s.run.tok]
+	return w.unproved(m.trigger(s.run.tok)) == ""
+}
+
+// record is await-completed that has read the record.
+func (m *model) record(s state) state {
+	t := s.on(proveMore)
+	t.run.read = s.claim
+	return t
+}
+
+// prove is await-completed that looks at the copy of a record.
+func (m *model) prove(s state, do emit) {
+	do("run: await-completed has no proof, ends UNVERIFIED", m.fails(s.report(isUnverified)))
+	d := m.decide(question{step: recordedStep, world: s.world(), tok: s.run.tok, seen: s.run.seen})
+	switch {
+	case d.do == Look:
+		do("run: await-completed looks again at the record", m.record(s))
+	case d.end == isOK:
+		do("run: reads that the copy proves the record", s.on(cutAgain))
+	default:
+		do("run: await-completed sees that it is lost", m.fails(s.report(d.end)))
 	}
 }
 
@@ -291,7 +333,8 @@ func (m *model) cut(s state, do emit) {
 	t.run.seen = d.seen
 	switch {
 	case d.do == End && d.end == isOK && s.run.read.latest == s.run.tok:
-		do("run: await-completed ends OK before it saw the cut", s.report(isOK).at(unquiescing))
+		t.run.at = cutAgain
+		do("run: reads that the copy proves the record", t)
 	case d.do == End && d.end == isOK:
 		t.run.at, t.run.copy = cutAgain, s.copy.uid
 		do("run: reads that the copy is cut", t)
@@ -303,18 +346,32 @@ func (m *model) cut(s state, do emit) {
 }
 
 // lookAtLockAgain looks at the lock after a cut was seen: only a lock that is there then says that
-// the application was quiesced until the cut.
+// the application was quiesced until the cut. A run that has seen the record, too, is done.
 func (m *model) lookAtLockAgain(s state, do emit) {
 	lost := s
 	lost.run.copy = 0
 	if !m.patient {
 		do("run: await-completed gives up", m.awaitGivesUp(lost))
 	}
-	if m.lock(s.claim.lock).State == Held || m.noSecondLook {
+	locked := m.lock(s.claim.lock).State == Held || m.noSecondLook || m.noLockGuard
+	switch {
+	case locked && s.run.copy == 0 && !m.stillRecorded(s):
+		do("run: sees that the copy may be another one", m.record(s))
+		return
+	case locked && s.run.copy == 0:
+		do("run: await-completed ends OK", s.report(isOK).at(unquiescing))
+		return
+	case locked:
 		do("run: await-completed sees the cut", s.at(unquiescing))
 		return
 	}
 	do("run: await-completed sees that its lock is gone", m.awaitGivesUp(lost))
+}
+
+// stillRecorded reports whether the claim, looked at after the copy, has the record of it.
+func (m *model) stillRecorded(s state) bool {
+	d := m.decide(question{step: completedStep, world: world{claim: s.claim}, tok: s.run.tok, seen: s.run.seen})
+	return d.do == End && d.end == isOK && m.seen(world{claim: s.claim}).Claim.isOfRecord(m.trigger(s.run.tok))
 }
 
 // verify is await-completed --copy.

@@ -19,8 +19,8 @@ import (
 // No copy was there when the trigger was fired ([Fire]), so one that is there now was made
 // after that. Whether it is the one that VolSync records in the end, [Verified] decides.
 func Cut(w World, t Trigger, seen Seen) Decision {
-	d := Completed(w.Claim, t, seen)
-	if d.Do != Look || w.Claim.Status != StatusInProgress || len(w.Sources) != 1 {
+	d := Recorded(w, t, seen)
+	if d.Do != Look || w.Claim.Latest == t.String() || w.Claim.Status != StatusInProgress || len(w.Sources) != 1 {
 		return d
 	}
 	switch s, c := w.Sources[0], w.Copy; {

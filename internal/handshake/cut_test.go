@@ -30,7 +30,8 @@ func TestCut(t *testing.T) {
 	}{
 		"cut":                      {func(*World) {}, End, outcome.OK, "volsync-rs-src was cut at " + theWait},
 		"a problem since":          {func(w *World) { w.Copy.Problem = "slow" }, End, outcome.OK, "was cut"},
-		"recorded":                 {func(w *World) { w.Claim.Latest, w.Claim.Status, w.Copy = w.Claim.Trigger, StatusCompleted, nil }, End, outcome.OK, "recorded"},
+		"recorded":                 {func(w *World) { w.Claim.Latest, w.Claim.Status, w.Copy = w.Claim.Trigger, StatusCompleted, nil }, Look, "", "recorded the trigger, but there is no copy"},
+		"recorded, with its copy":  {func(w *World) { w.Claim.Latest, w.Claim.Status = w.Claim.Trigger, StatusCompleted }, End, outcome.OK, "recorded"},
 		"no copy":                  {func(w *World) { w.Copy = nil }, Look, "", "no VolumeSnapshot yet"},
 		"not cut":                  {func(w *World) { w.Copy.Cut = "" }, Look, "", "not cut yet"},
 		"not cut, with a problem":  {func(w *World) { w.Copy.Cut, w.Copy.Problem = "", "no space" }, Look, "", "reports for volsync-rs-src: no space"},

@@ -113,7 +113,8 @@ func (s Seen) With(c Claim, t Trigger) Seen {
 	return s
 }
 
-// Completed decides for await-completed.
+// Completed decides for await-completed by the claim alone: what [Recorded] asks for besides it
+// leaves out.
 //
 // The echo alone counts (volumehandler.go:593-594). It may already be that of a sync
 // which is over, with the next one waiting; and Completed may be the last copy's.
@@ -224,7 +225,7 @@ func Cautions(w World) []string {
 	}
 	if w.ClaimOnly {
 		cs = append(cs, "by --pvc-only, not checked: that a ReplicationSource copies the claim and is syncing, "+
-			"that it is the only one, and that no earlier copy exists")
+			"that it is the only one, that no earlier copy exists, and that what is recorded is its copy")
 	}
 	return cs
 }

@@ -24,6 +24,7 @@ type step uint8
 const (
 	awaitStep step = iota
 	completedStep
+	recordedStep
 	cutStep
 	verifiedStep
 	beforeStep // whether there was an earlier attempt of the run
@@ -32,9 +33,11 @@ const (
 type world struct {
 	claim            facts
 	source, sync     uint8
+	ended            uint8
+	second           bool
 	copied, deleting bool
-	orphan, cut      bool  // with model.untilCut, as
-	uid              uint8 // this
+	orphan, cut      bool
+	uid              uint8 // with model.untilCut
 }
 
 // looked is a look of a reducer.
@@ -58,9 +61,13 @@ func (s state) world() world {
 		sync:     s.sync,
 		copied:   s.copy.there,
 		deleting: s.copy.there && (s.copy.deleting || s.copy.orphan),
+		ended:    s.ended,
+		second:   s.second,
+		orphan:   s.copy.orphan,
+		cut:      s.copy.cut != uncut,
 	}
 	if w.uid = s.copy.uid; w.uid != 0 {
-		w.deleting, w.orphan, w.cut = s.copy.deleting, s.copy.orphan, s.copy.cut != uncut
+		w.deleting = s.copy.deleting
 	}
 	return w
 }
@@ -80,11 +87,13 @@ func (m *model) decide(q question) answer {
 		if d = (Decision{Do: End, Outcome: outcome.OK}); HasEarlierAttempt(w.Claim, runID) {
 			d.Outcome = outcome.Tainted
 		}
-	case completedStep, cutStep, verifiedStep:
+	case completedStep, recordedStep, cutStep, verifiedStep:
 		was := m.seenBefore(q.seen)
 		switch q.step {
 		case completedStep:
 			d = m.guarded(Completed(w.Claim, m.trigger(q.tok), was), w)
+		case recordedStep:
+			d = m.guarded(Recorded(w, m.trigger(q.tok), was), w)
 		case cutStep:
 			d = m.guarded(Cut(w, m.trigger(q.tok), was), w)
 		case verifiedStep:
@@ -93,7 +102,7 @@ func (m *model) decide(q question) answer {
 			}
 		}
 		is := was.With(w.Claim, m.trigger(q.tok))
-		a.seen = seen{fired: is.Fired, taken: is.Taken, since: q.seen.since}
+		a.seen = seen{fired: is.Fired, taken: is.Taken, since: q.seen.since, proof: q.seen.proof}
 		if is.Since != was.Since {
 			a.seen.since = q.world.claim.since
 		}
@@ -238,8 +247,13 @@ func (m *model) seen(w world) World {
 				Mover:     "restic",
 				Method:    "Snapshot",
 				SyncStart: m.second("sync", w.sync),
+
+				LastSyncStart: m.second("sync", w.ended),
 			},
 		}
+	}
+	if w.second {
+		seen.Sources = append(seen.Sources, Source{Name: "other", UID: "other", Claim: "data"})
 	}
 	if w.copied {
 		seen.Copy = &Copy{

@@ -54,7 +54,7 @@ func (m *model) killed(s state, what string, do emit) {
 		to(s.at(awaitLook), "await-waiting is tried again")
 	case fireLook, fireMore:
 		to(m.fire(s), "fire-trigger is tried again")
-	case waitEcho, cutMore, cutAgain:
+	case waitEcho, proveMore, cutMore, cutAgain:
 		to(m.fire(s), "fire-trigger is tried again")
 		to(s.at(waitEcho), "await-completed is tried again")
 	case givingUp:

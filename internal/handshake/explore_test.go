@@ -24,7 +24,8 @@ import "slices"
 //     the fire only where VolSync waited.
 //   - If somebody unquiesces the application of a run by hand, the cleanup says what becomes
 //     of the copy. The run itself must not say ok.
-//   - Strangers do not write a trigger of ours.
+//   - Strangers do not write a trigger of ours. If one is recorded for no copy, a run that says
+//     ok all the same breaks P1; what becomes of the copy, a cleanup cannot tell by the claim.
 //   - The engine runs the cleanup until it succeeds, and tries the steps that were killed
 //     again or not at all.
 //   - A claim whose application could not be unquiesced, by a run that had locked it, stays

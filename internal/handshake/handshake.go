@@ -89,3 +89,8 @@ func (c Claim) Armed() bool { return c.Trigger != "" && c.Trigger != c.Latest }
 func (c Claim) waits() bool {
 	return c.Enabled && !c.Armed() && c.Status == StatusWaiting && c.Since != ""
 }
+
+// in reports whether VolSync still waits on the claim as it did when the wait was found.
+func (c Claim) in(w Wait) bool {
+	return c.waits() && !c.Deleting && c.UID == w.ClaimUID && c.Since == w.Since && c.Latest == w.Latest
+}

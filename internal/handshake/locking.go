@@ -11,6 +11,7 @@ import (
 type Locking struct {
 	Run     string
 	Process string // the owner
+	Wait    Wait   // that the claim is locked for
 	tried   bool   // the reply to its write was lost
 }
 
@@ -20,12 +21,16 @@ type Locking struct {
 func (l Locking) Doubt() bool { return l.tried }
 
 // Next decides about the claim as it is. That it is locked for the run already means an
-// attempt before this one, unless the lock is this process' own, whose reply was lost.
+// attempt before this one, unless the lock is this process' own, whose reply was lost. A claim
+// whose wait is over is not locked: the application would be quiesced for nothing.
 func (l *Locking) Next(w World) (Patch, Decision) {
 	c, own := w.Claim, Lock{l.Run, Held, l.Process}
 	d := TakeLock(c, l.Run)
 	if c.Lock == own {
 		d = Decision{Do: End, Outcome: outcome.OK, Why: "the claim is locked"}
+	}
+	if (d.Do == Write || d.Outcome == outcome.OK) && !c.in(l.Wait) {
+		d = *notYet("VolSync does not wait any more as it did: " + c.describe())
 	}
 	p := Patch{To: c}
 	if d.Do == Write {

@@ -157,6 +157,14 @@ func (m *model) ended(s state, did Do, e end, what string, do emit) {
 		}
 		do(what+"; await-waiting waits on", s.at(awaitLook))
 	case locking:
+		if did == Look && m.reducer(s.run.loop).(Locking).Doubt() {
+			do(what+"; its lock is fenced", m.begin(s.at(fencing), Disarming{Run: runID, Lock: LockForCleanup, Process: Fence}))
+			return
+		}
+		if did == Look {
+			do(what+"; await-waiting waits on", s.at(awaitLook))
+			return
+		}
 		if e != isOK {
 			do(what+"; await-waiting is not let lock", m.fails(s.report(e)))
 			return
@@ -200,8 +208,10 @@ func (m *model) gaveBack(s state, e end, what string, do emit) {
 	switch {
 	case e == isOK && s.run.copy != 0:
 		do(what+"; it finds the echo, of whatever copy", m.fails(s.report(isUnverified)))
-	case e == isOK:
+	case e == isOK && (m.noProof || m.claimOnly):
 		do(what+"; it finds the echo, ends OK", s.report(isOK).at(unquiescing))
+	case e == isOK:
+		do(what+"; it finds the echo", m.record(s))
 	default:
 		do(what+"; it has given up", m.fails(s.report(e)))
 	}

@@ -6,9 +6,10 @@ package handshake
 //
 // VolSync's part is told from its code, not from this package: it is what the package is
 // held against. It sees the claim through a cache that may be old, but never goes back in
-// time, and it writes with the version that it read. Not modelled: an old cache of
-// VolumeSnapshots, a claim that is deleted and made again (see invariants_test.go), two
-// ReplicationSources, and copyMethod Clone, which differs only in what "ready" means.
+// time, and it writes with the version that it read. Not modelled: a claim that is
+// deleted and made again (see invariants_test.go), and copyMethod Clone, which differs only in
+// what "ready" means. Of an old cache of VolumeSnapshots, and of a second ReplicationSource, only
+// the record is: see records.
 
 // value is a copy-trigger. Ours are those from ours on, interned by [model.intern].
 type value uint8
@@ -70,6 +71,8 @@ type state struct {
 
 	source   uint8 // generation of the ReplicationSource; 0 while it is deleted
 	sync     uint8 // lastSyncStartTime; 0 for none
+	ended    uint8 // the last sync that has ended; 0 for none
+	second   bool  // there is another ReplicationSource
 	cycles   uint8 // syncs so far
 	waits    uint8 // waits so far
 	copies   uint8 // copies so far, with model.untilCut
@@ -182,7 +185,7 @@ func (m *model) reconcile(s state, do emit) {
 			do("VolSync: PUT Completed", t.put(c))
 		}
 	case s.copy.ready:
-		t.sync = 0
+		t.sync, t.ended = 0, s.sync
 		do("VolSync: the mover is done, the sync ends", t)
 	}
 }
@@ -197,7 +200,10 @@ func (m *model) storage(s state, do emit) {
 		do("storage: the copy is gone", t)
 	case c.cut == uncut:
 		t.copy.cut = running + cut(s.frozen)
-		t.unquiesced = s.unquiesced || s.frozen == 0 && c.maker >= ours && s.did&letGo == 0
+		t.unquiesced = s.unquiesced || s.frozen == 0 && c.maker >= ours && s.did&(letGo|records) == 0
+		if s.recordedCut == uncut && c.maker == s.recorded { // it was recorded by somebody else
+			t.recordedCut = t.copy.cut
+		}
 		do("storage: cuts the copy", t)
 	case !c.ready:
 		t.copy.ready = true
@@ -206,7 +212,7 @@ func (m *model) storage(s state, do emit) {
 }
 
 // kind is what strangers do, each at most once, and at most model.strangers in all.
-type kind uint8
+type kind uint16
 
 const (
 	setForeign kind = 1 << iota
@@ -216,7 +222,43 @@ const (
 	recreate
 	letGo
 	everything kind = 1<<iota - 1
+
+	// Records that VolSync does not make for the copy of the source that waited.
+	writeLatest kind = 1 << (iota - 1)
+	recordElsewhere
+	recordNothing
+	records = writeLatest | recordElsewhere | recordNothing
 )
+
+// falseRecords are records of the trigger for no copy that the run has waited for.
+func (m *model) falseRecords(s state, act func(k kind, label string, can bool, t state), do emit) {
+	record := func() state {
+		c := s.claim
+		c.latest = c.trig
+		t := s.others(c)
+		if t.recorded, t.recordedCut = c.trig, uncut; s.copy.maker == c.trig {
+			t.recordedCut = s.copy.cut
+		}
+		return t
+	}
+	armed := s.claim.trig >= ours && s.claim.armed()
+	act(writeLatest, "writes latest-copy-trigger", armed, record())
+	t := record()
+	t.claim.status, t.claim.since = completed, 0
+	act(recordNothing, "a manager with an old cache: PUT Completed", armed && s.sync != 0, t)
+	if s.second {
+		if armed {
+			do("another source: PUT Completed", t)
+		}
+		t = s
+		t.second = false
+		do("stranger: deletes the other source", t)
+		return
+	}
+	t = s
+	t.second = true
+	act(recordElsewhere, "makes another source", armed, t)
+}
 
 // strangers are users, other coordinators and scripts. They know no versions.
 func (m *model) strangers(s state, do emit) {
@@ -244,7 +286,7 @@ func (m *model) strangers(s state, do emit) {
 	t.copy.deleting, t.copy.ready = true, false
 	act(deleteCopy, "deletes the copy", s.copy.there && !s.copy.deleting && !s.copy.orphan, t)
 	t = s
-	t.source, t.sync = 0, 0
+	t.source, t.sync, t.ended = 0, 0, 0
 	if s.copy.there {
 		t.copy = snapshot{there: true, orphan: true, maker: s.copy.maker, uid: s.copy.uid}
 	}
@@ -264,6 +306,7 @@ func (m *model) strangers(s state, do emit) {
 			do("stranger: takes itself off the lock", with(func(f *facts) { f.lock = m.internLock(held.without(stranger)) }))
 		}
 	}
+	m.falseRecords(s, act, do)
 	if s.source == 0 {
 		t.source = 2
 		do("stranger: creates the ReplicationSource again", t)

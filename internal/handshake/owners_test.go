@@ -117,7 +117,7 @@ func actorName(i int) string {
 func (s scene) writes(r interface {
 	Next(World) (Patch, Decision)
 }) (scene, Decision) {
-	p, d := r.Next(World{Claim: Claim{Lock: ParseLock(s.lock)}})
+	p, d := r.Next(World{Claim: Claim{Enabled: true, Status: StatusWaiting, Since: "then", Lock: ParseLock(s.lock)}})
 	if p.SetLock {
 		s.lock = p.To.Lock.String()
 	}
@@ -134,7 +134,7 @@ func (m scenes) act(s scene, i int, do func(string, scene)) {
 	case atAbsent:
 		m.comes(s, i, to)
 	case atLocks:
-		t, d := s.writes(&Locking{Run: runOf(i), Process: owner(i)})
+		t, d := s.writes(&Locking{Run: runOf(i), Process: owner(i), Wait: Wait{Since: "then"}})
 		switch {
 		case d.Outcome == outcome.OK:
 			to("locks", t, atQuiesces)

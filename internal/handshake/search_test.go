@@ -26,7 +26,7 @@ type model struct {
 
 	// What the guards are there for: see controls_test.go.
 	noWaitGuard, noCAS, noDisarm, byStatus, freshRetry, byValue, unquiesceFirst, patient, lateWrites bool
-	noMark, noLockGuard, anyCopy, uncutIsCut, noSecondLook, oneState, lateLocks                      bool
+	noMark, noLockGuard, anyCopy, uncutIsCut, noSecondLook, oneState, lateLocks, noProof             bool
 
 	values []string
 	known  map[question]answer
@@ -85,6 +85,11 @@ func TestEveryOrder(t *testing.T) {
 		{"one process", false, model{cycles: 2, attempts: 2, kills: 2, lost: 1, process: true, lateWrites: true}},
 		{"one process, one stranger and faults", true, model{cycles: 2, attempts: 2, kills: 1, lost: 1, strange: 1, kinds: everything, process: true, lateWrites: true}},
 		{"one process, until the cut", true, model{cycles: 2, attempts: 1, kills: 1, lost: 1, strange: 1, kinds: everything, process: true, untilCut: true, lateWrites: true}},
+		{"false records", false, model{cycles: 2, attempts: 1, strange: 1, kinds: records | setForeign}},
+		{"false records and faults", true, model{cycles: 2, attempts: 1, kills: 1, lost: 1, strange: 1, kinds: records | setForeign}},
+		{"false records, two strangers", true, model{cycles: 2, attempts: 1, strange: 2, kinds: records | setForeign}},
+		{"false records, until the cut", true, model{cycles: 2, attempts: 1, strange: 1, kinds: records | setForeign, untilCut: true}},
+		{"false records, within a second", true, model{cycles: 2, attempts: 1, strange: 1, kinds: records | setForeign, coarse: true}},
 		// By the claim alone nobody can tell that a copy exists: see TestAssumptions.
 		{"claim only", true, model{cycles: 2, attempts: 2, kills: 1, lost: 1, strange: 2, kinds: setForeign | takeBackTrigger | deleteCopy, claimOnly: true}},
 	} {

@@ -24,15 +24,37 @@ type Wait struct {
 // same value (nothing is fired twice), the same run over a new wait writes a new one
 // (nothing is taken for an older copy), and fire-trigger can tell from the value alone
 // whether what await-waiting saw is still true.
+//
+// The first half of TOKEN is of the syncs alone. When a record has changed the rest,
+// await-completed still tells from it whether a source's sync is the one that was waited for.
 type Trigger struct{ run, token string }
 
 const (
-	tokenLen = 16  // hexadecimal digits: 64 bits, of which one PVC sees a handful at a time
-	maxRun   = 200 // bytes; a name in Kubernetes has at most 253, a UID 36
+	halfLen  = 8           // hexadecimal digits: 32 bits, of which one run sees a handful
+	tokenLen = 2 * halfLen // hexadecimal digits
+	maxRun   = 200         // bytes; a name in Kubernetes has at most 253, a UID 36
 )
 
 // NewTrigger is the trigger of a run over the given waits, in any order.
 func NewTrigger(run string, waits ...Wait) Trigger {
+	return Trigger{run, hashOfSyncs(waits) + hashOf(waits)}
+}
+
+// isOf reports whether the trigger was made over these syncs, whatever else the waits are.
+func (t Trigger) isOf(waits ...Wait) bool {
+	return strings.HasPrefix(t.token, hashOfSyncs(waits))
+}
+
+func hashOfSyncs(waits []Wait) string {
+	var syncs []Wait
+	for _, w := range waits {
+		syncs = append(syncs, Wait{ClaimUID: w.ClaimUID, SourceUID: w.SourceUID, SyncStart: w.SyncStart})
+	}
+	return hashOf(syncs)
+}
+
+// hashOf returns half a token.
+func hashOf(waits []Wait) string {
 	waits = slices.Clone(waits)
 	slices.SortFunc(waits, func(a, b Wait) int { return strings.Compare(a.ClaimUID, b.ClaimUID) })
 	h := sha256.New()
@@ -43,7 +65,7 @@ func NewTrigger(run string, waits ...Wait) Trigger {
 			h.Write([]byte(f))
 		}
 	}
-	return Trigger{run, hex.EncodeToString(h.Sum(nil))[:tokenLen]}
+	return hex.EncodeToString(h.Sum(nil))[:halfLen]
 }
 
 // ParseTrigger reads what [Trigger.String] wrote.

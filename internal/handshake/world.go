@@ -14,6 +14,8 @@ type Source struct {
 	Mover     string // restic, rclone, rsync, rsyncTLS …
 	Method    string // copyMethod: Snapshot, Clone, Direct …
 	SyncStart string // status.lastSyncStartTime: set exactly while a sync runs (statemachine/machine.go:162-174)
+
+	LastSyncStart string // of the last sync that has ended; "" if none has
 }
 
 // Copy is the VolumeSnapshot (copyMethod Snapshot) or PVC (Clone) that VolSync makes.
@@ -21,7 +23,7 @@ type Copy struct {
 	Name, UID string
 	Owner     string // uid of the ReplicationSource that controls it
 	Of        string // the claim that a VolumeSnapshot is of
-	Bound     bool   // a VolumeSnapshot has its content
+	Bound     bool   // a VolumeSnapshot has its content, a claim its volume
 	Deleting  bool
 	Cut       string // when the storage froze the content: status.creationTime; "" for not yet or not known
 	Problem   string // what the storage reports: status.error.message; VolSync never reads it

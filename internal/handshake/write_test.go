@@ -169,7 +169,9 @@ func TestLeavesLock(t *testing.T) {
 // The run's lock on the claim is this process' own, or that of another attempt: then it is not
 // taken for its own, not even where the reply to its write was lost.
 func TestLocking(t *testing.T) {
-	lockedBy := func(l Lock) World { return World{Claim: Claim{Lock: l}} }
+	w, _ := firingWorld()
+	wait := Wait{ClaimUID: w.Claim.UID, Since: w.Claim.Since, Latest: w.Claim.Latest}
+	lockedBy := func(l Lock) World { w.Claim.Lock = l; return w }
 	own, attempt := lockedBy(Lock{runID, Held, "p"}), lockedBy(Lock{runID, Held, "q"})
 	for name, c := range map[string]struct {
 		reply Reply // to a first write on a free claim
@@ -185,7 +187,7 @@ func TestLocking(t *testing.T) {
 		"a conflict, and another run locks it":      {reply: Conflict, then: lockedBy(Lock{"other", Held, "q"}), want: outcome.Refused},
 	} {
 		t.Run(name, func(t *testing.T) {
-			l := Locking{Run: runID, Process: "p"}
+			l := Locking{Run: runID, Process: "p", Wait: wait}
 			if p, d := l.Next(lockedBy(Lock{})); p.Empty() || p.To.Lock != own.Claim.Lock || d.Outcome != outcome.OK {
 				t.Fatalf("a free claim: %+v, %+v", p, d)
 			}
@@ -194,6 +196,37 @@ func TestLocking(t *testing.T) {
 			}
 			if p, d := l.Next(c.then); d.Outcome != c.want || !p.Empty() != (c.then.Claim.Lock.State == Free) {
 				t.Errorf("then: %+v, %+v", p, d)
+			}
+		})
+	}
+}
+
+// A claim is locked for the wait that was found, and for no other.
+func TestLockingForAWaitThatIsOver(t *testing.T) {
+	w, _ := firingWorld()
+	waits := free(w.Claim)
+	wait := Wait{ClaimUID: waits.UID, Since: waits.Since, Latest: waits.Latest}
+	for name, change := range map[string]func(*Claim){
+		"another wait":         func(c *Claim) { c.Since = "later" },
+		"another copy":         func(c *Claim) { c.Latest, c.Trigger = "newer", "newer" },
+		"another claim":        func(c *Claim) { c.UID = "other" },
+		"armed":                func(c *Claim) { c.Trigger = "foreign" },
+		"VolSync is copying":   func(c *Claim) { c.Status, c.Since = StatusInProgress, "" },
+		"it is being deleted":  func(c *Claim) { c.Deleting = true },
+		"no copy triggers now": func(c *Claim) { c.Enabled = false },
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, tried := range []bool{false, true} {
+				l, c := Locking{Run: runID, Process: "p", Wait: wait}, waits
+				if tried { // and the lock has been put on, with the reply lost
+					l.Next(World{Claim: waits})
+					l.Replied(Unknown, true)
+					c.Lock = Lock{runID, Held, "p"}
+				}
+				change(&c)
+				if p, d := l.Next(World{Claim: c}); !p.Empty() || d.Do != Look || l.Doubt() != tried {
+					t.Errorf("tried %t: %+v, %+v, in doubt %t", tried, p, d, l.Doubt())
+				}
 			}
 		})
 	}

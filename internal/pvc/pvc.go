@@ -71,13 +71,13 @@ func (c Claims) Annotate(ctx context.Context, was Claim, values map[string]strin
 	}, metav1.PatchOptions{FieldManager: c.manager})
 }
 
-// MayAnnotate asks the server to try a write without keeping it: better refused now than
-// when the application is frozen.
-func (c Claims) MayAnnotate(ctx context.Context, name string) error {
-	_, err := c.patch(ctx, name, map[string]any{}, metav1.PatchOptions{
+// MayAnnotate returns what the claim would be with the annotations set. The server tries the
+// write without keeping it: a policy, or a webhook, that is about these very annotations is
+// better met now than when the application is frozen.
+func (c Claims) MayAnnotate(ctx context.Context, name string, values map[string]string) (Claim, error) {
+	return c.patch(ctx, name, map[string]any{"annotations": values}, metav1.PatchOptions{
 		FieldManager: c.manager, DryRun: []string{metav1.DryRunAll},
 	})
-	return err
 }
 
 func (c Claims) patch(ctx context.Context, name string, meta map[string]any, opts metav1.PatchOptions) (Claim, error) {

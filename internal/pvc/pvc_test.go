@@ -111,8 +111,11 @@ func TestAnnotate(t *testing.T) {
 }
 
 func TestMayAnnotateKeepsNothing(t *testing.T) {
-	if err := one(t, "PATCH", data, dryRun, `{"metadata":{}}`, 200, object).MayAnnotate(t.Context(), "data"); err != nil {
-		t.Error(err)
+	const body = `{"metadata":{"annotations":{"a":"1","example/k":"run.1"}}}`
+	got, err := one(t, "PATCH", data, dryRun, body, 200, object).
+		MayAnnotate(t.Context(), "data", map[string]string{"a": "1", "example/k": "run.1"})
+	if err != nil || got.Annotations["a"] != "1" {
+		t.Errorf("got %+v, %v, want the claim that the server answered", got, err)
 	}
 }
 
@@ -136,13 +139,16 @@ func TestErrorsKeepTheirKindAndRequest(t *testing.T) {
 		{409, "Conflict", kube.IsConflict},
 	} {
 		for verb, ask := range map[string]func(Claims) error{
-			"get":   func(cs Claims) error { _, err := cs.Get(t.Context(), "data"); return err },
-			"patch": func(cs Claims) error { return cs.MayAnnotate(t.Context(), "data") },
+			"get": func(cs Claims) error { _, err := cs.Get(t.Context(), "data"); return err },
+			"patch": func(cs Claims) error {
+				_, err := cs.MayAnnotate(t.Context(), "data", map[string]string{"k": "v"})
+				return err
+			},
 		} {
 			t.Run(c.reason+" "+verb, func(t *testing.T) {
 				query, body := url.Values{}, ""
 				if verb == "patch" {
-					query, body = dryRun, `{"metadata":{}}`
+					query, body = dryRun, `{"metadata":{"annotations":{"k":"v"}}}`
 				}
 				err := ask(one(t, strings.ToUpper(verb), data, query, body, c.code, status(c.code, c.reason)))
 				if !c.is(err) {

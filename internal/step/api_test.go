@@ -3,6 +3,7 @@ package step
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -27,20 +28,35 @@ func (c *cluster) Get(ctx context.Context, n string) (got pvc.Claim, err error) 
 	return got, err
 }
 
-func (c *cluster) MayAnnotate(ctx context.Context, n string) error {
+func (c *cluster) MayAnnotate(ctx context.Context, n string, values map[string]string) (got pvc.Claim, err error) {
 	c.known(n)
-	return c.do(ctx, "try", "pvc", func() error {
+	err = c.do(ctx, "try", "pvc", func() error {
 		if c.claim == nil {
 			return apierrors.NewNotFound(resources["pvc"], n)
 		}
+		got = *c.claim
+		got.Annotations = maps.Clone(got.Annotations)
+		maps.Copy(got.Annotations, c.mutated(values))
 		return nil
 	})
+	return got, err
+}
+
+// mutated is what a webhook makes of what is written.
+func (c *cluster) mutated(values map[string]string) map[string]string {
+	values = maps.Clone(values)
+	for key, to := range c.webhook {
+		if value, set := values[key]; set {
+			values[key] = to(value)
+		}
+	}
+	return values
 }
 
 func (c *cluster) Annotate(ctx context.Context, was pvc.Claim, values map[string]string) (got pvc.Claim, err error) {
 	c.known(was.Name)
 	var pairs []string
-	for key, value := range values {
+	for key, value := range c.mutated(values) {
 		if pairs = append(pairs, key, value); key != handshake.TriggerAnnotation && key != handshake.LockAnnotation {
 			c.t.Errorf("%s was written, which is not ours", key)
 		}

@@ -2,6 +2,8 @@ package step
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
 	"github.com/copytrigger/copytrigger/internal/handshake"
 	"github.com/copytrigger/copytrigger/internal/kube"
@@ -14,6 +16,10 @@ type reducer interface {
 	Next(w handshake.World) (handshake.Patch, handshake.Decision)
 	Replied(r handshake.Reply, passing bool) (again bool)
 }
+
+// conflictsAtOnce is how many conflicts a write meets before it is tried again with a pause. VolSync
+// and the snapshot controller write the claim around a copy, while the application is frozen.
+const conflictsAtOnce = 5
 
 // loop is how the decisions of a reducer are carried out.
 type loop struct {
@@ -31,7 +37,9 @@ func (s Step) apply(ctx context.Context, l loop, r reducer) (d handshake.Decisio
 	if l.look == nil {
 		l.look = s.lookAtClaim
 	}
-	err = s.persist(ctx, l.passes, func(ctx context.Context) error {
+	conflicts := 0
+	passes := func(err error) bool { return kube.IsConflict(err) || l.passes(err) }
+	err = s.persist(ctx, passes, func(ctx context.Context) error {
 		for {
 			st, err := l.look(ctx)
 			if err != nil {
@@ -51,6 +59,11 @@ func (s Step) apply(ctx context.Context, l loop, r reducer) (d handshake.Decisio
 			if !r.Replied(reply(err), l.passes(err)) {
 				return err
 			}
+			if kube.IsConflict(err) {
+				if conflicts++; conflicts > conflictsAtOnce {
+					return err // to be tried again after a pause
+				}
+			}
 			s.sayWhyAgain(err)
 		}
 	})
@@ -65,13 +78,59 @@ func (s Step) write(ctx context.Context, was pvc.Claim, p handshake.Patch, whole
 		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), writeLimit)
 		defer cancel()
 	}
-	_, err := s.Claims.Annotate(ctx, was, p.Annotations())
-	return err
+	got, err := s.Claims.Annotate(ctx, was, p.Annotations())
+	if err != nil {
+		return err
+	}
+	return s.asMeant(ctx, was, got, p)
+}
+
+// asMeant returns an error if got is not what the write of p was to make of was. What it has left
+// on the claim is taken back first.
+func (s Step) asMeant(ctx context.Context, was, got pvc.Claim, p handshake.Patch) error {
+	what := p.Altered(readClaim(got))
+	if what == "" {
+		return nil
+	}
+	back := p.Undo(readClaim(was), readClaim(got))
+	a := &altered{what: what, write: true, undone: true}
+	if !back.Empty() {
+		again, err := s.Claims.Annotate(ctx, got, back.Annotations())
+		a.undone = err == nil && back.Altered(readClaim(again)) == ""
+	}
+	return a
+}
+
+// altered is a write that did not do what it was to do.
+type altered struct {
+	what   string
+	write  bool // no dry run
+	undone bool // nothing of it is left
+}
+
+func (a *altered) Error() string {
+	msg := "an admission webhook or policy changes what is written: " + a.what
+	switch {
+	case !a.write:
+		return msg + " (in a dry run)"
+	case !a.undone:
+		return msg + ", and could not be taken back"
+	}
+	return msg
+}
+
+// hint is the next move after a write that was altered.
+func (a *altered) hint() string {
+	return fmt.Sprintf("kubectl get mutatingwebhookconfigurations,mutatingadmissionpolicies: "+
+		"let %s and %s pass as they are", handshake.TriggerAnnotation, handshake.LockAnnotation)
 }
 
 // reply is what an error tells of the write that failed with it.
 func reply(err error) handshake.Reply {
+	var a *altered
 	switch {
+	case errors.As(err, &a) && a.undone:
+		return handshake.NotWritten
 	case kube.IsConflict(err):
 		return handshake.Conflict
 	case kube.Undone(err):

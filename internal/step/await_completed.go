@@ -79,12 +79,17 @@ type recordWait struct {
 	progress *progress // of the copy, for a look at the claim alone; nil: the look sees the copy
 	last     state     // that was decided about
 	took     time.Duration
+
+	recorded func() // begins the time in which the copy must prove the record
+	unproved string // why it does not yet
 }
 
 // run waits. After an error the trigger has not been given back yet.
 func (r *recordWait) run(ctx context.Context) error {
 	s, start := r.step, time.Now()
 	ctx, answered, stop := withAckTimeout(ctx, r.options.Ack)
+	defer stop()
+	ctx, r.recorded, stop = withProofLimit(ctx)
 	defer stop()
 	w := wait{lenient: true, look: r.look, claimOnly: r.progress != nil, wake: r.progress.wakes()}
 	w.decide = func(_ context.Context, st state) (bool, string, error) {
@@ -98,12 +103,19 @@ func (r *recordWait) run(ctx context.Context) error {
 		switch {
 		case d.Do == handshake.End:
 			return true, d.Why, s.ending(d)
+		case c.Latest == r.options.Trigger.String():
+			answered()
+			r.recorded()
+			r.unproved = d.Why
 		case r.sourceGone():
 			return true, d.Why, errSourceGone
 		}
 		return false, s.subject() + ": " + d.Why + r.progress.describe(c), nil
 	}
 	reason, err := s.wait(ctx, r.options.Timeout == 0, w)
+	if errors.Is(err, errUnproved) {
+		return r.unverified(reason)
+	}
 	if err != nil {
 		return because(err, reason)
 	}
@@ -134,14 +146,15 @@ func (r *recordWait) givingUp() handshake.Disarming {
 	return w
 }
 
-// awaitRecorded waits for the record. The claim alone decides: the ReplicationSource and the
-// copy are watched beside it; they tell how far it is, and must not hold it up.
+// awaitRecorded waits for the record, by the claim alone: the ReplicationSource and the copy are
+// watched beside it. They tell how far it is, and in the end prove the record.
 func (s Step) awaitRecorded(
 	ctx context.Context, o AwaitCompletedOptions, seen handshake.Seen, times *Timeline,
 ) (copied, error) {
-	r := &recordWait{step: s, options: o, seen: seen, times: times, look: s.lookAtClaim}
+	r := &recordWait{step: s, options: o, seen: seen, times: times}
+	r.look = r.lookForRecord
 	r.decide = func(w handshake.World, seen handshake.Seen) handshake.Decision {
-		d := handshake.Completed(w.Claim, o.Trigger, seen)
+		d := handshake.Recorded(w, o.Trigger, seen)
 		if r.afterFreeze() {
 			return d
 		}
@@ -151,8 +164,8 @@ func (s Step) awaitRecorded(
 	defer r.progress.end()
 	err := r.run(ctx)
 	if err != nil {
-		if recorded, gerr := s.giveUp(ctx, r.givingUp(), err); !recorded {
-			return copied{}, gerr
+		if err = r.giveUp(ctx, err); err != nil {
+			return copied{}, err
 		}
 	}
 	times.mark(completed)
@@ -165,14 +178,14 @@ func (s Step) awaitRecorded(
 func (s Step) awaitCut(
 	ctx context.Context, o AwaitCompletedOptions, seen handshake.Seen, times *Timeline,
 ) (copied, error) {
-	r := &recordWait{step: s, options: o, seen: seen, times: times, look: s.lookAtLockLast}
+	r := &recordWait{step: s, options: o, seen: seen, times: times, look: s.lookAtClaimLast}
 	r.decide = func(w handshake.World, seen handshake.Seen) handshake.Decision {
 		return handshake.WithLock(handshake.Cut(w, o.Trigger, seen), w.Claim, o.Trigger.Run())
 	}
 	c := Copied{Copy: Recorded}
 	if err := r.run(ctx); err != nil {
-		if recorded, gerr := s.giveUp(ctx, r.givingUp(), err); !recorded {
-			return copied{}, gerr
+		if err = r.giveUp(ctx, err); err != nil {
+			return copied{}, err
 		}
 		return c.known(), nil
 	}
@@ -189,15 +202,15 @@ func (s Step) awaitCut(
 // known is a copy of which there is nothing left to ask.
 func (c Copied) known() copied { return copied{c, func() string { return c.CutTime }} }
 
-// lookAtLockLast is a look whose lock is that after the look at the copy. Only then it says
-// that the application was still quiesced when that was cut.
-func (s Step) lookAtLockLast(ctx context.Context) (state, error) {
+// lookAtClaimLast is a look whose claim is that after the look at the copy. Only then its lock says
+// that the application was still quiesced when that was cut, and its trigger for what it is.
+func (s Step) lookAtClaimLast(ctx context.Context) (state, error) {
 	st, err := s.look(ctx)
 	if err != nil {
 		return st, err
 	}
 	after, err := s.lookAtClaim(ctx)
-	st.world.Claim.Lock = after.world.Claim.Lock
+	st.claim, st.world.Claim = after.claim, after.world.Claim
 	return st, err
 }
 

@@ -75,7 +75,7 @@ func TestAwaitCompletedGivesTheCut(t *testing.T) {
 	p := complete(t, freeze, nil, func(p *play) {
 		p.takes()
 		after(time.Second)
-		p.change("copy", func() { p.copied.Cut = cut })
+		p.cuts(cut)
 		after(time.Second)
 		p.completes()
 	})

@@ -32,7 +32,7 @@ type Waiting struct {
 func (s Step) AwaitWaiting(ctx context.Context, o AwaitWaitingOptions) (Waiting, error) {
 	ctx, cancel := limit(ctx, o.Timeout)
 	defer cancel()
-	if err := s.mayFire(ctx, o.Timeout == 0); err != nil {
+	if err := s.mayFire(ctx, o.Run, o.Timeout == 0); err != nil {
 		return Waiting{}, s.unfired(err, "")
 	}
 	var found Waiting
@@ -54,7 +54,9 @@ func (s Step) AwaitWaiting(ctx context.Context, o AwaitWaitingOptions) (Waiting,
 		case d.Outcome != outcome.OK:
 			return true, d.Why, s.ending(d)
 		}
-		l, err := s.lock(ctx, o.Run, cmp.Or(o.Owner, s.Process), o.Timeout == 0)
+		l, err := s.lock(ctx, handshake.Locking{
+			Run: o.Run, Process: cmp.Or(o.Owner, s.Process), Wait: d.Wait,
+		}, o.Timeout == 0)
 		if err != nil || l.Do == handshake.Look {
 			return false, s.subject() + ": " + l.Why, err
 		}
@@ -70,10 +72,21 @@ func (s Step) warnOf(w handshake.World) {
 	}
 }
 
-// mayFire asks for the permission that fire-trigger and disarm will need. Only a clear no
+// mayFire tries the writes that this step, fire-trigger and disarm will do. Only a clear no
 // counts: there are admission webhooks that refuse whatever is only a try.
-func (s Step) mayFire(ctx context.Context, once bool) error {
-	err := s.persist(ctx, unless(once), func(ctx context.Context) error { return s.Claims.MayAnnotate(ctx, s.Claim) })
+func (s Step) mayFire(ctx context.Context, run string, once bool) error {
+	passes := func(err error) bool { return kube.IsConflict(err) || unless(once)(err) }
+	err := s.persist(ctx, passes, func(ctx context.Context) error {
+		try := handshake.Try(run)
+		got, err := s.Claims.MayAnnotate(ctx, s.Claim, try.Annotations())
+		if err != nil {
+			return err
+		}
+		if what := try.Altered(readClaim(got)); what != "" {
+			return &altered{what: what}
+		}
+		return nil
+	})
 	if err != nil && kube.IsInvalid(err) {
 		s.Log.Warn(s.subject() + ": not checked whether it may be annotated: " + err.Error())
 		return nil
@@ -98,18 +111,17 @@ func (s Step) takeBack(ctx context.Context, run string) error {
 }
 
 // lock locks the claim for the run. A decision to look again says what there is to wait for
-// before it can be locked. If it fails, the claim is not locked: neither by a write whose reply
-// was lost, nor by one that a signal came in the middle of.
-func (s Step) lock(ctx context.Context, run, owner string, once bool) (handshake.Decision, error) {
-	l := handshake.Locking{Run: run, Process: owner}
+// before it can be locked. Then, and if it fails, the claim is not locked: neither by a write
+// whose reply was lost, nor by one that a signal came in the middle of.
+func (s Step) lock(ctx context.Context, l handshake.Locking, once bool) (handshake.Decision, error) {
 	d, err := s.apply(ctx, loop{passes: unless(once), whole: true}, &l)
 	locked := err == nil && d.Do != handshake.Look && d.Outcome == outcome.OK
 	switch {
 	case locked && ctx.Err() != nil:
 		err = context.Cause(ctx)
-		s.fenceLock(ctx, run, owner)
-	case err != nil && l.Doubt():
-		s.fenceLock(ctx, run, owner)
+		s.fenceLock(ctx, l.Run, l.Process)
+	case !locked && l.Doubt() && (err != nil || d.Do == handshake.Look):
+		s.fenceLock(ctx, l.Run, l.Process)
 	case err == nil && d.Do == handshake.End:
 		err = s.ending(d)
 	}

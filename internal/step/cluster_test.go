@@ -29,6 +29,8 @@ type cluster struct {
 	copied  *handshake.Copy
 	pods    []pods.Pod // that have not ended
 
+	webhook map[string]func(string) string // by annotation: what becomes of a value that is written
+
 	before   func(request string) error // a fault: the request is not done
 	after    func(request string) error // a fault: it is done, and the reply is lost
 	watchers map[*watcher]bool
@@ -105,9 +107,26 @@ func (c *cluster) waits(since string) {
 }
 func (c *cluster) takes() {
 	c.annotate(handshake.StatusAnnotation, handshake.StatusInProgress, handshake.SinceAnnotation, "")
-	c.change("copy", func() { c.copied = &handshake.Copy{Name: "volsync-rs-src", UID: "copy-1"} })
+	c.change("copy", func() {
+		source := c.sources[0]
+		c.copied = &handshake.Copy{Name: "volsync-rs-src", UID: "copy-1", Owner: source.UID, Of: source.Claim}
+	})
+}
+
+// cuts is the storage's part.
+func (c *cluster) cuts(at string) {
+	c.change("copy", func() { c.copied.Bound, c.copied.Cut = true, at })
 }
 func (c *cluster) completes() {
+	c.mu.Lock()
+	uncut := c.copied != nil && c.copied.Cut == ""
+	c.mu.Unlock()
+	if uncut {
+		c.cuts("2000-01-01T00:00:09Z")
+	}
+	c.records()
+}
+func (c *cluster) records() {
 	c.annotate(
 		handshake.StatusAnnotation,
 		handshake.StatusCompleted,

@@ -17,6 +17,7 @@ func (s Step) unfired(err error, reason string) error {
 		frozen tooLong
 		stop   outcome.Stop
 		failed *kube.Error
+		other  *altered
 	)
 	switch {
 	case err == nil || errors.As(err, &ending):
@@ -37,6 +38,10 @@ func (s Step) unfired(err error, reason string) error {
 		}
 	case kube.IsNotFound(err) && errors.As(err, &failed) && failed.Request.Resource == "persistentvolumeclaims":
 		return &outcome.Ending{Outcome: outcome.Refused, Err: err, Why: s.subject() + " is not there", Hint: hint(failed)}
+	case errors.As(err, &other):
+		return &outcome.Ending{
+			Outcome: outcome.Refused, Err: err, Why: s.subject() + ": " + err.Error(), Hint: other.hint(),
+		}
 	case errors.As(err, &failed) && !kube.Passing(err):
 		return &outcome.Ending{Outcome: outcome.Refused, Err: err, Why: err.Error(), Hint: hint(failed)}
 	}

@@ -81,6 +81,13 @@ func (p *progress) sourceGone() bool {
 	return p.known && len(p.world.Sources) == 0
 }
 
+// seen returns what was looked at last. It reports false if there was no look.
+func (p *progress) seen() (handshake.World, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.world, p.known
+}
+
 // describe says how far the storage is, as far as it tells.
 func (p *progress) describe(claim handshake.Claim) string {
 	if p == nil {

@@ -112,7 +112,7 @@ func TestRun(t *testing.T) {
 		after(3 * time.Second)
 		p.takes()
 		after(3 * time.Second)
-		p.change("copy", func() { p.copied.Cut = "2000-01-01T00:00:06Z" })
+		p.cuts("2000-01-01T00:00:06Z")
 		after(4 * time.Second)
 		if !a.isFrozen() {
 			t.Error("let go before VolSync recorded the trigger")

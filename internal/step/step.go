@@ -22,7 +22,7 @@ type Claims interface {
 	Get(ctx context.Context, name string) (pvc.Claim, error)
 	Follow(ctx context.Context, name string, changed func(), trouble kube.Trouble) error
 	Annotate(ctx context.Context, was pvc.Claim, values map[string]string) (pvc.Claim, error)
-	MayAnnotate(ctx context.Context, name string) error
+	MayAnnotate(ctx context.Context, name string, values map[string]string) (pvc.Claim, error)
 }
 
 // VolSync is what a step asks of VolSync's objects; volsync.Objects is it.
@@ -79,6 +79,7 @@ const (
 	unlockLimit    = 20 * time.Second // an unlock, likewise
 	graceInCleanup = 10 * time.Second // for a refusal in a cleanup; then it is believed
 	cutLimit       = 2 * time.Second  // the last look for the time of the cut, which the application pays for
+	proofLimit     = 2 * time.Second  // for the copy to prove a record, with the application frozen
 	lookLimit      = 5 * time.Second  // a look that must not keep a run from beginning
 	shortLimit     = 2 * time.Second  // a look that must not keep the application quiesced
 )

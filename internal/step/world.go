@@ -43,10 +43,11 @@ func (s Step) lookAtClaim(ctx context.Context) (state, error) {
 	if err != nil {
 		return state{}, err
 	}
-	return state{claim: claim, world: handshake.World{
-		Claim:     handshake.ReadClaim(claim.UID, claim.Deleting, claim.Annotations),
-		ClaimOnly: true,
-	}}, nil
+	return state{claim: claim, world: handshake.World{Claim: readClaim(claim), ClaimOnly: true}}, nil
+}
+
+func readClaim(c pvc.Claim) handshake.Claim {
+	return handshake.ReadClaim(c.UID, c.Deleting, c.Annotations)
 }
 
 // copies returns the ReplicationSource of which there may be a copy.

@@ -87,7 +87,7 @@ func TestCombine(t *testing.T) {
 		"quiesce failed, fired nevertheless":    {codes: []int{0, 1, 0, 0, 0, 0}, want: 6, by: quiesce, why: untied},
 		"quiesce failed, recorded nevertheless": {codes: []int{0, 1, 3, 0, 0, 0}, want: 6, by: fireTrigger, why: untied},
 		"quiesce failed, fired, taken back":     {codes: []int{0, 1, 0, 4, 0, 0}, want: 4, by: awaitCompleted, why: "no copy was made"},
-		"quiesce failed, fired, too late":       {codes: []int{0, 1, 0, 5, 0, 0}, want: 5, by: awaitCompleted, why: "after the application ran again"},
+		"quiesce failed, fired, too late":       {codes: []int{0, 1, 0, 5, 0, 0}, want: 5, by: awaitCompleted, why: "while the application runs"},
 		"quiesce failed, fired, lost":           {codes: []int{0, 1, 0, none, 0, 0}, want: 5, by: awaitCompleted, why: armed},
 		"quiesce failed, and nobody knows":      {codes: []int{0, 1, none, none, 0, 0}, want: 5, by: fireTrigger, why: armed},
 		"nothing waits":                         {codes: []int{3, none, none, none, none, 0}, want: 3, by: awaitWaiting, why: "nothing was fired"},

@@ -20,6 +20,10 @@ func TestCopyName(t *testing.T) {
 
 const claim = `{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1","metadata":{"name":"volsync-rs-src","uid":"u1"}}`
 
+func cloneOf(rest string) string {
+	return `{"kind":"PersistentVolumeClaim","apiVersion":"v1","metadata":{"name":"volsync-rs-src","uid":"u1"` + rest + `}`
+}
+
 func snapshot(rest string) string {
 	return `{"apiVersion":"snapshot.storage.k8s.io/v1","kind":"VolumeSnapshot","metadata":{"name":"volsync-rs-src","namespace":"app","uid":"u1"` + rest + `}`
 }
@@ -38,8 +42,11 @@ func TestCopy(t *testing.T) {
 		"VolSync's, of the claim": {"Snapshot", vs, snapshot(`,"ownerReferences":[{"apiVersion":"v1","kind":"Pod","name":"p","uid":"u2"},{"apiVersion":"volsync.backube/v1alpha1","kind":"ReplicationSource","name":"rs","uid":"u3","controller":true}]},"spec":{"source":{"persistentVolumeClaimName":"data"}},"status":{"boundVolumeSnapshotContentName":"content"}`),
 			&handshake.Copy{Name: "volsync-rs-src", UID: "u1", Owner: "u3", Of: "data", Bound: true}},
 		"with a problem": {"Snapshot", vs, snapshot(`},"status":{"error":{"message":"no space","time":"2026-01-01T00:00:01Z"}}`), &handshake.Copy{Name: "volsync-rs-src", UID: "u1", Problem: "no space"}},
-		"a clone":        {"Clone", pvc, claim, &handshake.Copy{Name: "volsync-rs-src", UID: "u1"}},
-		"a clone going":  {"Clone", pvc, strings.Replace(claim, `"uid"`, `"deletionTimestamp":"2026-01-01T00:00:00Z","uid"`, 1), &handshake.Copy{Name: "volsync-rs-src", UID: "u1", Deleting: true}},
+		"a clone":        {"Clone", pvc, cloneOf(`},"status":{"phase":"Pending"}`), &handshake.Copy{Name: "volsync-rs-src", UID: "u1"}},
+		"a clone that is bound": {"Clone", pvc, cloneOf(`},"status":{"phase":"Bound"}`),
+			&handshake.Copy{Name: "volsync-rs-src", UID: "u1", Bound: true}},
+		"a clone going": {"Clone", pvc, cloneOf(`,"deletionTimestamp":"2026-01-01T00:00:00Z"}`),
+			&handshake.Copy{Name: "volsync-rs-src", UID: "u1", Deleting: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := serve(
@@ -50,6 +57,23 @@ func TestCopy(t *testing.T) {
 				t.Errorf("got %+v, %v, want %+v", got, err, c.want)
 			}
 		})
+	}
+}
+
+// VolSync keeps when a sync ended, and how long it took; from that follows when it began.
+func TestLastSyncStart(t *testing.T) {
+	for _, c := range []struct{ end, took, want string }{
+		{"2026-01-01T00:01:00Z", "1m0s", "2026-01-01T00:00:00Z"},
+		{"2026-01-01T00:01:00Z", "1m0.999999999s", "2026-01-01T00:00:00Z"},
+		{"2026-01-01T00:01:00Z", "59.000000001s", "2026-01-01T00:00:01Z"},
+		{"2026-01-01T01:01:00+01:00", "1m0.5s", "2026-01-01T00:00:00Z"},
+		{"", "1m0s", ""},
+		{"2026-01-01T00:01:00Z", "", ""},
+		{"soon", "long", ""},
+	} {
+		if got := lastSyncStart(c.end, c.took); got != c.want {
+			t.Errorf("ended %q after %q: got %q, want %q", c.end, c.took, got, c.want)
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -109,11 +110,13 @@ func (o Objects) snapshotCopy(ctx context.Context, name string) (*handshake.Copy
 }
 
 func (o Objects) cloneCopy(ctx context.Context, name string) (*handshake.Copy, error) {
-	m, err := o.metadata.Resource(claims()).Namespace(o.namespace).Get(ctx, name, metav1.GetOptions{})
+	u, err := o.dynamic.Resource(claims()).Namespace(o.namespace).Get(ctx, name, metav1.GetOptions{})
 	if err != nil {
 		return nil, err
 	}
-	return readCopy(m), nil
+	c := readCopy(u)
+	c.Bound = text(*u, "status", "phase") == "Bound"
+	return c, nil
 }
 
 // FollowCopy calls changed whenever the copy may have changed; see [kube.Follow].
@@ -137,6 +140,7 @@ func readSource(u unstructured.Unstructured) handshake.Source {
 	s := handshake.Source{
 		Name: u.GetName(), UID: string(u.GetUID()), Deleting: u.GetDeletionTimestamp() != nil,
 		Claim: text(u, "spec", "sourcePVC"), SyncStart: text(u, "status", "lastSyncStartTime"),
+		LastSyncStart: lastSyncStart(text(u, "status", "lastSyncTime"), text(u, "status", "lastSyncDuration")),
 	}
 	s.Paused, _, _ = unstructured.NestedBool(u.Object, "spec", "paused")
 	spec, _, _ := unstructured.NestedMap(u.Object, "spec")
@@ -154,6 +158,21 @@ func readSource(u unstructured.Unstructured) handshake.Source {
 		s.Mover, s.Method = field, method
 	}
 	return s
+}
+
+// lastSyncStart is when the last sync began that has ended; "" if that is not known. VolSync
+// deletes lastSyncStartTime then, and keeps the end in whole seconds and the duration exactly.
+func lastSyncStart(end, took string) string {
+	t, err := time.Parse(time.RFC3339, end)
+	d, derr := time.ParseDuration(took)
+	if err != nil || derr != nil {
+		return ""
+	}
+	start := t.Add(-d)
+	if whole := start.Truncate(time.Second); whole != start {
+		start = whole.Add(time.Second)
+	}
+	return start.UTC().Format(time.RFC3339)
 }
 
 func text(u unstructured.Unstructured, path ...string) string {

@@ -1,0 +1,46 @@
+package handshake
+
+import (
+	"fmt"
+	"strings"
+)
+
+// An admission webhook may strip or rewrite what a write sets: the reply to a write is compared
+// with what was to be written.
+
+// Try returns the patch whose dry run asks whether a run may write what its steps will write.
+func Try(run string) Patch {
+	return Patch{SetTrigger: true, SetLock: true, To: Claim{Trigger: NewTrigger(run).String(), Lock: Lock{Run: run, State: Held}}}
+}
+
+// Altered returns how the claim that came back differs from what the patch was to make of it; ""
+// if it does not. A trigger that was given back may come back as any that does not arm.
+func (p Patch) Altered(back Claim) string {
+	var found []string
+	differs := func(annotation, got, want string) {
+		if got != want {
+			found = append(found, fmt.Sprintf("%s came back as %q instead of %q", annotation, got, want))
+		}
+	}
+	if p.SetTrigger && (p.To.Armed() || back.Armed()) {
+		differs(TriggerAnnotation, back.Trigger, p.To.Trigger)
+	}
+	if p.SetLock {
+		differs(LockAnnotation, back.Lock.String(), p.To.Lock.String())
+	}
+	return strings.Join(found, ", ")
+}
+
+// Undo returns the patch that takes back what an altered one has left on a claim, was, which had
+// no such thing before: a value that is not the run's own, the run would leave alone later. It
+// is empty after a write that itself gave something back.
+func (p Patch) Undo(was, back Claim) Patch {
+	u := Patch{To: back}
+	if p.SetTrigger && back.Armed() && !was.Armed() {
+		u.SetTrigger, u.To.Trigger = true, was.Trigger
+	}
+	if p.SetLock && back.Lock.State != Free && was.Lock.State == Free {
+		u.SetLock, u.To.Lock = true, Lock{}
+	}
+	return u
+}

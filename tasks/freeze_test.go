@@ -84,10 +84,11 @@ func unsafe(task *v1.Task, order []string, from string) []string {
 	return problems
 }
 
-// notInAnothers is the one reason to skip an unquiesce.
+// notInAnothers is the one reason to skip an unquiesce: the application may be in the freeze of
+// another run, or nobody knows, and the cleanup is tried again.
 func notInAnothers() v1.StepWhenExpressions {
 	return v1.StepWhenExpressions{
-		{Input: "$(steps.disarm.results.lock)", Operator: selection.In, Values: []string{"own", "none", ""}},
+		{Input: "$(steps.disarm.results.lock)", Operator: selection.In, Values: []string{"own", "none"}},
 	}
 }
 

@@ -18,6 +18,8 @@ const (
 	unasked     = "it could not look whether a trigger of the run is armed"
 	mayBeFrozen = "the application may still be quiesced"
 	locked      = "the claim may stay locked, and the next run be refused"
+	// unquiesce is skipped where disarm could not tell whose lock is on the claim.
+	leftAlone   = "where disarm could not read the lock, unquiesce was skipped, and THE APPLICATION MAY STILL BE QUIESCED"
 	couldFreeze = "a pod that may still run could quiesce the application again"
 )
 

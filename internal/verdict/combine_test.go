@@ -181,7 +181,7 @@ func TestCombineEveryRun(t *testing.T) {
 			t.Errorf("%v: %s by %s, which ended well", codes, v.outcome, v.by.step)
 		}
 		why := run.Outcome().Error()
-		if !strings.HasPrefix(why, v.by.step+" ") || !strings.Contains(why, v.by.exit.String()) || len(why) > 500 {
+		if !strings.HasPrefix(strings.TrimPrefix(why, leftAlone+"; "), v.by.step+" ") || !strings.Contains(why, v.by.exit.String()) || len(why) > 500 {
 			t.Errorf("%v: got the reason %q", codes, why)
 		}
 		if run.reports[unquiesce].failed() != strings.Contains(why, mayBeFrozen) {

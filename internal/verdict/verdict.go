@@ -126,6 +126,9 @@ func (run Run) Outcome() error {
 	if r := run.reports[disarm]; r.failed() && v.by.step != disarm {
 		e.Why += "; disarm " + r.exit.String()
 	}
+	if run.Cleanup() && run.reports[disarm].failed() && run.reports[unquiesce].exit.OK() {
+		e.Why = leftAlone + "; " + e.Why
+	}
 	if r := run.reports[podsEnded]; r.failed() && v.by.step != podsEnded {
 		e.Why += "; await-pods-ended " + r.exit.String() + ": " + couldFreeze
 	}

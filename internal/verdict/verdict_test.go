@@ -221,3 +221,14 @@ func TestRead(t *testing.T) {
 		}
 	}
 }
+
+// A cleanup whose disarm could not read the lock skips unquiesce, which then says 0.
+func TestCleanupSaysThatUnquiesceMayHaveBeenSkipped(t *testing.T) {
+	ended := func(code int) exitfile.Exit { return exitfile.Exit{Code: code, Ended: true} }
+	for code, want := range map[int]bool{0: false, 5: true, 3: true} {
+		err := Of(map[string]exitfile.Exit{disarm: ended(code), unquiesce: ended(0)}).Outcome()
+		if said := err != nil && strings.HasPrefix(err.Error(), leftAlone); said != want {
+			t.Errorf("disarm ended with %d: %v", code, err)
+		}
+	}
+}

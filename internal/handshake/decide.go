@@ -11,7 +11,7 @@ type Decision struct {
 	Do      Do
 	Outcome outcome.Outcome // with End, and with Write: what it will be once the write is done
 	Value   string          // with Write: copy-trigger's new value; "" removes the annotation
-	Wait    Wait            // with End of Await: the wait that was found
+	Wait    Wait            // with End of Await, and Write of Fire: the wait that was found
 	Why     string
 	Hint    string // the user's next move
 }
@@ -58,6 +58,11 @@ func Await(w World, run string) Decision {
 // about; that covers what could happen between this look and the write, because VolSync
 // starts no copy of a waiting claim without writing the claim first (volumehandler.go:570-573).
 func Fire(w World, t Trigger) Decision {
+	return fireInto(w, t, func(wait Wait) bool { return NewTrigger(t.run, wait) == t })
+}
+
+// fireInto is Fire for a trigger of which it is known whether it was made for a wait.
+func fireInto(w World, t Trigger, madeFor func(Wait) bool) Decision {
 	c := w.Claim
 	switch v := t.String(); {
 	case c.Trigger == v && c.Latest != v:
@@ -83,11 +88,11 @@ func Fire(w World, t Trigger) Decision {
 		return *refuse("VolSync is not waiting any more: "+no.Why, "run await-waiting again, then quiesce and fire")
 	case no != nil:
 		return *no
-	case NewTrigger(t.run, wait) != t:
+	case !madeFor(wait):
 		return *refuse(fmt.Sprintf("trigger %q was made for another wait than the present one (since %s)", t, c.Since),
 			"run await-waiting again, then quiesce and fire; use --pvc-only for both or for neither")
 	}
-	return Decision{Do: Write, Value: t.String(), Outcome: outcome.OK, Why: "VolSync waits"}
+	return Decision{Do: Write, Value: t.String(), Outcome: outcome.OK, Wait: wait, Why: "VolSync waits"}
 }
 
 // Seen is what await-completed has seen since it started.

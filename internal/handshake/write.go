@@ -42,6 +42,7 @@ const (
 // Firing is fire-trigger between its looks.
 type Firing struct {
 	Trigger Trigger
+	Wait    Wait // that this claim has to be in, of a group; zero where the trigger alone tells
 	wrote   bool // by this process
 	set     bool // it was there already
 	doubt   bool // about a write, which may be under way still
@@ -57,6 +58,9 @@ func (f Firing) ByClaim(c Claim) bool {
 // Next decides about the present state. An empty patch is the end, by the decision.
 func (f *Firing) Next(w World) (Patch, Decision) {
 	d := Fire(w, f.Trigger)
+	if f.Wait != (Wait{}) {
+		d = fireInto(w, f.Trigger, func(wait Wait) bool { return wait == f.Wait })
+	}
 	if f.set = d.Do == End && d.Outcome == outcome.OK; f.set {
 		f.doubt = false
 	}

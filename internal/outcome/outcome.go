@@ -2,6 +2,8 @@
 // what each means for the copy. Everything that names an outcome reads this table.
 package outcome
 
+import "slices"
+
 // Outcome is the word for how a run, or a step of it, ended. The words and their exit codes
 // are an interface: Argo retries by them, Tekton shows them, shell scripts branch on them.
 type Outcome string
@@ -60,6 +62,13 @@ func row(o Outcome) Row {
 		}
 	}
 	return row(Failed)
+}
+
+// Worse reports whether a says worse of a run than b does: first what becomes of the copy, then
+// whether anything was fired, then why not.
+func Worse(a, b Outcome) bool {
+	order := []Outcome{Tainted, Unverified, Failed, Withdrawn, Refused, TimedOut, Signalled, Usage, OK}
+	return slices.Index(order, a) < slices.Index(order, b)
 }
 
 // Meaning returns what o means, as people read it.

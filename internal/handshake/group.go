@@ -1,0 +1,70 @@
+package handshake
+
+import (
+	"slices"
+
+	"github.com/copytrigger/copytrigger/internal/outcome"
+)
+
+// A group is the claims of one run: one freeze around all their copies. What is decided about a
+// group is made of what is decided about its members.
+
+// Together is the decision about a group whose members are decided about so. An end that is not
+// well ends it for all, by the worst of them; then a write comes first, of whichever member, and
+// then a look. It returns the member that it is about; -1 where it is about all.
+func Together(ds []Decision) (Decision, int) {
+	worst, writes, looks := -1, -1, -1
+	for i, d := range ds {
+		switch {
+		case d.Do == End && d.Outcome != outcome.OK:
+			if worst < 0 || outcome.Worse(d.Outcome, ds[worst].Outcome) {
+				worst = i
+			}
+		case d.Do == Write && writes < 0:
+			writes = i
+		case d.Do == Look && looks < 0:
+			looks = i
+		}
+	}
+	for _, i := range []int{worst, writes, looks} {
+		if i >= 0 {
+			return ds[i], i
+		}
+	}
+	return ds[0], -1
+}
+
+// Waits are the waits of a group whose members all wait at the same time, as [Await] found them.
+func Waits(ds []Decision) []Wait {
+	var waits []Wait
+	for _, d := range ds {
+		waits = append(waits, d.Wait)
+	}
+	return waits
+}
+
+// FireTogether decides for fire-trigger on a group, before anything is written: the trigger was
+// made for the waits of all members together, so all of them must still be what await-waiting has
+// seen. With Write every member is to be fired into its wait, by a [Firing].
+//
+// Where the trigger is set on some members only, a step was lost between its writes. The waits of
+// these are over, so nobody can tell whether the others are in theirs.
+func FireTogether(ws []World, t Trigger) (Decision, []Wait) {
+	var ds []Decision
+	for _, w := range ws {
+		ds = append(ds, fireInto(w, t, func(Wait) bool { return true }))
+	}
+	d, _ := Together(ds)
+	fired := slices.ContainsFunc(ds, func(d Decision) bool { return d.Do == End })
+	switch {
+	case d.Do != Write:
+		return d, nil
+	case fired:
+		return *refuse("the trigger is set on some claims of the group and not on others: an earlier attempt was lost",
+			"run disarm, then unquiesce, then unlock; then start another run"), nil
+	case NewTrigger(t.run, Waits(ds)...) != t:
+		return *refuse("the trigger was made for other waits, or other claims, than the present ones",
+			"run await-waiting again, then quiesce and fire; name the same claims for both"), nil
+	}
+	return d, Waits(ds)
+}

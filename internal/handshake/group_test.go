@@ -1,0 +1,78 @@
+package handshake
+
+import (
+	"testing"
+
+	"github.com/copytrigger/copytrigger/internal/outcome"
+)
+
+// The worst end of a member ends it for all; else whoever has to write comes first.
+func TestTogether(t *testing.T) {
+	end := func(o outcome.Outcome) Decision { return Decision{Do: End, Outcome: o} }
+	look, write, ok := Decision{Do: Look}, Decision{Do: Write, Outcome: outcome.OK}, end(outcome.OK)
+	for name, c := range map[string]struct {
+		ds   []Decision
+		want int
+	}{
+		"all well":            {[]Decision{ok, ok}, -1},
+		"one looks":           {[]Decision{ok, look, look}, 1},
+		"one writes":          {[]Decision{look, ok, write}, 2},
+		"one is refused":      {[]Decision{write, look, end(outcome.Refused), ok}, 2},
+		"the worst":           {[]Decision{end(outcome.Refused), end(outcome.Tainted), end(outcome.Unverified)}, 1},
+		"the first of them":   {[]Decision{ok, end(outcome.Withdrawn), end(outcome.Withdrawn)}, 1},
+		"tainted before late": {[]Decision{end(outcome.TimedOut), end(outcome.Tainted)}, 1},
+	} {
+		d, about := Together(c.ds)
+		if about != c.want || d != c.ds[max(c.want, 0)] {
+			t.Errorf("%s: %+v of %d", name, d, about)
+		}
+	}
+}
+
+// A group is fired only where all of it waits as await-waiting has seen it, and nothing is fired.
+func TestFireTogether(t *testing.T) {
+	one, _ := firingWorld()
+	one.Claim.Lock = Lock{runID, Held, "p"}
+	two := one
+	two.Claim.UID = "claim-2"
+	waits := []Wait{}
+	for _, w := range []World{one, two} {
+		wait, no := w.waiting()
+		if no != nil {
+			t.Fatal(no.Why)
+		}
+		waits = append(waits, wait)
+	}
+	trigger := NewTrigger(runID, waits...)
+	for name, c := range map[string]struct {
+		change func(w *World)
+		do     Do
+		want   outcome.Outcome
+	}{
+		"all wait":           {func(*World) {}, Write, outcome.OK},
+		"one does not":       {func(w *World) { w.Claim.Status = "" }, End, outcome.Refused},
+		"one waits anew":     {func(w *World) { w.Claim.Since = "later" }, End, outcome.Refused},
+		"one is copied":      {func(w *World) { w.Copy = &Copy{Name: "copy"} }, End, outcome.Tainted},
+		"one is fired":       {func(w *World) { w.Claim.Trigger = trigger.String() }, End, outcome.Refused},
+		"one is another":     {func(w *World) { w.Claim.UID = "claim-3" }, End, outcome.Refused},
+		"one is armed":       {func(w *World) { w.Claim.Trigger = "foreign" }, End, outcome.Refused},
+		"one is deleted now": {func(w *World) { w.Claim.Deleting = true }, End, outcome.Refused},
+	} {
+		changed := two
+		c.change(&changed)
+		d, got := FireTogether([]World{one, changed}, trigger)
+		if d.Do != c.do || d.Outcome != c.want || (len(got) == 2) != (c.do == Write) {
+			t.Errorf("%s: %+v, %v", name, d, got)
+		}
+	}
+	both := []World{one, two}
+	for i := range both {
+		both[i].Claim.Trigger = trigger.String()
+	}
+	if d, _ := FireTogether(both, trigger); d.Do != End || d.Outcome != outcome.OK {
+		t.Errorf("both are fired: %+v", d)
+	}
+	if d, _ := FireTogether([]World{two, one}, NewTrigger(runID, waits[0])); d.Outcome != outcome.Refused {
+		t.Errorf("the trigger of one of them: %+v", d)
+	}
+}

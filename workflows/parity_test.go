@@ -42,6 +42,7 @@ var notParameters = []yamltest.Exception{
 	{Step: "quiesced-copy/cleanup", Flag: "namespace", Why: "the mutex and the account are in the workflow's namespace"},
 	{Step: "quiesced-copy/cleanup", Flag: "run-id", Why: "it is the workflow's uid, which freeze and cleanup both know"},
 	{Step: "quiesced-copy/cleanup", Flag: "unquiesce-timeout", Why: "activeDeadlineSeconds of cleanup is set for it"},
+	{Step: "*/cleanup", Flag: "run-ended", Why: "it waits for the end of the pod"},
 	{Step: "*/cleanup", Flag: "selector", Why: "it is the pod of freeze that it waits for"},
 	{Step: "*/cleanup", Flag: "timeout", Why: "activeDeadlineSeconds of cleanup is set for it"},
 }

@@ -38,6 +38,7 @@ type cleanupFlags struct {
 	unquiesceFlags
 	runIDFlags
 	selectorFlags
+	runEnded bool
 	timeoutFlags
 }
 
@@ -49,6 +50,7 @@ func (f *cleanupFlags) flags() []cli.Flag {
 		[]cli.Flag{f.unquiesceFlags.timeoutFlag()},
 		f.runIDFlags.flags("`ID` of the run: trigger and lock of another run are left alone"),
 		f.selectorFlags.flags("first wait until no pod with these labels can quiesce any more, `SELECTOR` of kubectl"),
+		[]cli.Flag{boolean(&f.runEnded, "run-ended", "no process of the run lives any more, so the claim is unlocked at once")},
 		f.timeoutFlags.flags(2*time.Minute, "go on after `DURATION` although such pods are left, and end with an error"),
 	)
 }
@@ -71,7 +73,8 @@ func (f *cleanupFlags) run(ctx context.Context, s step.Step, m *program) (result
 		app = quiesce.Commands{Off: m.userCommand(f.unquiesce.args, f.runID, 0), Log: s.Log}
 	}
 	found, err := s.Cleanup(ctx, step.CleanupOptions{
-		Run: f.runID, App: app, Selector: f.selector, Wait: f.timeout, Unquiesce: f.unquiesceTimeout,
+		Run: f.runID, App: app, Selector: f.selector, Wait: f.timeout, RunEnded: f.runEnded,
+		Unquiesce: f.unquiesceTimeout,
 	})
 	v := claimValues(s)
 	setDisarmed(&v, found)

@@ -48,6 +48,7 @@ func knownFlags(t *testing.T) map[string]flagValues {
 		"quiesce":           {good: "date", bad: `["true"`, says: "--quiesce: "},
 		"ready-line":        {good: "HELD", bad: "", says: "--ready-line"},
 		"results-dir":       {good: dir, bad: dir + "/none", says: "results directory"},
+		"run-ended":         {good: "true", bad: "soon", says: "run-ended"},
 		"run-id":            {good: "run-1", bad: "", says: "--run-id is empty"},
 		"selector":          {good: "a=b,c=d", bad: "a=b=c", says: "--selector"},
 		"step":              {good: "quiesce=a,await-completed=b", bad: "quiesce", says: "--step"},

@@ -136,22 +136,15 @@ const (
 )
 
 // Owner returns the id of an owner that lets the application run within so many seconds, or never:
-// it is ended then. 0 is for one that has no limit.
-func Owner(process string, seconds int) string {
-	if seconds == 0 {
-		return process
-	}
-	return fmt.Sprintf("%s-%ds", process, seconds)
-}
+// it is ended then. 0 is for one whose unquiesce ends no freeze but its own. The id of a process
+// alone is an owner that has no limit.
+func Owner(process string, seconds int) string { return fmt.Sprintf("%s-%ds", process, seconds) }
 
-// OwnerSeconds is the limit of an owner; 0 for none.
-func OwnerSeconds(owner string) int {
+// OwnerSeconds returns the limit of an owner. It reports false if that has none.
+func OwnerSeconds(owner string) (seconds int, limited bool) {
 	_, limit, _ := strings.Cut(owner, "-")
 	n, err := strconv.Atoi(strings.TrimSuffix(limit, "s"))
-	if err != nil || n < 0 {
-		return 0
-	}
-	return n
+	return max(n, 0), err == nil && n >= 0
 }
 
 // TakeLock decides for an await-waiting that is about to lock the claim. Write means that

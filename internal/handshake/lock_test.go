@@ -165,12 +165,12 @@ func TestUnquiescing(t *testing.T) {
 }
 
 func TestOwner(t *testing.T) {
-	for owner, seconds := range map[string]int{"1f2e": 0, "1f2e-750s": 750, "disarm": 0, "x-": 0, "x--1s": 0, "x-y": 0} {
-		if got := OwnerSeconds(owner); got != seconds {
-			t.Errorf("%s: got %d", owner, got)
+	for owner, want := range map[string]int{"1f2e": -1, "1f2e-750s": 750, "x-0s": 0, "disarm": -1, "x-": -1, "x--1s": -1, "x-y": -1} {
+		if got, limited := OwnerSeconds(owner); limited != (want >= 0) || got != max(want, 0) {
+			t.Errorf("%s: got %d, %t", owner, got, limited)
 		}
 	}
-	if a, b := Owner("p", 0), Owner("p", 750); a != "p" || b != "p-750s" {
-		t.Errorf("got %q, %q", a, b)
+	if got := Owner("p", 750); got != "p-750s" {
+		t.Errorf("got %q", got)
 	}
 }

@@ -31,6 +31,9 @@ func (c Commands) Quiesce(ctx context.Context) error {
 	return err
 }
 
+// UnquiesceIsScoped reports false: no command knows whose freeze it ends.
+func (c Commands) UnquiesceIsScoped() bool { return false }
+
 // Lost gives nothing.
 func (c Commands) Lost() <-chan error { return nil }
 

@@ -187,3 +187,6 @@ func (h *Hold) Unquiesce(ctx context.Context, _ func(context.Context) error) err
 		return fmt.Errorf("%w: %s did not end when its stdin did, and was killed", ErrNotHeld, h.command.Args[0])
 	}
 }
+
+// UnquiesceIsScoped reports true: a session's lock is its own.
+func (h *Hold) UnquiesceIsScoped() bool { return true }

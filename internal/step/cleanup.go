@@ -89,21 +89,25 @@ func (s Step) notKnownWhose(run string, err error) error {
 
 // awaitOwnersEnded waits until the processes of the run that had put the lock on before the
 // cleanup have ended: each may have an unquiesce under way, which would end another run's freeze.
-// It takes off those that are dead: the run's own if that is known to have ended, and the others
-// when their own limit has passed, since the cleanup has seen them first.
+// It takes off those that are dead, or harmless: the run's own if that is known to have ended, and
+// the others when their own limit has passed, since the cleanup has seen them first.
 func (s Step) awaitOwnersEnded(ctx context.Context, o CleanupOptions, found handshake.Lock, start time.Time) error {
 	if !found.Of(o.Run) {
 		return nil
 	}
 	dead, alive, longest := "", []string(nil), time.Duration(0)
 	for _, owner := range strings.Split(found.Owners, "/") {
-		if o.RunEnded && owner == found.Own() {
-			dead = owner
+		seconds, limited := handshake.OwnerSeconds(owner)
+		limit := time.Duration(seconds) * time.Second
+		switch {
+		case o.RunEnded && owner == found.Own(), limited && limit == 0:
+			dead += "/" + owner
 			continue
+		case !limited:
+			limit = o.Unquiesce
 		}
 		alive = append(alive, owner)
-		own := time.Duration(handshake.OwnerSeconds(owner)) * time.Second
-		longest = max(longest, cmp.Or(own, o.Unquiesce))
+		longest = max(longest, limit)
 	}
 	if dead != "" {
 		if err := s.unlockItself(ctx, o.Run, dead); err != nil {

@@ -23,6 +23,7 @@ type lostApp struct {
 
 func (a *lostApp) Quiesce(context.Context) error { panic("quiesced by a cleanup") }
 func (a *lostApp) Lost() <-chan error            { return nil }
+func (a *lostApp) UnquiesceIsScoped() bool       { return false }
 func (a *lostApp) Unquiesce(ctx context.Context, may func(context.Context) error) error {
 	if err := may(ctx); err != nil {
 		return err

@@ -129,6 +129,7 @@ func TestCleanupWaitsForTheOtherOwners(t *testing.T) {
 		took   time.Duration
 	}{
 		"the run's own limit":       {by: "run-1/held/p-600s", took: 10 * time.Minute},
+		"a hold, which is harmless": {by: "run-1/held/p-0s"},
 		"no limit":                  {by: "run-1/held/p", took: time.Minute},
 		"the run is known to be":    {by: "run-1/lost/p-600s", ended: true},
 		"an await-waiting's fence":  {by: "run-1/cleanup/await-waiting"},

@@ -25,6 +25,9 @@ type Application interface {
 	// [quiesce.ErrLeaveAlone]. An error that is [quiesce.ErrNotHeld] says that the application runs,
 	// but was not quiesced until now. After any other it may be still quiesced.
 	Unquiesce(ctx context.Context, may func(context.Context) error) error
+	// UnquiesceIsScoped reports whether Unquiesce ends only what Quiesce itself has begun, and no
+	// freeze of another run.
+	UnquiesceIsScoped() bool
 }
 
 // Limits of a run.
@@ -67,7 +70,11 @@ type Ran struct {
 // If await-waiting finds that an earlier attempt of the same run was lost, that one may
 // have left the application quiesced. Then all that is done is to unquiesce it.
 func (s Step) Run(ctx context.Context, o RunOptions) (Ran, error) {
-	r := &running{step: s, options: o, owner: handshake.Owner(s.Process, wholeSeconds(o.Limits.longest()))}
+	longest := o.Limits.longest()
+	if o.App.UnquiesceIsScoped() {
+		longest = 0
+	}
+	r := &running{step: s, options: o, owner: handshake.Owner(s.Process, wholeSeconds(longest))}
 	err := r.all(ctx)
 	return r.ran, err
 }

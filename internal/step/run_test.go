@@ -38,7 +38,8 @@ func (a *app) Quiesce(ctx context.Context) error {
 	return nil
 }
 
-func (a *app) Lost() <-chan error { return a.lost }
+func (a *app) Lost() <-chan error      { return a.lost }
+func (a *app) UnquiesceIsScoped() bool { return a.scoped }
 
 func (a *app) Unquiesce(ctx context.Context, may func(context.Context) error) error {
 	if !a.scoped {

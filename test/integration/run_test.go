@@ -246,7 +246,7 @@ func TestRunIsKilled(t *testing.T) {
 			s := harness.New(t)
 			app, storage := s.StartLockedApp(), s.Hold()
 			s.Replicate(storage.Source("Snapshot"))
-			args := append(ways(app)[way], "--run-id", "night")
+			args := append(ways(app)[way], "--run-id", "night", "--one-at-a-time")
 			run := s.Start("run", args...)
 			run.Says("VolSync is copying")
 			run.Kill()

@@ -28,8 +28,9 @@ func (m *program) recordCommand() command {
 			"signal killed it, 126 or 127 if it cannot be run or --command is no JSON array, 3 if\n" +
 			"--after kept it from running.\n" +
 			"There is no FILE if this command is killed itself. SIGTERM, SIGINT and SIGHUP go to\n" +
-			"the process group of the command. It exits with 1, and has run nothing, if FILE cannot\n" +
-			"be written; with 64 if the command line is wrong.\n\n" +
+			"the process group of the command, any other signal that ends a step as SIGTERM. It exits\n" +
+			"with 1, and has run nothing, if FILE cannot be written; with 64 if the command line is\n" +
+			"wrong.\n\n" +
 			"Where it is only a command that cannot be started which stops what comes after it (a\n" +
 			"Tekton step with onError: continue): --exit, with no FILE. It exits with the code that it\n" +
 			"would keep.",
@@ -134,7 +135,7 @@ func (f *recordFlags) run(m *program) error {
 
 // exitCode runs the command, if nothing keeps it from running, and returns the code to record.
 func (f *recordFlags) exitCode(m *program) int {
-	got := listen(m.signals, len(outcome.Stops()))
+	got := listen(m.signals, len(m.signals.Stops()))
 	m.catch(syscall.SIGPIPE) // the program ignores it
 	// A second signal must not kill us now: there would be no file.
 	if stop, stopped := m.stopListening(); stopped {

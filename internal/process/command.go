@@ -45,12 +45,22 @@ func (c Command) Run(signals <-chan os.Signal) (code int, err error) {
 		select {
 		case s := <-signals:
 			if number, ok := s.(syscall.Signal); ok {
-				p.signal(number)
+				p.signal(passedOn(number))
 			}
 		case <-p.over:
 			return p.code, nil
 		}
 	}
+}
+
+// passedOn returns the signal that a command gets for one that came. The command's image may name
+// another STOPSIGNAL than it knows itself, and no shell's trap is for that.
+func passedOn(s syscall.Signal) syscall.Signal {
+	switch s {
+	case syscall.SIGHUP, syscall.SIGINT, syscall.SIGTERM, syscall.SIGKILL:
+		return s
+	}
+	return syscall.SIGTERM
 }
 
 // RunUntil is [Command.Run] until ctx ends: the command's process group gets SIGTERM then, and

@@ -26,8 +26,8 @@ type Command struct {
 	Env    []string
 	Stdin  io.Reader
 	Stdout io.Writer // a file is the command's own: nothing stands in between
-	Stderr io.Writer
-	Bound  bool // it gets SIGTERM when this process dies, however it dies
+	Stderr io.Writer // another writer gets whole lines, and must not make anybody wait
+	Bound  bool      // it gets SIGTERM when this process dies, however it dies
 }
 
 // Run runs the command to its end, and returns its exit code as a shell has it. An error

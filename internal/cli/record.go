@@ -171,7 +171,7 @@ func (f *recordFlags) canRun(m *program) int {
 func (f *recordFlags) runCommand(m *program, got <-chan os.Signal) int {
 	code, err := process.Command{
 		Args: f.command, Env: environmentWithout("after", "command", "exit", "dry-run"),
-		Stdin: os.Stdin, Stdout: m.stdout, Stderr: m.rawStderr,
+		Stdin: os.Stdin, Stdout: m.stdoutOf(f.command[0]), Stderr: m.stderr,
 	}.Run(got)
 	switch {
 	case err != nil:

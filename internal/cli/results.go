@@ -77,7 +77,7 @@ func setOutcome(v *result.Values, err error) {
 		return
 	case errors.As(err, &ending):
 		v.Set("outcome", string(ending.Outcome))
-		v.Set("reason", ending.Why)
+		v.Set("reason", ending.Error())
 	default:
 		v.Set("outcome", string(outcome.Failed))
 		v.Set("reason", err.Error())

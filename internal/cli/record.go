@@ -89,11 +89,11 @@ func (f *recordFlags) check(c *cli.Context) error {
 func (f *recordFlags) readCommand(given bool, rest []string) error {
 	switch {
 	case given && len(rest) > 0:
-		return usageError{fmt.Errorf("there is --command, and also %q", rest[0]), "give the command once"}
+		return usageError{errors.New("there is --command, and also a command in the arguments"), "give the command once"}
 	case given:
 		if err := json.Unmarshal([]byte(f.asJSON), &f.command); err != nil {
 			// No image has such a command: it is recorded like one that cannot be run.
-			f.unreadable = usageError{fmt.Errorf("--command %q is not a JSON array of strings", f.asJSON),
+			f.unreadable = usageError{fmt.Errorf("--command: %w", notStrings(err)),
 				`give it as ["psql", "--file=x.sql"]; for a shell, ["sh", "-c", "…"]; ` +
 					`was a variable of the pipeline not expanded?`}
 			f.command = []string{"the command"}
@@ -101,7 +101,7 @@ func (f *recordFlags) readCommand(given bool, rest []string) error {
 	case f.exit:
 		f.command = rest
 	case len(rest) > 0 && rest[0] != "--":
-		return usageError{fmt.Errorf("unexpected argument %q", rest[0]), f.see()}
+		return usageError{fmt.Errorf("unexpected %s", argument(2, rest[0])), f.see()}
 	case len(rest) > 0:
 		f.command = rest[1:]
 	}
@@ -139,12 +139,12 @@ func (f *recordFlags) exitCode(m *program) int {
 	m.catch(syscall.SIGPIPE) // the program ignores it
 	// A second signal must not kill us now: there would be no file.
 	if stop, stopped := m.stopListening(); stopped {
-		m.log.Warn(fmt.Sprintf("%s was not run: %s", f.command[0], stop))
+		m.log.Warn(fmt.Sprintf("%s was not run: %s", process.Name(f.command), stop))
 		return outcome.Signalled.Code(stop)
 	}
 	if f.after != "" {
 		if exit := exitfile.Read(f.after); !exit.OK() {
-			m.log.Warn(fmt.Sprintf("%s was not run: what it comes after %s", f.command[0], exit), "after", f.after)
+			m.log.Warn(fmt.Sprintf("%s was not run: what it comes after %s", process.Name(f.command), exit), "after", f.after)
 			return outcome.Refused.Code(outcome.Stop{})
 		}
 	}
@@ -162,7 +162,7 @@ func (f *recordFlags) exitCode(m *program) int {
 func (f *recordFlags) canRun(m *program) int {
 	code, err := process.CanRun(f.command[0])
 	if err != nil {
-		m.log.Error(fmt.Sprintf("%s cannot be run: %v", f.command[0], err), "hint", cannotRun)
+		m.log.Error(fmt.Sprintf("%s cannot be run: %v", process.Name(f.command), err), "hint", cannotRun)
 	}
 	return code
 }
@@ -170,14 +170,14 @@ func (f *recordFlags) canRun(m *program) int {
 // runCommand runs the command, which gets the signals, and returns its code.
 func (f *recordFlags) runCommand(m *program, got <-chan os.Signal) int {
 	code, err := process.Command{
-		Args: f.command, Env: environmentWithout("after", "command", "exit", "dry-run"),
-		Stdin: os.Stdin, Stdout: m.stdoutOf(f.command[0]), Stderr: m.stderr,
+		Args: f.command, Env: environmentOf(f.command),
+		Stdin: os.Stdin, Stdout: m.stdoutOf(process.Name(f.command)), Stderr: m.stderr,
 	}.Run(got)
 	switch {
 	case err != nil:
-		m.log.Error(fmt.Sprintf("%s was not run: %v", f.command[0], err), "hint", cannotRun)
+		m.log.Error(fmt.Sprintf("%s was not run: %v", process.Name(f.command), err), "hint", cannotRun)
 	case code != 0:
-		m.log.Warn(fmt.Sprintf("%s ended with exit code %d", f.command[0], code))
+		m.log.Warn(fmt.Sprintf("%s ended with exit code %d", process.Name(f.command), code))
 	}
 	return code
 }

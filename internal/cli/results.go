@@ -77,10 +77,10 @@ func setOutcome(v *result.Values, err error) {
 		return
 	case errors.As(err, &ending):
 		v.Set("outcome", string(ending.Outcome))
-		v.Set("reason", ending.Error())
+		v.Set("reason", oneLine(ending.Error()))
 	default:
 		v.Set("outcome", string(outcome.Failed))
-		v.Set("reason", err.Error())
+		v.Set("reason", oneLine(err.Error()))
 	}
 }
 

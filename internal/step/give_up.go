@@ -1,7 +1,6 @@
 package step
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -53,14 +52,15 @@ func (s Step) giveUp(ctx context.Context, w handshake.Disarming, why error) (rec
 
 // undecided is the ending when the trigger may still be armed.
 func (s Step) undecided(err error, run string) error {
-	when := "as soon as the API server answers"
-	if failed := (*kube.Error)(nil); errors.As(err, &failed) && !kube.Passing(failed) {
-		when = cmp.Or(s.hintAfter(failed), when)
+	disarm := handshake.Move{Kind: handshake.MoveDisarm, Run: run}
+	hint := s.then("as soon as the API server answers", disarm)
+	if failed := (*kube.Error)(nil); errors.As(err, &failed) && !kube.Passing(failed) && s.hintAfter(failed) != "" {
+		hint = joinHints(s.hintAfter(failed), s.then("", disarm))
 	}
 	return &outcome.Ending{
 		Outcome: outcome.Tainted, Left: outcome.LeftArmed, Err: err,
 		Why:  s.about(fmt.Sprintf("cannot make sure that no trigger of run %s stays armed: %v", run, err)),
-		Hint: joinHints(when, s.then("", handshake.Move{Kind: handshake.MoveDisarm, Run: run})),
+		Hint: hint,
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"log/slog"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -64,7 +65,9 @@ func TestQuote(t *testing.T) {
 // What somebody must act on is within the 512 bytes that an engine shows of a reason, however long
 // the names are, and whatever else there is to say.
 func TestWhatIsLeftIsSaidFirst(t *testing.T) {
-	s := Step{Namespace: strings.Repeat("n", 63), Claim: strings.Repeat("c", 253)}
+	s := Step{
+		Namespace: strings.Repeat("n", 63), Claim: strings.Repeat("c", 253), Log: slog.New(slog.DiscardHandler),
+	}
 	run := strings.Repeat("r", 200)
 	long := errors.New(strings.Repeat("and so on ", 200))
 	r := &running{step: s, options: RunOptions{Run: run}}
@@ -81,7 +84,7 @@ func TestWhatIsLeftIsSaidFirst(t *testing.T) {
 			[]string{"THE CLAIM MAY STAY LOCKED"},
 		},
 		"cleanup": {
-			s.unquiesceLost(t.Context(), CleanupOptions{Run: run, App: &app{unquiesce: func(context.Context) error { return long }}}, "me", long),
+			s.unquiesceLost(t.Context(), CleanupOptions{Run: run, App: stuck{err: long}}, "me", long),
 			[]string{"THE APPLICATION MAY STILL BE QUIESCED"},
 		},
 	} {
@@ -96,6 +99,14 @@ func TestWhatIsLeftIsSaidFirst(t *testing.T) {
 		}
 	}
 }
+
+// stuck is an application that cannot be let go.
+type stuck struct {
+	Application
+	err error
+}
+
+func (s stuck) Unquiesce(context.Context) error { return s.err }
 
 // A run that had failed anyway, and then could not unlock, says so, and how to.
 func TestRunThatFailedAndCannotUnlock(t *testing.T) {

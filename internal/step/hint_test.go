@@ -118,7 +118,7 @@ func TestRunThatFailedAndCannotUnlock(t *testing.T) {
 	p := whole(t, a, runLimits, nil, nil)
 	p.wants(t, want{
 		outcome.Refused, []string{"THE CLAIM MAY STAY LOCKED: PVC app/data: ", "quiesce failed, so nothing was fired"},
-		"copytrigger unlock -n app --pvc data --run-id " + run, "before",
+		"copytrigger unlock -n app --pvc data --run-id " + run, "",
 	})
 	if hint := hintOf(p.err); strings.Contains(hint, "disarm") {
 		t.Errorf("got hint %q, and nothing is armed", hint)

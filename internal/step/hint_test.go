@@ -106,7 +106,7 @@ type stuck struct {
 	err error
 }
 
-func (s stuck) Unquiesce(context.Context) error { return s.err }
+func (s stuck) Unquiesce(context.Context, func(context.Context) error) error { return s.err }
 
 // A run that had failed anyway, and then could not unlock, says so, and how to.
 func TestRunThatFailedAndCannotUnlock(t *testing.T) {

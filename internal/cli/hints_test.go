@@ -40,7 +40,7 @@ func words(t *testing.T, line string) []string {
 }
 
 // What kubectl is asked to do in hints, by its shape.
-var kubectl = regexp.MustCompile(`^kubectl (annotate --overwrite -n \S+ pvc \S+ [a-z./-]+=.*|get pvc -n \S+|get pods -n \S+ -l .+?)` +
+var kubectl = regexp.MustCompile(`^kubectl (annotate --overwrite -n \S+ pvc \S+ [a-z./-]+=.*|get pvc -n \S+|get [a-z,]+|get pods -n \S+ -l .+?)` +
 	`( --kubeconfig .+)?( --context .+)?$`)
 
 // Every command that a hint prints is taken by the real command line as it is printed.

@@ -23,9 +23,10 @@ const (
 	MoveAnnotate
 	MoveShowClaims
 	MoveShowPods
+	MoveShowMutators // what changes the writes of others
 )
 
 // Moves are all kinds of moves.
 func Moves() []MoveKind {
-	return []MoveKind{MoveUnlock, MoveDisarm, MoveCleanup, MoveEnd, MoveAnnotate, MoveShowClaims, MoveShowPods}
+	return []MoveKind{MoveUnlock, MoveDisarm, MoveCleanup, MoveEnd, MoveAnnotate, MoveShowClaims, MoveShowPods, MoveShowMutators}
 }

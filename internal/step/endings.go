@@ -43,7 +43,7 @@ func (s Step) unfired(err error, reason string) error {
 		}
 	case errors.As(err, &other):
 		return &outcome.Ending{
-			Outcome: outcome.Refused, Err: err, Why: s.about(err.Error()), Hint: other.hint(),
+			Outcome: outcome.Refused, Err: err, Why: s.about(err.Error()), Hint: other.hint(s),
 		}
 	case errors.As(err, &failed) && !kube.Passing(err):
 		return &outcome.Ending{Outcome: outcome.Refused, Err: err, Why: err.Error(), Hint: s.hintAfter(failed)}

@@ -31,6 +31,8 @@ func (s Step) Commands(m handshake.Move) []string {
 		return []string{s.commandLine("kubectl", "get", "pvc", "-n", s.Namespace)}
 	case handshake.MoveShowPods:
 		return []string{s.commandLine("kubectl", "get", "pods", "-n", s.Namespace, "-l", m.Labels)}
+	case handshake.MoveShowMutators:
+		return []string{s.commandLine("kubectl", "get", "mutatingwebhookconfigurations,mutatingadmissionpolicies")}
 	}
 	return nil
 }

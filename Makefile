@@ -48,6 +48,22 @@ unit: tools-test ## the tests that need no cluster
 	$(call gotest,search) -timeout 30m -run '^Test(EveryOrder|Owners)$$' ./internal/handshake
 	cd workflows && export $(PLAIN) && $(call gotest,workflows) -shuffle=on -timeout 30m ./...
 
+# The corpora are kept in testdata/fuzz; `make unit` runs them as tests.
+FUZZTIME ?= 1m
+.PHONY: fuzz
+fuzz: ## look for input that what parses does not bear, FUZZTIME for each target
+	@set -e; for file in $$(git ls-files 'internal/*/fuzz_test.go'); do \
+		for target in $$(sed -n 's/^func \(Fuzz[A-Za-z]*\)(.*/\1/p' $$file); do \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) ./$$(dirname $$file); \
+		done; \
+	done
+
+GOVULNCHECK ?= golang.org/x/vuln/cmd/govulncheck@latest
+.PHONY: vulncheck
+vulncheck: ## known vulnerabilities of what the program is made of, where their database can be reached
+	@if curl -fs -m 10 -o /dev/null https://vuln.go.dev/index/db.json; then $(GO) run $(GOVULNCHECK) ./cmd/...; \
+	else echo 'not checked: https://vuln.go.dev cannot be reached'; fi
+
 .PHONY: integration
 integration: tools-test programs ## the tests on a throw-away cluster with the real VolSync
 	@sync # what building has left to be written would hold up the disk

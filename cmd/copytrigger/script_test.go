@@ -70,7 +70,8 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	wants(ts, args[0], ts.Exec(args[1], args[2:]...))
 }
 
-var signals = map[string]syscall.Signal{"TERM": syscall.SIGTERM, "INT": syscall.SIGINT, "HUP": syscall.SIGHUP}
+var signals = map[string]syscall.Signal{"TERM": syscall.SIGTERM, "INT": syscall.SIGINT, "HUP": syscall.SIGHUP,
+	"QUIT": syscall.SIGQUIT}
 
 // stopped SIGNALS CODE PATTERN PROGRAM ARGS... sends signals when a line of stderr matches.
 // They are separated by commas. Among them, a duration is a pause, /PATTERN/ waits for another

@@ -168,6 +168,14 @@ func TestRoles(t *testing.T) {
 		if !reflect.DeepEqual(x.roles[0].Rules, documented) {
 			t.Errorf("got %+v, want %+v", x.roles[0].Rules, documented)
 		}
+		for _, role := range x.roles {
+			for _, rule := range role.Rules {
+				// Who may patch a workload may run anything as the application.
+				if slices.Contains(rule.Resources, "deployments") && !slices.Equal(rule.Verbs, []string{"get"}) {
+					t.Errorf("%s: %v of %v", role.Name, rule.Verbs, rule.Resources)
+				}
+			}
+		}
 		names := map[string]bool{}
 		for i, b := range x.bindings {
 			names[b.Name] = true
@@ -206,7 +214,7 @@ func TestCommandLines(t *testing.T) {
 var variable = regexp.MustCompile(`\$\{?([A-Z][A-Z_]+)`)
 
 // bash's own, and those of run.
-var given = []string{"DB", "DB_PID", "COPYTRIGGER_RUN_ID", "COPYTRIGGER_MAX_FREEZE_SECONDS"}
+var given = []string{"DB", "DB_PID", "COPYTRIGGER_RUN_ID", "COPYTRIGGER_PVCS", "COPYTRIGGER_MAX_FREEZE_SECONDS"}
 
 // byOthers are variables that the programs know that the scripts run.
 var byOthers = regexp.MustCompile(`^(PG[A-Z_]+|REDISCLI_AUTH|HOME|COPYTRIGGER_RUN_ID)$`)

@@ -81,7 +81,7 @@ func (m *program) begin(c *cli.Context, f flagSet) error {
 	// client-go's own messages belong to the progress, in its format.
 	klog.SetSlogLogger(withoutCancelled(m.log))
 	if c.Command.ArgsUsage == "" && c.NArg() > 0 {
-		return usageError{fmt.Errorf("unexpected argument %q", c.Args().First()),
+		return usageError{fmt.Errorf("unexpected %s", argument(1, c.Args().First())),
 			"every parameter is a flag; see copytrigger " + c.Command.Name + " --help"}
 	}
 	return f.check(c)

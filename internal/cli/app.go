@@ -28,7 +28,7 @@ func (m *program) main(args []string, version string) int {
 	defer end()
 	ctx, stop := signals(alive, m.signals, func() bool { return !m.secondSignalIgnored.Load() })
 	m.stopListening = func() (outcome.Stop, bool) { stop(); return stopOf(ctx) }
-	defer m.stderr.flush(flushLimit)
+	defer m.flush()
 	err := m.app(version, m.commands()).RunContext(ctx, args)
 	if said := (commandExit(0)); err != nil && !errors.As(err, &said) {
 		m.log.Error(err.Error(), "hint", hintOf(err))
@@ -40,7 +40,8 @@ func (m *program) main(args []string, version string) int {
 type program struct {
 	stdout              io.Writer
 	stderr              *lines
-	rawStderr           io.Writer              // for the user's commands
+	rawStderr           io.Writer              // to see whether it is a terminal
+	commandOut          *lines                 // stdout of a user's command; nil for none
 	log                 *slog.Logger           // as text until the flags say otherwise
 	format              atomic.Pointer[string] // of the log
 	signals             signalSource
@@ -58,6 +59,14 @@ func newProgram(stdout, stderr io.Writer, from signalSource) *program {
 	m.stderr = newLines(stderr, m.lost)
 	m.setLogFormat("text")
 	return m
+}
+
+// flush waits until what was said is written, but not for whom nobody reads.
+func (m *program) flush() {
+	if m.commandOut != nil {
+		m.commandOut.flush(flushLimit, flushTotal)
+	}
+	m.stderr.flush(flushLimit, flushTotal)
 }
 
 // setLogFormat sets the format of the log.

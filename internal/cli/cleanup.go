@@ -70,7 +70,7 @@ func (f *cleanupFlags) check(c *cli.Context) error {
 func (f *cleanupFlags) run(ctx context.Context, s step.Step, m *program) (result.Values, error) {
 	var app step.Application
 	if f.unquiesce.args != nil {
-		app = quiesce.Commands{Off: m.userCommand(f.unquiesce.args, f.runID, 0), Log: s.Log}
+		app = quiesce.Commands{Off: m.userCommand(s, f.unquiesce.args, f.runID, 0), Log: s.Log}
 	}
 	found, err := s.Cleanup(ctx, step.CleanupOptions{
 		Run: f.runID, App: app, Selector: f.selector, Wait: f.timeout, RunEnded: f.runEnded,

@@ -35,7 +35,7 @@ func exitCodes() string {
 		fmt.Fprintf(&b, "%-5s %-10s %s\n", code, r.Outcome, r.Meaning)
 		fmt.Fprintf(&b, "%-16s The copy of this sync %s.\n", "", r.Copy)
 	}
-	b.WriteString("\nA step that is killed (137), or that crashes (2), says nothing of this: its trigger may be\n" +
-		"armed until disarm has run.")
+	b.WriteString("\nA step that is killed (137, also by a second signal), or that crashes (2), says nothing of\n" +
+		"this: its trigger may be armed until disarm has run.")
 	return b.String()
 }

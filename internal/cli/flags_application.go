@@ -120,7 +120,7 @@ func commandLine(text string) ([]string, error) {
 	case err == nil:
 		return args, nil
 	case strings.HasPrefix(text, `["`): // it was meant to be one
-		return nil, fmt.Errorf("%q is not a JSON array of strings", text)
+		return nil, notStrings(err)
 	}
 	return []string{"/bin/sh", "-c", text}, nil
 }

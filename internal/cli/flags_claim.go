@@ -38,13 +38,13 @@ func (f *claimFlags) check(c *cli.Context) error {
 			return usageError{fmt.Errorf("--pvc %q is not a claim's name", name), notAName}
 		}
 	}
-	for _, name := range names {
+	for i, name := range names {
 		switch {
 		case strings.HasPrefix(name, "-"):
-			return usageError{fmt.Errorf("argument %q is not a claim's name", name),
+			return usageError{fmt.Errorf("%s is not a claim's name", argument(i+1, name)),
 				"arguments are names of claims; put flags before the first of them, and before --"}
 		case len(validation.IsDNS1123Subdomain(name)) > 0:
-			return usageError{fmt.Errorf("argument %q is not a claim's name", name), notAName}
+			return usageError{fmt.Errorf("%s is not a claim's name", argument(i+1, name)), notAName}
 		}
 	}
 	switch claims := slices.Concat(flags, names); len(claims) {

@@ -94,31 +94,31 @@ func TestClaimRefuses(t *testing.T) {
 		},
 		"a flag behind": {
 			args: []string{"disarm", "a", "--run-id", "r"},
-			says: `argument "--run-id" is not a claim's name`, hint: "put flags before",
+			says: `argument 2 (--run-id) is not a claim's name`, hint: "put flags before",
 		},
 		"a flag behind --": {
 			args: []string{"disarm", "--", "--run-id=r", "a"},
-			says: `argument "--run-id=r" is not a claim's name`, hint: "put flags before",
+			says: `argument 1 (--run-id) is not a claim's name`, hint: "put flags before",
 		},
 		"a short flag behind --": {
 			args: []string{"disarm", "--run-id", "r", "--", "-h"},
-			says: `argument "-h" is not a claim's name`, hint: "put flags before",
+			says: `argument 1 (-h) is not a claim's name`, hint: "put flags before",
 		},
 		"twice --": {
 			args: []string{"disarm", "--run-id", "r", "--", "--", "a"},
-			says: `argument "--" is not a claim's name`, hint: "put flags before",
+			says: `argument 1 (--) is not a claim's name`, hint: "put flags before",
 		},
 		"empty argument": {
 			args: []string{"disarm", "--run-id", "r", "--", ""},
-			says: `argument "" is not a claim's name`, hint: "variable",
+			says: `argument 1 is not a claim's name`, hint: "variable",
 		},
 		"Tekton's array": {
 			args: []string{"disarm", "--run-id", "r", "--", "$(params.pvcs[*])"},
-			says: `argument "$(params.pvcs[*])" is not a claim's name`, hint: "variable",
+			says: `argument 1 is not a claim's name`, hint: "variable",
 		},
 		"a path as argument": {
 			args: []string{"disarm", "--run-id", "r", "--", "a/b"},
-			says: `argument "a/b" is not a claim's name`, hint: "variable",
+			says: `argument 1 is not a claim's name`, hint: "variable",
 		},
 		"nothing behind --": {
 			args: []string{"disarm", "--run-id", "r", "--"},

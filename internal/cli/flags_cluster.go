@@ -66,8 +66,20 @@ func (f *clusterFlags) connect(m *program, version string) (step.Step, error) {
 		Pods:      pods.In(cluster.Metadata, cluster.Namespace),
 		Namespace: cluster.Namespace,
 		Process:   newID()[:8],
+		Cluster:   f.named(),
 		Log:       m.log,
 	}, nil
+}
+
+// named returns the flags that name the cluster; kubectl has the same.
+func (f *clusterFlags) named() (flags []string) {
+	if f.kubeconfig != "" {
+		flags = append(flags, "--kubeconfig", f.kubeconfig)
+	}
+	if f.context != "" {
+		flags = append(flags, "--context", f.context)
+	}
+	return flags
 }
 
 func (f *clusterFlags) where(version string) kube.Where {

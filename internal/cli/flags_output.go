@@ -47,7 +47,8 @@ func (f *outputFlags) check(*cli.Context) error {
 	if f.resultsDir != "" {
 		f.resultsDir = filepath.Clean(f.resultsDir)
 	}
-	if err := result.CheckDir(f.resultsDir); err != nil {
+	err := within(filesLimit, "results directory", func() error { return result.CheckDir(f.resultsDir) })
+	if err != nil {
 		return usageError{err, "give an existing, writable directory with --results-dir"}
 	}
 	return nil

@@ -26,7 +26,7 @@ func TestSelectorRefuses(t *testing.T) {
 		},
 		"argument of a selector": {
 			args: []string{"await-pods-ended", "-l", "a=b", "pod"},
-			says: `unexpected argument "pod"`, hint: "await-pods-ended --help",
+			says: `unexpected argument 1`, hint: "await-pods-ended --help",
 		},
 		"claim of a selector": {
 			args: []string{"await-pods-ended", "-l", "a=b", "--pvc", "a"},

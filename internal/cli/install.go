@@ -33,7 +33,7 @@ type installFlags struct {
 
 func (f *installFlags) check(c *cli.Context) error {
 	if f.dir = c.Args().First(); f.dir == "" || c.NArg() > 1 {
-		return usageError{fmt.Errorf("one directory is wanted, not %q", c.Args().Slice()), "copytrigger install DIR"}
+		return usageError{fmt.Errorf("one directory is wanted, not %d", c.NArg()), "copytrigger install DIR"}
 	}
 	return nil
 }

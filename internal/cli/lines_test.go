@@ -30,12 +30,21 @@ func (g *gate) String() string {
 	return g.Builder.String()
 }
 
+// linesLimit is how many lines of [writeLines] the queue of linesTo takes.
+const linesLimit = 1000
+
+func linesTo(w io.Writer) *lines {
+	l := newLines(w, lostLine)
+	l.limit = linesLimit * len("line 00000\n")
+	return l
+}
+
 func lostLine(n int) []byte { return fmt.Appendf(nil, "lost %d\n", n) }
 
 func numbered(from, to int) string {
 	var b strings.Builder
 	for i := from; i < to; i++ {
-		fmt.Fprintf(&b, "line %d\n", i)
+		fmt.Fprintf(&b, "line %05d\n", i)
 	}
 	return b.String()
 }
@@ -44,7 +53,7 @@ func writeLines(t *testing.T, l *lines, from, to int) {
 	t.Helper()
 	buffer := make([]byte, 0, 64) // reused, as slog reuses its own
 	for i := from; i < to; i++ {
-		buffer = fmt.Appendf(buffer[:0], "line %d\n", i)
+		buffer = fmt.Appendf(buffer[:0], "line %05d\n", i)
 		if n, err := l.Write(buffer); n != len(buffer) || err != nil {
 			t.Fatalf("got %d, %v", n, err)
 		}
@@ -55,18 +64,18 @@ func TestLinesAreWrittenInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := &gate{shut: make(chan struct{})}
 		close(g.shut)
-		l := newLines(g, lostLine)
+		l := linesTo(g)
 		for i := range 5 {
-			writeLines(t, l, i*queueLimit, (i+1)*queueLimit)
+			writeLines(t, l, i*linesLimit, (i+1)*linesLimit)
 			synctest.Wait() // without a flush
-			if got, want := g.String(), numbered(0, (i+1)*queueLimit); got != want {
+			if got, want := g.String(), numbered(0, (i+1)*linesLimit); got != want {
 				t.Fatalf("round %d: got %d bytes, want %d", i, len(got), len(want))
 			}
 		}
-		writeLines(t, l, 5*queueLimit, 6*queueLimit)
+		writeLines(t, l, 5*linesLimit, 6*linesLimit)
 		start := time.Now()
-		l.flush(time.Hour)
-		if got, want := g.String(), numbered(0, 6*queueLimit); got != want {
+		l.flush(time.Hour, time.Hour)
+		if got, want := g.String(), numbered(0, 6*linesLimit); got != want {
 			t.Errorf("got %d bytes, want %d", len(got), len(want))
 		}
 		if waited := time.Since(start); waited != 0 {
@@ -79,19 +88,19 @@ func TestLinesAreWrittenInOrder(t *testing.T) {
 func TestLinesDropTheOldest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := &gate{shut: make(chan struct{})}
-		l := newLines(g, lostLine)
+		l := linesTo(g)
 		writeLines(t, l, 0, 1)
 		synctest.Wait() // the first is being written
-		writeLines(t, l, 1, queueLimit+4)
+		writeLines(t, l, 1, linesLimit+4)
 		close(g.shut)
 		synctest.Wait()
-		want := "line 0\nlost 3\n" + numbered(4, queueLimit+4)
+		want := "line 00000\nlost 3\n" + numbered(4, linesLimit+4)
 		if got := g.String(); got != want {
 			t.Errorf("got %q...", got[:min(len(got), 80)])
 		}
 		writeLines(t, l, 0, 1)
-		l.flush(time.Second)
-		if got := g.String(); got != want+"line 0\n" {
+		l.flush(time.Second, time.Minute)
+		if got := g.String(); got != want+"line 00000\n" {
 			t.Errorf("got ...%q", got[max(0, len(got)-80):])
 		}
 	})
@@ -101,18 +110,80 @@ func TestLinesDropTheOldest(t *testing.T) {
 func TestLinesNeverWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := &gate{shut: make(chan struct{})}
-		l := newLines(g, lostLine)
+		l := linesTo(g)
 		start := time.Now()
-		writeLines(t, l, 0, 3*queueLimit)
+		writeLines(t, l, 0, 3*linesLimit)
 		if waited := time.Since(start); waited != 0 {
 			t.Errorf("writing took %s", waited)
 		}
-		l.flush(time.Second)
+		l.flush(time.Second, time.Minute)
 		if waited := time.Since(start); waited != time.Second {
 			t.Errorf("flush took %s, want %s", waited, time.Second)
 		}
 		close(g.shut)
 	})
+}
+
+// What a command says on stdout may be data: a reader that reads slowly gets all of it. One that
+// reads nothing holds nobody up.
+func TestLinesWithPatience(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := &gate{shut: make(chan struct{})}
+		l := linesTo(g)
+		l.patience = time.Second
+		go func() {
+			for range 2 * linesLimit {
+				time.Sleep(time.Second - 1)
+				g.shut <- struct{}{}
+			}
+		}()
+		start := time.Now()
+		writeLines(t, l, 0, 2*linesLimit)
+		if waited := time.Since(start); waited < 900*time.Second {
+			t.Errorf("writing took %s", waited)
+		}
+		l.flush(time.Second, time.Hour)
+		if got, want := g.String(), numbered(0, 2*linesLimit); got != want {
+			t.Errorf("got %d bytes, want %d", len(got), len(want))
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		g := &gate{shut: make(chan struct{})}
+		l := linesTo(g)
+		l.patience = time.Second
+		start := time.Now()
+		writeLines(t, l, 0, 3*linesLimit)
+		if waited := time.Since(start); waited != time.Second {
+			t.Errorf("writing took %s", waited)
+		}
+		close(g.shut)
+		l.flush(time.Second, time.Minute)
+	})
+}
+
+// The end waits for a reader that still reads, and no longer than in all.
+func TestLinesFlushWhileRead(t *testing.T) {
+	for total, want := range map[time.Duration]time.Duration{time.Hour: 9 * time.Second, 5 * time.Second: 5 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			g := &gate{shut: make(chan struct{})}
+			l := linesTo(g)
+			writeLines(t, l, 0, 10)
+			go func() {
+				for i := range 10 {
+					if i > 0 {
+						time.Sleep(time.Second - 1)
+					}
+					g.shut <- struct{}{}
+				}
+			}()
+			start := time.Now()
+			l.flush(time.Second, total)
+			if waited := time.Since(start).Round(time.Second); waited != want {
+				t.Errorf("flush took %s, want %s", waited, want)
+			}
+			<-l.done
+		})
+	}
 }
 
 // Nobody reads: the program still ends, in time and with its code and its results.

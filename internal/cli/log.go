@@ -83,9 +83,9 @@ func (h *textHandler) Handle(_ context.Context, r slog.Record) error {
 		}
 		return true
 	})
-	text := "copytrigger: " + label + line + "\n"
+	text := "copytrigger: " + label + oneLine(line) + "\n"
 	if hint != "" {
-		text += "copytrigger: hint: " + hint + "\n"
+		text += "copytrigger: hint: " + oneLine(hint) + "\n"
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -28,8 +28,9 @@ func (m *program) recordCommand() command {
 			"signal killed it, 126 or 127 if it cannot be run or --command is no JSON array, 3 if\n" +
 			"--after kept it from running.\n" +
 			"There is no FILE if this command is killed itself. SIGTERM, SIGINT and SIGHUP go to\n" +
-			"the process group of the command. It exits with 1, and has run nothing, if FILE cannot\n" +
-			"be written; with 64 if the command line is wrong.\n\n" +
+			"the process group of the command, any other signal that ends a step as SIGTERM. It exits\n" +
+			"with 1, and has run nothing, if FILE cannot be written; with 64 if the command line is\n" +
+			"wrong.\n\n" +
 			"Where it is only a command that cannot be started which stops what comes after it (a\n" +
 			"Tekton step with onError: continue): --exit, with no FILE. It exits with the code that it\n" +
 			"would keep.",
@@ -88,11 +89,11 @@ func (f *recordFlags) check(c *cli.Context) error {
 func (f *recordFlags) readCommand(given bool, rest []string) error {
 	switch {
 	case given && len(rest) > 0:
-		return usageError{fmt.Errorf("there is --command, and also %q", rest[0]), "give the command once"}
+		return usageError{errors.New("there is --command, and also a command in the arguments"), "give the command once"}
 	case given:
 		if err := json.Unmarshal([]byte(f.asJSON), &f.command); err != nil {
 			// No image has such a command: it is recorded like one that cannot be run.
-			f.unreadable = usageError{fmt.Errorf("--command %q is not a JSON array of strings", f.asJSON),
+			f.unreadable = usageError{fmt.Errorf("--command: %w", notStrings(err)),
 				`give it as ["psql", "--file=x.sql"]; for a shell, ["sh", "-c", "…"]; ` +
 					`was a variable of the pipeline not expanded?`}
 			f.command = []string{"the command"}
@@ -100,7 +101,7 @@ func (f *recordFlags) readCommand(given bool, rest []string) error {
 	case f.exit:
 		f.command = rest
 	case len(rest) > 0 && rest[0] != "--":
-		return usageError{fmt.Errorf("unexpected argument %q", rest[0]), f.see()}
+		return usageError{fmt.Errorf("unexpected %s", argument(2, rest[0])), f.see()}
 	case len(rest) > 0:
 		f.command = rest[1:]
 	}
@@ -134,16 +135,16 @@ func (f *recordFlags) run(m *program) error {
 
 // exitCode runs the command, if nothing keeps it from running, and returns the code to record.
 func (f *recordFlags) exitCode(m *program) int {
-	got := listen(m.signals, len(outcome.Stops()))
+	got := listen(m.signals, len(m.signals.Stops()))
 	m.catch(syscall.SIGPIPE) // the program ignores it
 	// A second signal must not kill us now: there would be no file.
 	if stop, stopped := m.stopListening(); stopped {
-		m.log.Warn(fmt.Sprintf("%s was not run: %s", f.command[0], stop))
+		m.log.Warn(fmt.Sprintf("%s was not run: %s", process.Name(f.command), stop))
 		return outcome.Signalled.Code(stop)
 	}
 	if f.after != "" {
 		if exit := exitfile.Read(f.after); !exit.OK() {
-			m.log.Warn(fmt.Sprintf("%s was not run: what it comes after %s", f.command[0], exit), "after", f.after)
+			m.log.Warn(fmt.Sprintf("%s was not run: what it comes after %s", process.Name(f.command), exit), "after", f.after)
 			return outcome.Refused.Code(outcome.Stop{})
 		}
 	}
@@ -161,7 +162,7 @@ func (f *recordFlags) exitCode(m *program) int {
 func (f *recordFlags) canRun(m *program) int {
 	code, err := process.CanRun(f.command[0])
 	if err != nil {
-		m.log.Error(fmt.Sprintf("%s cannot be run: %v", f.command[0], err), "hint", cannotRun)
+		m.log.Error(fmt.Sprintf("%s cannot be run: %v", process.Name(f.command), err), "hint", cannotRun)
 	}
 	return code
 }
@@ -169,14 +170,14 @@ func (f *recordFlags) canRun(m *program) int {
 // runCommand runs the command, which gets the signals, and returns its code.
 func (f *recordFlags) runCommand(m *program, got <-chan os.Signal) int {
 	code, err := process.Command{
-		Args: f.command, Env: environmentWithout("after", "command", "exit", "dry-run"),
-		Stdin: os.Stdin, Stdout: m.stdout, Stderr: m.rawStderr,
+		Args: f.command, Env: environmentOf(f.command),
+		Stdin: os.Stdin, Stdout: m.stdoutOf(process.Name(f.command)), Stderr: m.stderr,
 	}.Run(got)
 	switch {
 	case err != nil:
-		m.log.Error(fmt.Sprintf("%s was not run: %v", f.command[0], err), "hint", cannotRun)
+		m.log.Error(fmt.Sprintf("%s was not run: %v", process.Name(f.command), err), "hint", cannotRun)
 	case code != 0:
-		m.log.Warn(fmt.Sprintf("%s ended with exit code %d", f.command[0], code))
+		m.log.Warn(fmt.Sprintf("%s ended with exit code %d", process.Name(f.command), code))
 	}
 	return code
 }

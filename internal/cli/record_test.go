@@ -26,11 +26,11 @@ func TestRecordRefuses(t *testing.T) {
 		},
 		"a command without --": {
 			args: []string{"record", "f", "true"},
-			says: `unexpected argument "true"`, hint: "record FILE -- COMMAND",
+			says: `unexpected argument 2`, hint: "record FILE -- COMMAND",
 		},
 		"a flag behind FILE": {
 			args: []string{"record", "f", "--after=g", "--", "true"},
-			says: `unexpected argument "--after=g"`, hint: "flags before FILE",
+			says: `unexpected argument 2 (--after)`, hint: "flags before FILE",
 		},
 		"two commands": {
 			args: []string{"record", "--command", `["true"]`, "f", "--", "true"},

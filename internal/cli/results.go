@@ -17,9 +17,14 @@ import (
 //
 // Results that cannot be written are a failure: the pipeline acts on them. A good end is undone
 // then, and what can be written says so, in place of what was written before.
+//
+// Nobody waits for whom does not take them: the application may be quiesced until the next step.
 func (m *program) writeResults(v result.Values, dir string, err error, undo func(why error) error) error {
 	setOutcome(&v, err)
-	werr := v.Write(m.stdout, dir)
+	werr := m.writeFiles(v, dir)
+	if werr == nil { // or what stdout says could not be taken back
+		werr = m.writeStdout(v)
+	}
 	if werr == nil {
 		return err
 	}
@@ -30,9 +35,38 @@ func (m *program) writeResults(v result.Values, dir string, err error, undo func
 		err = join(err, werr)
 	}
 	setOutcome(&v, err)
-	_ = v.Write(io.Discard, dir) // each by itself: one of them cannot be written
-	_ = v.Write(m.stdout, "")
+	_ = m.writeFiles(v, dir) // each by itself: one of them cannot be written
+	_ = m.writeStdout(v)
 	return err
+}
+
+// How long results may take to be written.
+const (
+	filesLimit  = 5 * time.Second
+	stdoutLimit = 2 * time.Second
+)
+
+func (m *program) writeFiles(v result.Values, dir string) error {
+	v = v.Clone()
+	return within(filesLimit, "writing the results to "+dir, func() error { return v.Write(io.Discard, dir) })
+}
+
+func (m *program) writeStdout(v result.Values) error {
+	v = v.Clone()
+	return within(stdoutLimit, "writing the results: stdout was not read", func() error { return v.Write(m.stdout, "") })
+}
+
+// within returns do's error. If do takes longer than limit, it is left alone, and the error says
+// what it was.
+func within(limit time.Duration, what string, do func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- do() }()
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(limit):
+		return fmt.Errorf("%s: gave up after %s", what, limit)
+	}
 }
 
 // setOutcome sets outcome and reason of an action that did not end well.
@@ -43,10 +77,10 @@ func setOutcome(v *result.Values, err error) {
 		return
 	case errors.As(err, &ending):
 		v.Set("outcome", string(ending.Outcome))
-		v.Set("reason", ending.Why)
+		v.Set("reason", oneLine(ending.Error()))
 	default:
 		v.Set("outcome", string(outcome.Failed))
-		v.Set("reason", err.Error())
+		v.Set("reason", oneLine(err.Error()))
 	}
 }
 

@@ -25,7 +25,8 @@ func (m *program) runCommand() command {
 			"or a JSON array: '[\"psql\", \"--file=quiesce.sql\"]'. What it says goes to stderr.\n\n" +
 			"--hold is for locks that end with a session: one command that takes the lock, says QUIESCED,\n" +
 			"keeps the lock until its stdin ends, and ends with 0 only if it still had it.\n\n" +
-			"The commands find COPYTRIGGER_RUN_ID and COPYTRIGGER_MAX_FREEZE_SECONDS in their environment.\n" +
+			"Of our variables the commands get COPYTRIGGER_RUN_ID, COPYTRIGGER_NAMESPACE, COPYTRIGGER_PVCS\n" +
+			"(the names of the claims, with spaces between) and COPYTRIGGER_MAX_FREEZE_SECONDS, and no other.\n" +
 			"Results: those of the steps, and how long each part took, in seconds." + claimArgsHelp,
 		args:  claimArgs,
 		flags: f,
@@ -94,11 +95,11 @@ func (f *runFlags) check(c *cli.Context) error {
 // application is what the run quiesces and lets run again.
 func (f *runFlags) application(m *program, s step.Step) step.Application {
 	if f.hold.args != nil {
-		return quiesce.NewHold(m.userCommand(f.hold.args, f.runID, f.maxFreeze), f.readyLine, m.stderr)
+		return quiesce.NewHold(m.userCommand(s, f.hold.args, f.runID, f.maxFreeze), f.readyLine, m.stderr)
 	}
-	on := m.userCommand(f.quiesce.args, f.runID, f.maxFreeze)
+	on := m.userCommand(s, f.quiesce.args, f.runID, f.maxFreeze)
 	on.Bound = true // nobody would unquiesce after it
-	return quiesce.Commands{On: on, Off: m.userCommand(f.unquiesce.args, f.runID, f.maxFreeze), Log: s.Log}
+	return quiesce.Commands{On: on, Off: m.userCommand(s, f.unquiesce.args, f.runID, f.maxFreeze), Log: s.Log}
 }
 
 func (f *runFlags) options(app step.Application, times *step.Timeline) step.RunOptions {

@@ -38,7 +38,7 @@ func TestRunRefuses(t *testing.T) {
 		},
 		"no such quiesce": {
 			args: []string{"run", "--pvc", "a", "--quiesce", `["no-such-program"]`, "--unquiesce", "true"},
-			says: "--quiesce cannot be run: exec: ", hint: "in the image",
+			says: "--quiesce cannot be run: executable file not found", hint: "in the image",
 		},
 		"no such unquiesce": {
 			args: []string{"run", "--pvc", "a", "--quiesce", "true", "--unquiesce", `["/no/such"]`},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 
@@ -17,7 +18,7 @@ const signalDebounce = time.Second
 
 // stopBy returns the stop that a signal of [listen] means.
 func stopBy(s os.Signal) outcome.Stop {
-	for _, stop := range outcome.Stops() {
+	for _, stop := range slices.Concat(outcome.Stops(), outcome.ImageStops()) {
 		if syscall.Signal(stop.Number) == s {
 			return stop
 		}
@@ -26,13 +27,16 @@ func stopBy(s os.Signal) outcome.Stop {
 }
 
 // signalSource is where signals come from: those of the process, or those of a test. Package
-// os/signal says what each method does.
+// os/signal says what those of its methods do.
 type signalSource interface {
 	Ignored(s os.Signal) bool
 	Ignore(s ...os.Signal)
 	Notify(c chan<- os.Signal, s ...os.Signal)
 	Stop(c chan<- os.Signal)
-	Reset(s ...os.Signal)
+	// Stops are the signals that end a step here.
+	Stops() []outcome.Stop
+	// Exit ends the process at once.
+	Exit(code int)
 }
 
 // processSignals are the signals of this process. A process has them only once: a test that
@@ -43,13 +47,37 @@ func (processSignals) Ignored(s os.Signal) bool                  { return signal
 func (processSignals) Ignore(s ...os.Signal)                     { signal.Ignore(s...) }
 func (processSignals) Notify(c chan<- os.Signal, s ...os.Signal) { signal.Notify(c, s...) }
 func (processSignals) Stop(c chan<- os.Signal)                   { signal.Stop(c) }
-func (processSignals) Reset(s ...os.Signal)                      { signal.Reset(s...) }
+func (processSignals) Exit(code int)                             { os.Exit(code) }
+
+func (processSignals) Stops() []outcome.Stop { return stopsFor(os.Getppid() == 0, hasTerminal()) }
+
+// stopsFor returns the signals that end a step. A container runtime sends the one that the image
+// names; whoever it has started has no parent that can be seen: process 1, or, where the
+// containers of a pod share their processes, one beside it. At a terminal SIGWINCH says that the
+// window has another size.
+func stopsFor(byRuntime, terminal bool) []outcome.Stop {
+	if !byRuntime {
+		return outcome.Stops()
+	}
+	return slices.DeleteFunc(slices.Concat(outcome.Stops(), outcome.ImageStops()), func(s outcome.Stop) bool {
+		return terminal && syscall.Signal(s.Number) == syscall.SIGWINCH
+	})
+}
+
+// hasTerminal reports whether a terminal controls the process.
+func hasTerminal() bool {
+	tty, err := os.Open("/dev/tty")
+	if err == nil {
+		tty.Close()
+	}
+	return err == nil
+}
 
 // listen returns a channel that gets the signals that end a step, except those that were
 // ignored before.
 func listen(from signalSource, room int) chan os.Signal {
 	got := make(chan os.Signal, room)
-	for _, stop := range outcome.Stops() {
+	for _, stop := range from.Stops() {
 		s := syscall.Signal(stop.Number)
 		if !from.Ignored(s) {
 			from.Notify(got, s)
@@ -58,13 +86,17 @@ func listen(from signalSource, room int) chan os.Signal {
 	return got
 }
 
+// killedCode is the exit code of a program that SIGKILL ends. A second signal ends this one with
+// it: 128 and the number of that signal would say that nothing was fired.
+const killedCode = 128 + int(syscall.SIGKILL)
+
 // signals returns a context that the first signal ends, with a [outcome.Stop] as its cause; a
-// step then still gives its trigger back. Another SIGINT or SIGTERM, more than a
-// [signalDebounce] later, kills at once. A repeated SIGHUP never does: nobody sends it by
+// step then still gives its trigger back. Another SIGINT, SIGQUIT or SIGTERM, more than a
+// [signalDebounce] later, ends the process at once. Any other never does: nobody sends it by
 // hand. What was ignored before (nohup) stays ignored.
 //
-// SIGTERM is how a pod ends, SIGINT and SIGHUP how a terminal does. SIGPIPE is ignored: a log
-// that nobody reads any more is no reason to die in the middle of a freeze.
+// SIGPIPE is ignored: a log that nobody reads any more is no reason to die in the middle of a
+// freeze.
 //
 // mayKill is asked before signals may kill: impatience must not end a run that has the
 // application quiesced.
@@ -74,7 +106,16 @@ func signals(parent context.Context, from signalSource, mayKill func() bool) (co
 	alive, end := context.WithCancel(parent)
 	ctx := cancelOnSignal(alive, got, func() {
 		if mayKill() {
-			from.Reset(syscall.SIGTERM, syscall.SIGINT)
+			kill := make(chan os.Signal, 1)
+			from.Notify(kill, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT)
+			go func() {
+				select {
+				case <-kill:
+					from.Exit(killedCode)
+				case <-alive.Done():
+					from.Stop(kill)
+				}
+			}()
 		}
 	})
 	return ctx, func() { from.Stop(got); end() }

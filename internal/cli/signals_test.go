@@ -21,14 +21,16 @@ import (
 // time later, to whoever listens then, and that may be the next test. Tests with real signals
 // are in cmd/copytrigger; each sends them to a process of its own.
 type testSignals struct {
+	stops   []outcome.Stop
 	mu      sync.Mutex
+	exited  int // with this code; 0 for not
 	ignored map[os.Signal]bool
 	to      map[os.Signal][]chan<- os.Signal
 }
 
 // withSignals makes signals of which some are ignored from the start.
 func withSignals(ignored ...os.Signal) *testSignals {
-	s := &testSignals{ignored: map[os.Signal]bool{}, to: map[os.Signal][]chan<- os.Signal{}}
+	s := &testSignals{stops: outcome.Stops(), ignored: map[os.Signal]bool{}, to: map[os.Signal][]chan<- os.Signal{}}
 	s.Ignore(ignored...)
 	return s
 }
@@ -67,13 +69,18 @@ func (s *testSignals) Stop(c chan<- os.Signal) {
 	}
 }
 
-func (s *testSignals) Reset(all ...os.Signal) {
+func (s *testSignals) Stops() []outcome.Stop { return s.stops }
+
+func (s *testSignals) Exit(code int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, one := range all {
-		delete(s.ignored, one)
-		delete(s.to, one)
-	}
+	s.exited = code
+}
+
+func (s *testSignals) hasExited() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.exited
 }
 
 // send sends a signal, and reports whether it would kill the process.
@@ -94,9 +101,17 @@ func TestSignalsEndTheContext(t *testing.T) {
 		syscall.SIGTERM: {Name: "SIGTERM", Number: 15},
 		syscall.SIGINT:  {Name: "SIGINT", Number: 2},
 		syscall.SIGHUP:  {Name: "SIGHUP", Number: 1},
+		syscall.SIGQUIT: {Name: "SIGQUIT", Number: 3},
+
+		// What images name as STOPSIGNAL, in a container.
+		syscall.SIGUSR1:    {Name: "SIGUSR1", Number: 10},
+		syscall.SIGUSR2:    {Name: "SIGUSR2", Number: 12},
+		syscall.SIGWINCH:   {Name: "SIGWINCH", Number: 28},
+		syscall.Signal(37): {Name: "SIGRTMIN+3", Number: 37},
 	} {
 		t.Run(want.Name, func(t *testing.T) {
 			from := withSignals()
+			from.stops = stopsFor(true, false)
 			ctx, stop := signals(t.Context(), from, func() bool { return true })
 			defer stop()
 			if from.send(s) {
@@ -138,6 +153,30 @@ func TestIgnoredHangupStaysIgnored(t *testing.T) {
 	}
 }
 
+// A signal that is no end elsewhere is one only where a container runtime sends it.
+func TestStopsFor(t *testing.T) {
+	has := func(stops []outcome.Stop, s syscall.Signal) bool {
+		return slices.ContainsFunc(stops, func(stop outcome.Stop) bool { return stop.Number == int(s) })
+	}
+	for name, c := range map[string]struct {
+		byRuntime, terminal bool
+		usr1, winch         bool
+	}{
+		"started by a shell":            {},
+		"at a terminal":                 {terminal: true},
+		"in a container":                {byRuntime: true, usr1: true, winch: true},
+		"in a container, at a terminal": {byRuntime: true, terminal: true, usr1: true},
+	} {
+		got := stopsFor(c.byRuntime, c.terminal)
+		if has(got, syscall.SIGUSR1) != c.usr1 || has(got, syscall.SIGWINCH) != c.winch {
+			t.Errorf("%s: got %v", name, got)
+		}
+		if !has(got, syscall.SIGTERM) || !has(got, syscall.SIGQUIT) {
+			t.Errorf("%s: SIGTERM and SIGQUIT are missing in %v", name, got)
+		}
+	}
+}
+
 // A second signal kills, except a run that has an application quiesced. A broken pipe never does.
 func TestWhatKills(t *testing.T) {
 	for name, may := range map[string]bool{"impatience": true, "an application is quiesced": false} {
@@ -149,12 +188,17 @@ func TestWhatKills(t *testing.T) {
 				from.send(syscall.SIGTERM)
 				time.Sleep(signalDebounce)
 				synctest.Wait()
-				for s, want := range map[syscall.Signal]bool{
-					syscall.SIGTERM: may, syscall.SIGINT: may, syscall.SIGHUP: false, syscall.SIGPIPE: false,
-				} {
-					if got := from.send(s); got != want {
-						t.Errorf("%s kills: got %v, want %v", s, got, want)
-					}
+				from.send(syscall.SIGHUP)
+				from.send(syscall.SIGPIPE)
+				synctest.Wait()
+				if got := from.hasExited(); got != 0 {
+					t.Errorf("SIGHUP or SIGPIPE ended it with %d", got)
+				}
+				from.send(syscall.SIGTERM)
+				synctest.Wait()
+				// Not 143, which says that nothing was fired.
+				if got := from.hasExited(); (got == 137) != may || (got == 0) == may {
+					t.Errorf("SIGTERM: ended with %d, want 137: %v", got, may)
 				}
 			})
 		})

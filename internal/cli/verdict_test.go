@@ -43,7 +43,7 @@ func TestVerdictRefuses(t *testing.T) {
 		},
 		"argument of a verdict": {
 			args: []string{"verdict", "--step", "disarm=f", "extra"},
-			says: `unexpected argument "extra"`, hint: "verdict --help",
+			says: `unexpected argument 1`, hint: "verdict --help",
 		},
 		"claim of a verdict": {
 			args: []string{"verdict", "--step", "disarm=f", "--pvc", "a"},

@@ -14,6 +14,7 @@ type Decision struct {
 	Wait    Wait            // with End of Await, and Write of Fire: the wait that was found
 	Why     string
 	Hint    string // the user's next move
+	Next    Move   // the command by which the user makes it
 }
 
 // Do is what a coordinator does about a [Decision].

@@ -158,16 +158,18 @@ func TakeLock(c Claim, run string) Decision {
 			Do: End, Outcome: outcome.Tainted,
 			Why: "an earlier attempt of this run has locked the claim and was lost: " +
 				"the application may be quiesced, and a copy be cut after it runs again",
-			Hint: "disarm, unquiesce and unlock with this run's id (a cleanup task does it); " +
-				"do not use this sync's copy; then start another run",
+			Hint: "do not use this sync's copy; a cleanup of this run ends it, or by hand",
+			Next: Move{Kind: MoveEnd, Run: run},
 		}
 	case l.State == Cleanup:
-		return *notYet(fmt.Sprintf("the cleanup of run %s has locked it; "+
-			"if nothing cleans up any more: copytrigger cleanup --run-id %s", l.Run, l.Run))
+		d := notYet(fmt.Sprintf("the cleanup of run %s has locked it", l.Run))
+		d.Hint, d.Next = "if nothing cleans up any more", Move{Kind: MoveCleanup, Run: l.Run}
+		return *d
 	default:
-		return *refuse(fmt.Sprintf("run %s has locked the claim: its application may be quiesced", l.Run),
-			"wait until it has ended; if it is dead, end it, with its --unquiesce: "+
-				"copytrigger cleanup --run-id "+l.Run)
+		d := refuse(fmt.Sprintf("run %s has locked the claim: its application may be quiesced", l.Run),
+			"wait until it has ended; if it is dead, end it, and give its --unquiesce as well")
+		d.Next = Move{Kind: MoveCleanup, Run: l.Run}
+		return *d
 	}
 }
 

@@ -80,14 +80,15 @@ func (w World) waiting() (Wait, *Decision) {
 		return Wait{}, refuse("it is being deleted", "wait until it is created again")
 	}
 	if !c.Enabled {
-		return Wait{}, refuse("it has no annotation "+UseAnnotation+", so VolSync copies it without waiting",
-			"add the annotation: kubectl annotate pvc NAME "+UseAnnotation+"=true")
+		no := refuse("it has no annotation "+UseAnnotation+", so VolSync copies it without waiting", "add the annotation")
+		no.Next = Move{Kind: MoveAnnotate, Key: UseAnnotation, Value: "true"}
+		return Wait{}, no
 	}
 	if c.Armed() {
-		return Wait{}, refuse(fmt.Sprintf("it is armed with the trigger %q, which VolSync has not recorded: "+
-			"the next sync copies without waiting", c.Trigger),
-			fmt.Sprintf("find out who set it; to take it back: kubectl annotate --overwrite pvc NAME %s=%q",
-				TriggerAnnotation, c.Latest))
+		no := refuse(fmt.Sprintf("it is armed with the trigger %q, which VolSync has not recorded: "+
+			"the next sync copies without waiting", c.Trigger), "find out who set it; to take it back")
+		no.Next = Move{Kind: MoveAnnotate, Key: TriggerAnnotation, Value: c.Latest}
+		return Wait{}, no
 	}
 	var s Source
 	if !w.ClaimOnly {

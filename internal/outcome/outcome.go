@@ -99,7 +99,7 @@ func OfCode(code int) (Outcome, Stop) {
 			}
 			continue
 		}
-		for _, stop := range Stops() {
+		for _, stop := range slices.Concat(Stops(), ImageStops()) {
 			if r.Code+stop.Number == code {
 				return Signalled, stop
 			}

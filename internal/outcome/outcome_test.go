@@ -26,7 +26,9 @@ func TestCodes(t *testing.T) {
 		{outcome: TimedOut, code: 124},
 		{outcome: Signalled, stop: Stop{"SIGHUP", 1}, code: 129},
 		{outcome: Signalled, stop: Stop{"SIGINT", 2}, code: 130},
+		{outcome: Signalled, stop: Stop{"SIGQUIT", 3}, code: 131},
 		{outcome: Signalled, stop: Stop{"SIGTERM", 15}, code: 143},
+		{outcome: Signalled, stop: Stop{"SIGWINCH", 28}, code: 156},
 		{outcome: Refused, stop: Stop{"SIGTERM", 15}, code: 3}, // the signal is only why
 		{outcome: Signalled, code: 1},                          // by no signal
 		{outcome: "unheard of", code: 1},
@@ -39,7 +41,7 @@ func TestCodes(t *testing.T) {
 
 // A code and its outcome are the same, whichever one is asked for, and no other code has one.
 func TestOfCode(t *testing.T) {
-	known := []int{0, 1, 3, 4, 5, 6, 64, 124, 129, 130, 143}
+	known := []int{0, 1, 3, 4, 5, 6, 64, 124, 129, 130, 131, 138, 140, 143, 156, 165}
 	for code := -1; code <= 256; code++ {
 		o, stop := OfCode(code)
 		if (o != "") != slices.Contains(known, code) {

@@ -26,8 +26,8 @@ type Command struct {
 	Env    []string
 	Stdin  io.Reader
 	Stdout io.Writer // a file is the command's own: nothing stands in between
-	Stderr io.Writer
-	Bound  bool // it gets SIGTERM when this process dies, however it dies
+	Stderr io.Writer // another writer gets whole lines, and must not make anybody wait
+	Bound  bool      // it gets SIGTERM when this process dies, however it dies
 }
 
 // Run runs the command to its end, and returns its exit code as a shell has it. An error
@@ -39,18 +39,28 @@ type Command struct {
 func (c Command) Run(signals <-chan os.Signal) (code int, err error) {
 	p, err := c.Start()
 	if err != nil {
-		return notStarted(err), err
+		return notStarted(err), why(err)
 	}
 	for {
 		select {
 		case s := <-signals:
 			if number, ok := s.(syscall.Signal); ok {
-				p.signal(number)
+				p.signal(passedOn(number))
 			}
 		case <-p.over:
 			return p.code, nil
 		}
 	}
+}
+
+// passedOn returns the signal that a command gets for one that came. The command's image may name
+// another STOPSIGNAL than it knows itself, and no shell's trap is for that.
+func passedOn(s syscall.Signal) syscall.Signal {
+	switch s {
+	case syscall.SIGHUP, syscall.SIGINT, syscall.SIGTERM, syscall.SIGKILL:
+		return s
+	}
+	return syscall.SIGTERM
 }
 
 // RunUntil is [Command.Run] until ctx ends: the command's process group gets SIGTERM then, and
@@ -61,28 +71,28 @@ func (c Command) RunUntil(ctx context.Context) (code int, err error) {
 	}
 	p, err := c.Start()
 	if err != nil {
-		return notStarted(err), c.NotRun(err)
+		return notStarted(err), c.NotRun(why(err))
 	}
 	select {
 	case <-p.over:
 	case <-ctx.Done():
 		if !p.End() {
-			return NotExecutable, fmt.Errorf("%s could not be ended", c.Args[0])
+			return NotExecutable, fmt.Errorf("%s could not be ended", Name(c.Args))
 		}
 	}
 	return p.code, c.Failure(p.code)
 }
 
 // NotRun is the error of a command that was not run.
-func (c Command) NotRun(err error) error { return fmt.Errorf("%s was not run: %w", c.Args[0], err) }
+func (c Command) NotRun(err error) error { return fmt.Errorf("%s was not run: %w", Name(c.Args), err) }
 
 // Failure returns how the command ended with a code; nil for well.
 func (c Command) Failure(code int) error {
 	switch {
 	case code > bySignal:
-		return fmt.Errorf("%s ended with exit code %d (%s)", c.Args[0], code, syscall.Signal(code-bySignal))
+		return fmt.Errorf("%s ended with exit code %d (%s)", Name(c.Args), code, syscall.Signal(code-bySignal))
 	case code != 0:
-		return fmt.Errorf("%s ended with exit code %d", c.Args[0], code)
+		return fmt.Errorf("%s ended with exit code %d", Name(c.Args), code)
 	}
 	return nil
 }
@@ -90,7 +100,7 @@ func (c Command) Failure(code int) error {
 // CanRun returns the code and the error of a program that is not there, without running it.
 func CanRun(program string) (code int, err error) {
 	if _, err := exec.LookPath(program); err != nil {
-		return notStarted(err), err
+		return notStarted(err), why(err)
 	}
 	return 0, nil
 }

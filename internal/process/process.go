@@ -28,9 +28,14 @@ type Process struct {
 }
 
 // Start starts the command.
-func (c Command) Start() (*Process, error) {
+func (c Command) Start() (*Process, error) { return c.start(&outputs{}) }
+
+func (c Command) start(out *outputs) (*Process, error) {
 	cmd := exec.Command(c.Args[0], c.Args[1:]...)
-	cmd.Env, cmd.Stdin, cmd.Stdout, cmd.Stderr = c.Env, c.Stdin, c.Stdout, c.Stderr
+	if err := out.give(cmd, c.Stdout, c.Stderr); err != nil {
+		return nil, err
+	}
+	cmd.Env, cmd.Stdin = c.Env, c.Stdin
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	p, started := &Process{over: make(chan struct{})}, make(chan error)
 	go func() {
@@ -45,11 +50,15 @@ func (c Command) Start() (*Process, error) {
 		if err == nil {
 			p.pid = cmd.Process.Pid
 		}
-		started <- err
 		if err != nil {
+			out.close()
+			started <- err
 			return
 		}
+		out.started()
+		started <- nil
 		_ = cmd.Wait() // what it says is in ProcessState
+		out.drain()
 		p.code = codeOf(cmd.ProcessState)
 		close(p.over)
 	}()
@@ -98,7 +107,7 @@ func (p *Process) End() bool {
 	defer tick.Stop()
 	for {
 		// The number is not given to another one while the group is there.
-		if p.IsOver() && syscall.Kill(-p.pid, 0) != nil {
+		if p.IsOver() && !groupLives(p.pid) {
 			return true
 		}
 		select {

@@ -81,11 +81,13 @@ func (h *Hold) exitError() error {
 	if err := h.command.Failure(h.process.Code()); err != nil {
 		return err
 	}
-	return fmt.Errorf("%s ended", h.command.Args[0])
+	return fmt.Errorf("%s ended", process.Name(h.command.Args))
 }
 
 // unended is about a command that SIGKILL does not end: the kernel has it.
-func (h *Hold) unended() error { return fmt.Errorf("%s could not be ended", h.command.Args[0]) }
+func (h *Hold) unended() error {
+	return fmt.Errorf("%s could not be ended", process.Name(h.command.Args))
+}
 
 // start starts the command, between a pipe to its stdin and one from its stdout.
 func (h *Hold) start() error {
@@ -184,7 +186,7 @@ func (h *Hold) Unquiesce(ctx context.Context, _ func(context.Context) error) err
 		if !h.process.End() {
 			return h.unended()
 		}
-		return fmt.Errorf("%w: %s did not end when its stdin did, and was killed", ErrNotHeld, h.command.Args[0])
+		return fmt.Errorf("%w: %s did not end when its stdin did, and was killed", ErrNotHeld, process.Name(h.command.Args))
 	}
 }
 

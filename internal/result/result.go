@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -34,6 +35,9 @@ func (v *Values) Set(name string, value any) {
 	}
 	v.fields = append(v.fields, field{name, value})
 }
+
+// Clone returns values of their own.
+func (v Values) Clone() Values { return Values{slices.Clone(v.fields)} }
 
 // Get is a result; nil if it is not set.
 func (v Values) Get(name string) any {

@@ -120,9 +120,9 @@ func (a *altered) Error() string {
 }
 
 // hint is the next move after a write that was altered.
-func (a *altered) hint() string {
-	return fmt.Sprintf("kubectl get mutatingwebhookconfigurations,mutatingadmissionpolicies: "+
-		"let %s and %s pass as they are", handshake.TriggerAnnotation, handshake.LockAnnotation)
+func (a *altered) hint(s Step) string {
+	return s.then(fmt.Sprintf("let %s and %s pass as they are; what may change them",
+		handshake.TriggerAnnotation, handshake.LockAnnotation), handshake.Move{Kind: handshake.MoveShowMutators})
 }
 
 // reply is what an error tells of the write that failed with it.

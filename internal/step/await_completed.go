@@ -237,7 +237,7 @@ func (s Step) awaitVerified(ctx context.Context, o AwaitCompletedOptions, times 
 	if recorded { // in the last moment: nobody looked for which copy
 		gerr = &outcome.Ending{
 			Outcome: outcome.Unverified, Err: err,
-			Why:  fmt.Sprintf("%s: %v; VolSync recorded the trigger then, and nobody saw for which copy", s.subject(), err),
+			Why:  s.about(err.Error(), "VolSync recorded the trigger then, and nobody saw for which copy"),
 			Hint: outcome.Unverified.Next(),
 		}
 	}

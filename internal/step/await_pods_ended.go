@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/copytrigger/copytrigger/internal/handshake"
 	"github.com/copytrigger/copytrigger/internal/outcome"
 	"github.com/copytrigger/copytrigger/internal/pods"
 )
@@ -37,8 +38,8 @@ func (s Step) AwaitPodsEnded(ctx context.Context, o AwaitPodsEndedOptions) error
 	}
 	err = s.unfired(err, w.why())
 	if ending := (*outcome.Ending)(nil); errors.As(err, &ending) && ending.Outcome == outcome.TimedOut {
-		ending.Hint = fmt.Sprintf("see what they do: kubectl get pods -n %s -l '%s'; or raise --timeout",
-			s.Namespace, o.Selector)
+		ending.Hint = s.then("raise --timeout, or see what they do",
+			handshake.Move{Kind: handshake.MoveShowPods, Labels: o.Selector})
 	}
 	return err
 }

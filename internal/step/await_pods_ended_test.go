@@ -83,7 +83,7 @@ func TestAwaitPodsEnded(t *testing.T) {
 		}, 2 * time.Hour, want{outcome: outcome.OK}, time.Hour},
 
 		"timeout": {runs("a", "b"), nil, 2 * time.Minute, want{outcome.TimedOut,
-			[]string{"timed out after 2m0s while waiting: " + still + "a, b"}, "kubectl get pods -n app -l 'run=1'", ""}, 2 * time.Minute},
+			[]string{"timed out after 2m0s while waiting: " + still + "a, b"}, "kubectl get pods -n app -l run=1", ""}, 2 * time.Minute},
 		"timeout, server away": {func(p *play) { p.faults(away503, nil) }, nil, 2 * time.Minute, want{outcome.TimedOut,
 			[]string{"timed out after 2m0s", "the server is away"}, "kubectl get pods", ""}, 2 * time.Minute},
 		"look once": {runs("a"), nil, 0, want{outcome.TimedOut,

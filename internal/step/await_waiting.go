@@ -3,7 +3,6 @@ package step
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/copytrigger/copytrigger/internal/handshake"
@@ -50,7 +49,7 @@ func (s Step) AwaitWaiting(ctx context.Context, o AwaitWaitingOptions) (Waiting,
 		case d.Do == handshake.Write:
 			return false, "for the take-back of this run's trigger", s.takeBack(ctx, o.Run)
 		case d.Do == handshake.Look:
-			return false, s.subject() + ": " + d.Why, nil
+			return false, s.waitsFor(d), nil
 		case d.Outcome != outcome.OK:
 			return true, d.Why, s.ending(d)
 		}
@@ -58,7 +57,7 @@ func (s Step) AwaitWaiting(ctx context.Context, o AwaitWaitingOptions) (Waiting,
 			Run: o.Run, Process: cmp.Or(o.Owner, s.Process), Wait: d.Wait,
 		}, o.Timeout == 0)
 		if err != nil || l.Do == handshake.Look {
-			return false, s.subject() + ": " + l.Why, err
+			return false, s.waitsFor(l), err
 		}
 		found = Waiting{handshake.NewTrigger(o.Run, d.Wait), d.Wait.Since, sourceName(st.world)}
 		return true, d.Why, nil
@@ -118,19 +117,29 @@ func (s Step) lock(ctx context.Context, l handshake.Locking, once bool) (handsha
 	locked := err == nil && d.Do != handshake.Look && d.Outcome == outcome.OK
 	switch {
 	case locked && ctx.Err() != nil:
-		err = context.Cause(ctx)
-		s.fenceLock(ctx, l.Run, l.Process)
+		return d, s.lockedNot(ctx, l.Run, l.Process, context.Cause(ctx))
 	case !locked && l.Doubt() && (err != nil || d.Do == handshake.Look):
-		s.fenceLock(ctx, l.Run, l.Process)
+		return d, s.lockedNot(ctx, l.Run, l.Process, err)
 	case err == nil && d.Do == handshake.End:
 		err = s.ending(d)
 	}
 	return d, err
 }
 
+// lockedNot makes sure that the claim is not locked, and returns why it must not be, nil for none.
+func (s Step) lockedNot(ctx context.Context, run, owner string, why error) error {
+	err := s.fenceLock(ctx, run, owner)
+	if err == nil {
+		return why
+	}
+	ending := *endingOf(s.unfired(cmp.Or(why, err), ""))
+	ending.Why = s.about(ending.Why, "its lock could not be taken off: "+err.Error())
+	return s.left(outcome.LeftLocked, run, &ending)
+}
+
 // fenceLock makes sure that the owner has no lock on the claim, not even by a write that is under
 // way: it changes the claim, and takes off what is there then.
-func (s Step) fenceLock(ctx context.Context, run, owner string) {
+func (s Step) fenceLock(ctx context.Context, run, owner string) error {
 	ctx, cancel := afterwards(ctx)
 	defer cancel()
 	w := handshake.Disarming{Run: run, Lock: handshake.LockForCleanup, Process: handshake.Fence}
@@ -138,16 +147,15 @@ func (s Step) fenceLock(ctx context.Context, run, owner string) {
 	if err == nil {
 		_, err = s.apply(ctx, loop{passes: lenient}, &handshake.Unlocking{Run: run, Off: owner})
 	}
-	if err != nil {
-		s.Log.Warn(fmt.Sprintf("%s: the claim may be locked by this run, which ends: %v", s.subject(), err),
-			"hint", s.unlockCommand(run))
-	}
+	return err
 }
 
-// unlockCommand is the command that takes the run's lock off, whichever of its dead processes has
-// put it on.
-func (s Step) unlockCommand(run string) string {
-	return "copytrigger unlock " + s.claimFlags() + " --all --run-id " + run
+// waitsFor is what a wait says that goes on after a decision.
+func (s Step) waitsFor(d handshake.Decision) string {
+	if hint := s.hint(d); hint != "" {
+		return s.about(d.Why, hint)
+	}
+	return s.about(d.Why)
 }
 
 func sourceName(w handshake.World) string {

@@ -79,11 +79,10 @@ func (s Step) cleanUp(signalled context.Context, o CleanupOptions) (Disarmed, er
 // might end another run's freeze, whose copy would then be taken for good.
 func (s Step) notKnownWhose(run string, err error) error {
 	return &outcome.Ending{
-		Outcome: outcome.Tainted, Err: err,
-		Why: s.subject() + ": THE APPLICATION MAY STILL BE QUIESCED: it was not let go, because it is not known " +
-			"whether another run has quiesced it: " + err.Error(),
-		Hint: "as soon as the API server answers, the cleanup again; its command: copytrigger cleanup " +
-			s.claimFlags() + " --run-id " + run + " --unquiesce CMD",
+		Outcome: outcome.Tainted, Left: outcome.LeftFrozen, Err: err,
+		Why: s.about("it was not let go, because it is not known whether another run has quiesced it: " + err.Error()),
+		Hint: s.then("as soon as the API server answers, the cleanup again, with its --unquiesce",
+			handshake.Move{Kind: handshake.MoveCleanup, Run: run}),
 	}
 }
 
@@ -123,9 +122,10 @@ func (s Step) awaitOwnersEnded(ctx context.Context, o CleanupOptions, found hand
 // outlive waits until the owners have taken themselves off, and takes them off when they cannot be
 // alive any more.
 func (s Step) outlive(ctx context.Context, run string, owners []string, longest time.Duration) error {
+	unlock := handshake.Move{Kind: handshake.MoveUnlock, Run: run}
 	why := fmt.Sprintf("%s: another process of run %s may still let the application run, for at most %s, "+
-		"so the claim stays locked until then; if it is surely dead: %s",
-		s.subject(), run, longest.Round(time.Second), s.unlockCommand(run))
+		"so the claim stays locked until then; %s",
+		s.subject(), run, longest.Round(time.Second), s.then("if it is surely dead", unlock))
 	limited, cancel := limit(ctx, longest)
 	defer cancel()
 	_, err := s.wait(limited, false, wait{lenient: true, claimOnly: true, look: s.lookAtClaim,
@@ -139,9 +139,9 @@ func (s Step) outlive(ctx context.Context, run string, owners []string, longest 
 		return nil
 	case ctx.Err() != nil:
 		return &outcome.Ending{
-			Outcome: outcome.Failed, Err: context.Cause(ctx),
-			Why:  fmt.Sprintf("%s: the application runs, and the claim stays locked: %v", s.subject(), context.Cause(ctx)),
-			Hint: "if no process of run " + run + " lives any more: " + s.unlockCommand(run),
+			Outcome: outcome.Failed, Left: outcome.LeftLocked, Err: context.Cause(ctx),
+			Why:  s.about(fmt.Sprintf("the application runs, and the claim stays locked: %v", context.Cause(ctx))),
+			Hint: s.then("if no process of run "+run+" lives any more", unlock),
 		}
 	}
 	return s.unlockItself(context.WithoutCancel(ctx), run, strings.Join(owners, "/"))
@@ -164,13 +164,10 @@ func (s Step) leaveAlone(by handshake.Lock, err error) error {
 		Outcome: outcome.Failed, Err: err,
 		Why: fmt.Sprintf("%s: the cleanup of run %s has not ended, and the application is left alone",
 			s.subject(), by.Run),
-		Hint: fmt.Sprintf("again in a moment; if nothing cleans up any more, first: copytrigger cleanup %s --run-id %s",
-			s.claimFlags(), by.Run),
+		Hint: s.then("again in a moment; if nothing cleans up any more, first",
+			handshake.Move{Kind: handshake.MoveCleanup, Run: by.Run}),
 	}
 }
-
-// claimFlags are the flags that name the claim in a command.
-func (s Step) claimFlags() string { return "-n " + s.Namespace + " --pvc " + s.Claim }
 
 // unquiesceLost lets the application of a lost run go. err is what went wrong until then.
 func (s Step) unquiesceLost(ctx context.Context, o CleanupOptions, me string, err error) error {
@@ -180,16 +177,18 @@ func (s Step) unquiesceLost(ctx context.Context, o CleanupOptions, me string, er
 		s.Log.Info(s.subject() + ": the application was not quiesced any more")
 		return nil
 	case errors.Is(uerr, quiesce.ErrLeaveAlone):
-		s.Log.Warn(s.subject() + ": " + uerr.Error())
+		s.Log.Warn(s.about(uerr.Error()))
 		return nil
 	case uerr == nil:
 		return nil
 	}
-	return &outcome.Ending{
-		Outcome: outcome.Failed, Err: errors.Join(uerr, err),
-		Why:  s.subject() + ": THE APPLICATION MAY STILL BE QUIESCED: unquiesce failed: " + uerr.Error(),
-		Hint: "unquiesce it by hand; then copytrigger cleanup again, for trigger and lock",
+	what := outcome.LeftFrozen | outcome.LeftLocked
+	if err != nil {
+		what |= outcome.LeftArmed
 	}
+	return s.left(what, o.Run, &outcome.Ending{
+		Outcome: outcome.Failed, Err: errors.Join(uerr, err), Why: s.about("unquiesce failed: " + uerr.Error()),
+	})
 }
 
 func (s Step) unquiesce(
@@ -217,7 +216,7 @@ func (s Step) mayUnquiesce(ctx context.Context, run, owner string) error {
 		return nil
 	}
 	return fmt.Errorf("%w: %w", quiesce.ErrLeaveAlone,
-		&outcome.Ending{Outcome: outcome.Unverified, Why: s.subject() + ": " + d.Why, Hint: d.Hint})
+		&outcome.Ending{Outcome: outcome.Unverified, Why: s.about(d.Why), Hint: s.hint(d)})
 }
 
 // errLockUnread says that it is not known whose freeze an unquiesce would end.

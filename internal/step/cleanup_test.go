@@ -137,7 +137,7 @@ func TestCleanupGoesOn(t *testing.T) {
 	// What may still let the application run is not known to have ended, so the claim stays locked.
 	p.wants(t, want{
 		outcome: outcome.Failed, says: []string{"SIGTERM", "application runs", "stays locked"},
-		hint: "copytrigger unlock -n app --pvc data --all --run-id run-1",
+		hint: "copytrigger unlock -n app --pvc data --run-id run-1 --all",
 	})
 	if len(app.trigger) != 1 {
 		t.Error("the application was not let go")

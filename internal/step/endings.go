@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/copytrigger/copytrigger/internal/handshake"
 	"github.com/copytrigger/copytrigger/internal/kube"
 	"github.com/copytrigger/copytrigger/internal/outcome"
 )
@@ -37,15 +38,17 @@ func (s Step) unfired(err error, reason string) error {
 			Outcome: outcome.Signalled, Err: err, Why: during(err, reason) + "; this attempt has fired nothing",
 		}
 	case kube.IsNotFound(err) && errors.As(err, &failed) && failed.Request.Resource == "persistentvolumeclaims":
-		return &outcome.Ending{Outcome: outcome.Refused, Err: err, Why: s.subject() + " is not there", Hint: hint(failed)}
+		return &outcome.Ending{
+			Outcome: outcome.Refused, Err: err, Why: s.subject() + " is not there", Hint: s.hintAfter(failed),
+		}
 	case errors.As(err, &other):
 		return &outcome.Ending{
-			Outcome: outcome.Refused, Err: err, Why: s.subject() + ": " + err.Error(), Hint: other.hint(),
+			Outcome: outcome.Refused, Err: err, Why: s.about(err.Error()), Hint: other.hint(s),
 		}
 	case errors.As(err, &failed) && !kube.Passing(err):
-		return &outcome.Ending{Outcome: outcome.Refused, Err: err, Why: err.Error(), Hint: hint(failed)}
+		return &outcome.Ending{Outcome: outcome.Refused, Err: err, Why: err.Error(), Hint: s.hintAfter(failed)}
 	}
-	return &outcome.Ending{Outcome: outcome.Failed, Err: err, Why: fmt.Sprintf("%s: %v", s.subject(), err)}
+	return &outcome.Ending{Outcome: outcome.Failed, Err: err, Why: s.about(err.Error())}
 }
 
 func during(err error, reason string) string {
@@ -55,8 +58,17 @@ func during(err error, reason string) string {
 	return err.Error() + " while waiting: " + reason
 }
 
-// hint is the next move after a request that was refused for good.
-func hint(e *kube.Error) string {
+// endingOf returns the ending that an error is.
+func endingOf(err error) *outcome.Ending {
+	var ending *outcome.Ending
+	if !errors.As(err, &ending) {
+		return &outcome.Ending{Outcome: outcome.Failed, Err: err, Why: err.Error()}
+	}
+	return ending
+}
+
+// hintAfter is the next move after a request that was refused for good.
+func (s Step) hintAfter(e *kube.Error) string {
 	switch {
 	case kube.IsForbidden(e):
 		return fmt.Sprintf("grant the verb %q on resource %q in API group %q in namespace %q "+
@@ -66,7 +78,7 @@ func hint(e *kube.Error) string {
 		return "the API server does not accept these credentials: " +
 			"check --kubeconfig and --context, or the pod's service account"
 	case kube.IsNotFound(e) && e.Request.Resource == "persistentvolumeclaims":
-		return "check --pvc and --namespace; kubectl get pvc -n " + e.Request.Namespace + " lists what is there"
+		return s.then("check --pvc and --namespace; what is there", handshake.Move{Kind: handshake.MoveShowClaims})
 	case kube.IsNotFound(e) && e.Request.Resource == "volumesnapshots":
 		return "the API server does not know volumesnapshots: " +
 			"are the snapshot CRDs of CSI installed in this cluster?" + claimOnlyHint(e)

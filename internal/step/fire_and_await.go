@@ -3,7 +3,6 @@ package step
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/copytrigger/copytrigger/internal/handshake"
 	"github.com/copytrigger/copytrigger/internal/outcome"
@@ -37,8 +36,7 @@ func (s Step) fireOnce(ctx context.Context, o FireTriggerOptions) (Fired, error)
 	}
 	return fired, &outcome.Ending{
 		Outcome: outcome.Unverified, Err: err,
-		Why: fmt.Sprintf("%s: another attempt of this run has fired, and nobody knows in which freeze: %v",
-			s.subject(), err),
+		Why:  s.about("another attempt of this run has fired, and nobody knows in which freeze: " + err.Error()),
 		Hint: outcome.Unverified.Next(),
 	}
 }

@@ -37,11 +37,7 @@ func (s Step) giveUp(ctx context.Context, w handshake.Disarming, why error) (rec
 	case err == nil && ending != nil && ending.Outcome == d.Outcome:
 		return false, ending
 	case err == nil:
-		said := why.Error()
-		if ending == nil { // or it has named the claim itself
-			said = s.subject() + ": " + said
-		}
-		return false, &outcome.Ending{Outcome: d.Outcome, Why: said + "; " + d.Why, Hint: d.Hint, Err: why}
+		return false, &outcome.Ending{Outcome: d.Outcome, Why: s.about(why.Error(), d.Why), Hint: s.hint(d), Err: why}
 	case kube.IsNotFound(err) && !w.Seen.Fired:
 		return false, s.unfired(err, "")
 	case kube.IsNotFound(err):
@@ -56,14 +52,15 @@ func (s Step) giveUp(ctx context.Context, w handshake.Disarming, why error) (rec
 
 // undecided is the ending when the trigger may still be armed.
 func (s Step) undecided(err error, run string) error {
-	when := "as soon as the API server answers"
-	if failed := (*kube.Error)(nil); errors.As(err, &failed) && !kube.Passing(failed) && hint(failed) != "" {
-		when = hint(failed) + "; then"
+	disarm := handshake.Move{Kind: handshake.MoveDisarm, Run: run}
+	hint := s.then("as soon as the API server answers", disarm)
+	if failed := (*kube.Error)(nil); errors.As(err, &failed) && !kube.Passing(failed) && s.hintAfter(failed) != "" {
+		hint = joinHints(s.hintAfter(failed), s.then("", disarm))
 	}
 	return &outcome.Ending{
-		Outcome: outcome.Tainted, Err: err,
-		Why:  fmt.Sprintf("%s: cannot make sure that no trigger of run %s stays armed: %v", s.subject(), run, err),
-		Hint: fmt.Sprintf("%s: copytrigger disarm -n %s --pvc %s --run-id %s", when, s.Namespace, s.Claim, run),
+		Outcome: outcome.Tainted, Left: outcome.LeftArmed, Err: err,
+		Why:  s.about(fmt.Sprintf("cannot make sure that no trigger of run %s stays armed: %v", run, err)),
+		Hint: hint,
 	}
 }
 

@@ -17,9 +17,9 @@ func TestAwaitCompletedGivesUp(t *testing.T) {
 		took            time.Duration
 	}{
 		"nobody reacts": {nil, nil, want{outcome.Withdrawn,
-			[]string{"VolSync did not react to the trigger within 1m0s", "while waiting: PVC app/data: VolSync has not taken the trigger", "taken back before VolSync took it"}, "", "before"}, ack},
+			[]string{"VolSync did not react to the trigger within 1m0s", "while waiting: VolSync has not taken the trigger", "taken back before VolSync took it"}, "", "before"}, ack},
 		"timeout in the copy": {taken, nil, want{outcome.Tainted,
-			[]string{"timed out after 10m0s while waiting: PVC app/data: VolSync is copying", "may have copied already"}, "do not use", "before"}, freeze},
+			[]string{"timed out after 10m0s while waiting: VolSync is copying", "may have copied already"}, "do not use", "before"}, freeze},
 		"signal before": {nil, func(p *play) { after(time.Second); p.signal() }, want{outcome.Withdrawn,
 			[]string{"stopped by SIGTERM", "taken back before VolSync took it"}, "", "before"}, time.Second},
 		"signal in the copy": {taken, func(p *play) { after(time.Second); p.signal() }, want{outcome.Tainted,

@@ -164,7 +164,7 @@ func TestCleanupThatCannotReadTheLock(t *testing.T) {
 		p.faults(always(away), nil)
 	}, cleanupOf(CleanupOptions{App: app}), nil)
 	p.wants(t, want{outcome.Tainted, []string{"THE APPLICATION MAY STILL BE QUIESCED", "the server is away"},
-		"copytrigger cleanup -n app --pvc data --run-id run-1 --unquiesce CMD", ""})
+		"with its --unquiesce: copytrigger cleanup -n app --pvc data --run-id run-1", ""})
 	if len(app.trigger) != 0 {
 		t.Error("it was let go")
 	}

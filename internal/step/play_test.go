@@ -120,8 +120,19 @@ func (p *play) wants(t *testing.T, w want) {
 	if !strings.Contains(hint, w.hint) || (hint == "") != (w.hint == "") {
 		t.Errorf("got hint %q, want %q", hint, w.hint)
 	}
+	p.saysOnce(t, says)
 	if got := p.trigger(); got != w.trigger {
 		t.Errorf("left copy-trigger %q, want %q", got, w.trigger)
+	}
+}
+
+// saysOnce asserts of every ending, and of every line of the log, that it names the claim once.
+func (p *play) saysOnce(t *testing.T, says string) {
+	t.Helper()
+	for _, line := range append(strings.Split(p.log.b.String(), "\n"), says) {
+		if strings.Count(line, p.step.subject()+": ") > 1 {
+			t.Errorf("%q names the claim more than once", line)
+		}
 	}
 }
 

@@ -126,7 +126,7 @@ func (r *running) all(ctx context.Context) error {
 	} else {
 		r.step.Log.Info(r.step.subject() + ": cut; the application runs again")
 	}
-	return mergeEndings(err, r.verify(ctx, uid))
+	return r.step.mergeEndings(err, r.verify(ctx, uid))
 }
 
 // hasEarlierAttempt reports whether an attempt of this run has been here before: it may have
@@ -157,7 +157,7 @@ func (r *running) cleanUpEarlier(ctx context.Context, ended bool) error {
 		o.Times.mark(runsAgain)
 		forgetLocked(o.State, o.Run)
 	}
-	return mergeEndings(err, &outcome.Ending{
+	return s.mergeEndings(err, &outcome.Ending{
 		Outcome: outcome.Tainted,
 		Why: s.subject() + ": an earlier attempt of this run was lost; " +
 			"what it had fired was given back, and the application let go",
@@ -167,28 +167,19 @@ func (r *running) cleanUpEarlier(ctx context.Context, ended bool) error {
 
 // mergeEndings joins what two parts of a run ended with: the first says how, unless the trigger
 // may still be armed by the second, or the first is only something to clean up.
-func mergeEndings(first, second error) error {
-	var a, b *outcome.Ending
+func (s Step) mergeEndings(first, second error) error {
+	if first == nil || second == nil {
+		return cmp.Or(first, second)
+	}
+	a, b := endingOf(first), endingOf(second)
 	switch {
-	case first == nil:
-		return second
-	case second == nil || !errors.As(first, &a) || !errors.As(second, &b):
-		return first
 	case b.Outcome == outcome.Tainted && a.Outcome != outcome.Tainted, a.Outcome == outcome.Failed:
 		a, b = b, a
 	}
 	return &outcome.Ending{
-		Outcome: a.Outcome, Err: errors.Join(first, second),
-		Why: a.Why + "; " + b.Why, Hint: joinHints(a.Hint, b.Hint),
+		Outcome: a.Outcome, Left: a.Left | b.Left, Err: errors.Join(first, second),
+		Why: s.about(a.Why, b.Why), Hint: joinHints(a.Hint, b.Hint),
 	}
-}
-
-// joinHints keeps both: each is about something that may be left behind.
-func joinHints(a, b string) string {
-	if a == "" || b == "" || a == b {
-		return cmp.Or(a, b)
-	}
-	return a + "; " + b
 }
 
 // quiesceAndCopy is everything between the start of quiesce and that of unquiesce.
@@ -204,7 +195,7 @@ func (r *running) quiesceAndCopy(ctx context.Context) error {
 		}
 		return &outcome.Ending{
 			Outcome: outcome.Refused, Err: err,
-			Why:  fmt.Sprintf("%s: quiesce failed, so nothing was fired: %v", s.subject(), err),
+			Why:  s.about("quiesce failed, so nothing was fired: " + err.Error()),
 			Hint: "see why in its output above; then start another run",
 		}
 	}
@@ -224,7 +215,7 @@ func (r *running) whileHeld(ctx context.Context) (context.Context, func()) {
 		case err := <-r.options.App.Lost():
 			r.lostHold = err
 			cancel(&outcome.Ending{
-				Outcome: outcome.Refused, Err: err, Why: fmt.Sprintf("%s: %v", r.step.subject(), err),
+				Outcome: outcome.Refused, Err: err, Why: r.step.about(err.Error()),
 				Hint: "see why in its output above; then start another run",
 			})
 		case <-ctx.Done():
@@ -264,22 +255,18 @@ func (r *running) unquiesce(ctx context.Context, err error) error {
 	switch {
 	case errors.Is(uerr, quiesce.ErrLeaveAlone) && errors.As(uerr, &notOurs):
 		forgetLocked(o.State, o.Run)
-		return mergeEndings(err, notOurs)
+		return s.mergeEndings(err, notOurs)
 	case errors.Is(uerr, quiesce.ErrNotHeld):
 		err = notHeld(s, err, uerr)
 	case uerr != nil:
-		return stillFrozen(s, err, uerr)
+		return r.stillFrozen(err, uerr)
 	}
 	o.Times.mark(runsAgain)
 	// Only now: who finds the claim locked must take the application for quiesced.
 	if lerr := s.unlockItself(ctx, o.Run, r.owner); lerr != nil {
-		s.Log.Warn(lerr.Error(), "hint", hintOf(lerr))
-		if err == nil {
-			return &outcome.Ending{
-				Outcome: outcome.Failed, Err: lerr,
-				Why: s.subject() + ": the claim stays locked: " + lerr.Error(), Hint: hintOf(lerr),
-			}
-		}
+		stays := *endingOf(lerr) // only something to clean up
+		stays.Outcome = outcome.Failed
+		err = s.mergeEndings(err, &stays)
 	}
 	forgetLocked(o.State, o.Run)
 	return err
@@ -317,31 +304,32 @@ func notHeld(s Step, err, lost error) error {
 	case err == nil:
 		return &outcome.Ending{
 			Outcome: outcome.Unverified, Err: lost,
-			Why:  fmt.Sprintf("%s: VolSync copied, but %v", s.subject(), lost),
+			Why:  s.about("VolSync copied, but " + lost.Error()),
 			Hint: outcome.Unverified.Next(),
 		}
 	case errors.As(err, &ending) && ending.Outcome == outcome.Tainted:
-		return &outcome.Ending{Outcome: outcome.Unverified, Err: err, Why: ending.Why, Hint: ending.Hint}
+		return &outcome.Ending{
+			Outcome: outcome.Unverified, Left: ending.Left, Err: err, Why: ending.Why, Hint: ending.Hint,
+		}
 	}
 	return err
 }
 
 // stillFrozen is the end of a run that could not let the application go. Whatever else there
 // is to say, this is what somebody has to act on.
-func stillFrozen(s Step, err, uerr error) error {
-	how, rest, next := outcome.Unverified, "", ""
-	var ending *outcome.Ending
-	if errors.As(err, &ending) {
-		how, rest, next = ending.Outcome, ending.Why+"; ", "; then: "+cmp.Or(ending.Hint, ending.Outcome.Next())
-	} else if err != nil {
-		how, rest = outcome.Failed, err.Error()+"; "
+func (r *running) stillFrozen(err, uerr error) error {
+	s := r.step
+	frozen := &outcome.Ending{
+		Outcome: outcome.Unverified, Err: errors.Join(err, uerr), Why: s.about("unquiesce failed: " + uerr.Error()),
 	}
-	return &outcome.Ending{
-		Outcome: how,
-		Err:     errors.Join(err, uerr),
-		Why:     fmt.Sprintf("%s: %sTHE APPLICATION MAY STILL BE QUIESCED: unquiesce failed: %v", s.subject(), rest, uerr),
-		Hint:    "unquiesce it by hand" + next,
+	what := outcome.LeftFrozen | outcome.LeftLocked
+	if err != nil {
+		ending := endingOf(err)
+		frozen.Outcome, what = ending.Outcome, what|ending.Left
+		frozen.Why = s.about(frozen.Why, ending.Why)
+		frozen.Hint = cmp.Or(ending.Hint, ending.Outcome.Next())
 	}
+	return s.left(what, r.options.Run, frozen)
 }
 
 // verify waits, with the application running, until VolSync records the copy that was cut.

@@ -48,6 +48,7 @@ type Step struct {
 	Namespace string
 	Claim     string       // "" for a command that is not about a claim
 	Process   string       // names this process among those of its run; of letters and digits
+	Cluster   []string     // the flags that name the cluster, for the commands of hints
 	Log       *slog.Logger // progress and reasons; never results
 }
 
@@ -64,7 +65,7 @@ func (s Step) ending(d handshake.Decision) error {
 	if d.Outcome == outcome.OK {
 		return nil
 	}
-	return &outcome.Ending{Outcome: d.Outcome, Why: s.subject() + ": " + d.Why, Hint: d.Hint}
+	return &outcome.Ending{Outcome: d.Outcome, Why: s.about(d.Why), Hint: s.hint(d)}
 }
 
 // The limits of what a step does without being asked how long it may take. A pod has 30 s

@@ -2,7 +2,6 @@ package step
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/copytrigger/copytrigger/internal/exitfile"
@@ -40,7 +39,9 @@ func (s Step) Unlock(ctx context.Context, o UnlockOptions) error {
 		return &outcome.Ending{
 			Outcome: outcome.Refused,
 			Why:     s.subject() + ": unquiesce " + exit.String() + ", so the claim stays locked",
-			Hint:    "make sure that the application runs again; then " + s.unlockCommand(o.Run),
+			Left:    outcome.LeftLocked,
+			Hint: s.then("make sure that the application runs again; then",
+				handshake.Move{Kind: handshake.MoveUnlock, Run: o.Run}),
 		}
 	}
 	return err
@@ -57,11 +58,13 @@ func (s Step) unlock(
 		}
 		return d, nil
 	}
-	var ending *outcome.Ending
-	if err = s.unfired(err, ""); errors.As(err, &ending) && ending.Hint == "" {
-		ending.Hint = "the claim may stay locked, and refuse the next run: " + s.unlockCommand(u.Run)
+	if kube.IsNotFound(err) {
+		return d, s.unfired(err, "") // nothing is locked
 	}
-	return d, err
+	// Its own hints are for a step that can be tried again: grant a right, raise a limit.
+	ending := *endingOf(s.unfired(err, ""))
+	ending.Why = s.about(ending.Why)
+	return d, s.left(outcome.LeftLocked, u.Run, &ending)
 }
 
 // unlockItself takes an owner off, when the application runs again as far as that one knows.

@@ -180,8 +180,12 @@ func TestCombineEveryRun(t *testing.T) {
 		if !run.reports[v.by.step].failed() && !(Incomplete(run.reports) && v.by.step == awaitCompleted) {
 			t.Errorf("%v: %s by %s, which ended well", codes, v.outcome, v.by.step)
 		}
-		why := run.Outcome().Error()
-		if !strings.HasPrefix(strings.TrimPrefix(why, leftAlone+"; "), v.by.step+" ") || !strings.Contains(why, v.by.exit.String()) || len(why) > 500 {
+		why, frozen := strings.CutPrefix(run.Outcome().Error(), outcome.LeftFrozen.String()+": ")
+		if run.reports[unquiesce].failed() != frozen && !run.neverQuiesced() {
+			t.Errorf("%v: got the reason %q", codes, run.Outcome().Error())
+		}
+		why = strings.TrimPrefix(why, leftAlone+"; ")
+		if !strings.HasPrefix(why, v.by.step+" ") || !strings.Contains(why, v.by.exit.String()) || len(why) > 500 {
 			t.Errorf("%v: got the reason %q", codes, why)
 		}
 		if run.reports[unquiesce].failed() != strings.Contains(why, mayBeFrozen) {

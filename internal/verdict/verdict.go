@@ -132,10 +132,14 @@ func (run Run) Outcome() error {
 	if r := run.reports[podsEnded]; r.failed() && v.by.step != podsEnded {
 		e.Why += "; await-pods-ended " + r.exit.String() + ": " + couldFreeze
 	}
+	if r := run.reports[unlock]; r.failed() && v.by.step != unlock {
+		e.Why += "; unlock " + r.exit.String() + ": " + locked
+	}
 	if r := run.reports[unquiesce]; r.failed() && !run.neverQuiesced() {
 		if v.by.step != unquiesce {
 			e.Why += "; unquiesce " + r.exit.String() + ": " + mayBeFrozen
 		}
+		e.Left = outcome.LeftFrozen
 		e.Hint = "first make sure that the application runs again; " + e.Hint
 	}
 	return e

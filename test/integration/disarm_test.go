@@ -92,7 +92,7 @@ func TestDisarmedInTime(t *testing.T) {
 	fire.Kill() // or it would write again
 	s.Run("disarm", "--run-id", "first").Ends(harness.OK)
 	s.Annotate("example.com/note", "so that the write comes too late")
-	write.Forward() // the server still gets it
+	write.ForwardTooLate() // the server still gets it
 	write.Drop()
 	s.Nudge()
 	s.Copied(0)

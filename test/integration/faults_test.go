@@ -132,22 +132,31 @@ func TestFireTriggerCannotWrite(t *testing.T) {
 // called fine, and disarm cleans up as soon as there is a server.
 func TestFireTriggerNeverLearns(t *testing.T) {
 	t.Parallel()
-	s, proxy := harness.New(t).Proxied()
-	s.Orphan()
-	trigger := s.AwaitWaiting("run", "--pvc-only")
-	write := proxy.Hold(harness.Write)
-	fire := s.Start("fire-trigger", "--trigger", trigger, "--timeout", "40s", "--pvc-only")
-	write.Forward()
-	proxy.Down()
-	write.Drop()
-	fire.End().
-		Ends(harness.Tainted).
-		Error("cannot make sure that no trigger of run run stays armed").
-		Hint("copytrigger disarm")
-	proxy.Up()
-	s.Run("disarm", "--run-id", "run").Exits(harness.OK).Outcome("withdrawn")
-	s.Leaves("", "", harness.Waiting)
-	s.Copied(0)
+	for name, changed := range map[string]bool{"its first write": false, "the one after a conflict": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, proxy := harness.New(t).Proxied()
+			s.Orphan()
+			trigger := s.AwaitWaiting("run", "--pvc-only")
+			write := proxy.Hold(harness.Write)
+			fire := s.Start("fire-trigger", "--trigger", trigger, "--timeout", "40s", "--pvc-only")
+			if changed {
+				write.Arrived()
+				s.Annotate("example.com/note", "so that the first write comes too late")
+			}
+			write.Forward()
+			proxy.Down()
+			write.Drop()
+			fire.End().
+				Ends(harness.Tainted).
+				Error("cannot make sure that no trigger of run run stays armed").
+				Hint("copytrigger disarm")
+			proxy.Up()
+			s.Run("disarm", "--run-id", "run").Exits(harness.OK).Outcome("withdrawn")
+			s.Leaves("", "", harness.Waiting)
+			s.Copied(0)
+		})
+	}
 }
 
 // There is no API server at all.

@@ -168,7 +168,7 @@ func TestSecondSignalKills(t *testing.T) {
 	await.Signal(syscall.SIGTERM)
 	write.Arrived()
 	await.Insist(syscall.SIGTERM)
-	await.End().Exits(harness.SIGTERM)
+	await.End().Exits(harness.Killed)
 	write.Drop()
 	s.Run("disarm", "--run-id", "run").Exits(harness.OK).Outcome("withdrawn")
 	s.Leaves("", "", harness.Waiting)

@@ -70,8 +70,8 @@ func (b *bench) scale(replicas int) {
 func (b *bench) asBefore(replicas int32) {
 	b.Helper()
 	d := b.deployment()
-	if *d.Spec.Replicas != replicas || d.Annotations[keptReplicas] != "" {
-		b.Fatalf("%d replicas, want %d; annotations %v", *d.Spec.Replicas, replicas, d.Annotations)
+	if kept := b.Annotations()[keptReplicas]; *d.Spec.Replicas != replicas || kept != "" {
+		b.Fatalf("%d replicas, want %d; %q is kept", *d.Spec.Replicas, replicas, kept)
 	}
 }
 
@@ -92,8 +92,8 @@ func TestScaleToZero(t *testing.T) {
 			b, r := newScaling(t, replicas)
 			run, held := r.begin()
 			d := b.deployment()
-			if *d.Spec.Replicas != 0 || d.Annotations[keptReplicas] != fmt.Sprint(replicas) || len(b.pods()) != 0 {
-				t.Errorf("quiesced with %d replicas, %d pods; annotations %v", *d.Spec.Replicas, len(b.pods()), d.Annotations)
+			if kept := b.Annotations()[keptReplicas]; *d.Spec.Replicas != 0 || kept != fmt.Sprint(replicas) || len(b.pods()) != 0 {
+				t.Errorf("quiesced with %d replicas, %d pods; %q is kept", *d.Spec.Replicas, len(b.pods()), kept)
 			}
 			held.Release()
 			result := run.End().Ends(harness.OK)
@@ -119,9 +119,7 @@ func TestScaleWrongLabels(t *testing.T) {
 func TestScaleStaleNumber(t *testing.T) {
 	t.Parallel()
 	b, r := newScaling(t, 2)
-	_, err := b.Kube().AppsV1().Deployments(b.Namespace).Patch(b.Ctx, "app", types.MergePatchType,
-		[]byte(`{"metadata": {"annotations": {"`+keptReplicas+`": "0"}}}`), metav1.PatchOptions{})
-	b.Must(err)
+	b.Annotate(keptReplicas, "0")
 	run, held := r.begin()
 	held.Release()
 	run.End().Ends(harness.OK)

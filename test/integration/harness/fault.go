@@ -39,6 +39,13 @@ func (p *Proxy) add(f *fault) {
 	p.faults = append(p.faults, f)
 }
 
+// addFirst is add before all others.
+func (p *Proxy) addFirst(f *fault) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.faults = slices.Insert(p.faults, 0, f)
+}
+
 // Answer answers the next requests of a kind with an error, without asking the server.
 // The counter says how often it has.
 func (p *Proxy) Answer(r Request, times int, status metav1.Status) *atomic.Int64 {
@@ -81,20 +88,22 @@ type Held struct {
 	proxy    *Proxy
 	arrived  chan struct{}
 	orders   chan order
-	answered chan struct{}
+	answered chan int // the status of what the server answered
+	of       Request
 }
 
 type order int
 
 const (
 	forward order = iota
+	forwardLate
 	reply
 	drop
 )
 
 // Hold holds the next request of a kind.
 func (p *Proxy) Hold(r Request) *Held {
-	h := &Held{p, make(chan struct{}), make(chan order), make(chan struct{})}
+	h := &Held{p, make(chan struct{}), make(chan order), make(chan int, 1), r}
 	p.add(&fault{r, 1, h.act})
 	return h
 }
@@ -102,7 +111,7 @@ func (p *Proxy) Hold(r Request) *Held {
 // HoldAll holds the next request of a kind, and keeps those that come meanwhile waiting
 // behind it: await-completed looks from two sides.
 func (p *Proxy) HoldAll(r Request) *Held {
-	h := &Held{p, make(chan struct{}), make(chan order), make(chan struct{})}
+	h := &Held{p, make(chan struct{}), make(chan order), make(chan int, 1), r}
 	over := make(chan struct{})
 	var first atomic.Bool
 	p.add(&fault{r, math.MaxInt, func(x *exchange) {
@@ -124,6 +133,11 @@ func (p *Proxy) HoldAll(r Request) *Held {
 
 func (h *Held) act(x *exchange) {
 	close(h.arrived)
+	h.obey(x)
+}
+
+// obey does to a request what the test orders.
+func (h *Held) obey(x *exchange) {
 	for {
 		select {
 		case <-h.proxy.site.Ctx.Done():
@@ -131,8 +145,12 @@ func (h *Held) act(x *exchange) {
 		case o := <-h.orders:
 			switch o {
 			case forward:
+				if !h.forward(x) {
+					return
+				}
+			case forwardLate:
 				x.forward()
-				close(h.answered)
+				h.answered <- x.got.StatusCode
 			case reply:
 				if x.got == nil {
 					x.forward()
@@ -147,6 +165,24 @@ func (h *Held) act(x *exchange) {
 			}
 		}
 	}
+}
+
+// forward reports whether the server has done what was asked. After a conflict it has not: VolSync
+// or a controller has changed the object meanwhile, as they may at any time. The program gets that
+// reply, and its next request of the kind takes the place of this one.
+func (h *Held) forward(x *exchange) bool {
+	x.forward()
+	if x.got.StatusCode != http.StatusConflict {
+		h.answered <- x.got.StatusCode
+		return true
+	}
+	h.proxy.addFirst(&fault{h.of, 1, func(x *exchange) {
+		if h.forward(x) {
+			h.obey(x)
+		}
+	}})
+	x.reply()
+	return false
 }
 
 func (h *Held) wait(c <-chan struct{}, what string) {
@@ -176,7 +212,31 @@ func (h *Held) Forward() {
 	h.proxy.site.Helper()
 	h.Arrived()
 	h.order(forward)
-	h.wait(h.answered, "the server's answer")
+	if status := h.answer(); status != http.StatusOK {
+		h.proxy.site.Fatalf("the server answered %d to %s %s", status, h.of.Verb, h.of.Resource)
+	}
+}
+
+// ForwardTooLate sends it on, and returns when the server has refused it with a conflict.
+func (h *Held) ForwardTooLate() {
+	h.proxy.site.Helper()
+	h.Arrived()
+	h.order(forwardLate)
+	if status := h.answer(); status != http.StatusConflict {
+		h.proxy.site.Fatalf("the server answered %d to %s %s, want a conflict", status, h.of.Verb, h.of.Resource)
+	}
+}
+
+// answer waits for the status of the server's answer.
+func (h *Held) answer() int {
+	h.proxy.site.Helper()
+	select {
+	case status := <-h.answered:
+		return status
+	case <-h.proxy.site.Ctx.Done():
+		h.proxy.site.Fatalf("waiting for the server's answer: %v", h.proxy.site.Ctx.Err())
+	}
+	return 0
 }
 
 // Reply gives the program the server's reply, having sent the request on first if

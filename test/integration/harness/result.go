@@ -29,6 +29,7 @@ const (
 	SIGHUP     = 128 + 1
 	SIGINT     = 128 + 2
 	SIGTERM    = 128 + 15
+	Killed     = 128 + 9 // also by a second signal
 )
 
 // outcomes are the words that go with the codes.

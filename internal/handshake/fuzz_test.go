@@ -1,0 +1,58 @@
+package handshake
+
+import "testing"
+
+// What is read as a trigger is written as it was read, and names a run that is one.
+func FuzzParseTrigger(f *testing.F) {
+	for _, s := range []string{"", "run-1.0123456789abcdef", "a.b.0123456789abcdef", "by-hand", ".", "$(x).0123456789abcdef", "{{x}}"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		trigger, err := ParseTrigger(s)
+		if err != nil {
+			return
+		}
+		if trigger.String() != s || CheckRun(trigger.Run()) != nil || !of(trigger.Run(), s) {
+			t.Errorf("%q is read as %q of run %q", s, trigger, trigger.Run())
+		}
+	})
+}
+
+// A run id that is taken can be part of a trigger and of a lock, and comes out as it was.
+func FuzzCheckRun(f *testing.F) {
+	for _, s := range []string{"", "r", "run-1", "-", "a/b", "é", "a\x00b", "{{workflow.uid}}"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		if CheckRun(s) != nil {
+			return
+		}
+		trigger, err := ParseTrigger(NewTrigger(s, Wait{ClaimUID: "u"}).String())
+		if err != nil || trigger.Run() != s {
+			t.Errorf("%q: its trigger is read as that of %q, %v", s, trigger.Run(), err)
+		}
+		if lock := ParseLock(s); lock.Run != s || !lock.Of(s) {
+			t.Errorf("%q: its lock is read as %+v", s, lock)
+		}
+	})
+}
+
+// Whatever stands in a lock, somebody has it, unless it is empty. One of a run is read again as the
+// same; of what no run can have written, nothing is written.
+func FuzzParseLock(f *testing.F) {
+	for _, s := range []string{"", "run-1", "run-1/lost", "run-1/cleanup", "run-1/held/a", "/", "//", "a/b/c/d", "run-1/lost/me.5"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		lock := ParseLock(s)
+		if (lock.State == Free) != (s == "") {
+			t.Errorf("%q is read as %+v", s, lock)
+		}
+		if CheckRun(lock.Run) != nil {
+			return
+		}
+		if again := ParseLock(lock.String()); again != lock {
+			t.Errorf("%q is read as %+v, and then as %+v", s, lock, again)
+		}
+	})
+}

@@ -1,0 +1,32 @@
+package handshake
+
+// Move is a command by which a user goes on after a decision. The one who makes a command line of
+// it knows the namespace and the claim; this package does not.
+type Move struct {
+	Kind   MoveKind
+	Run    string // of this program's own commands
+	Key    string // of the annotation that is written
+	Value  string // the annotation's; "" takes the annotation's effect away
+	Labels string // of pods
+}
+
+// MoveKind is what a [Move] does.
+type MoveKind uint8
+
+// The kinds of moves.
+const (
+	NoMove      MoveKind = iota
+	MoveUnlock           // takes the run's lock off
+	MoveDisarm           // gives the run's trigger back
+	MoveCleanup          // ends a run, but for what only its --unquiesce does
+	MoveEnd              // ends a run by hand: disarm, then the user unquiesces, then unlock
+	MoveAnnotate
+	MoveShowClaims
+	MoveShowPods
+	MoveShowMutators // what changes the writes of others
+)
+
+// Moves are all kinds of moves.
+func Moves() []MoveKind {
+	return []MoveKind{MoveUnlock, MoveDisarm, MoveCleanup, MoveEnd, MoveAnnotate, MoveShowClaims, MoveShowPods, MoveShowMutators}
+}

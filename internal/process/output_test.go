@@ -1,0 +1,123 @@
+package process
+
+import (
+	"bufio"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// heard is a writer that keeps what is written, and each Write.
+type heard struct {
+	mu     sync.Mutex
+	all    strings.Builder
+	writes []string
+	more   chan struct{} // gets one for each Write; may be nil
+}
+
+func (h *heard) Write(p []byte) (int, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.writes = append(h.writes, string(p))
+	if h.more != nil {
+		h.more <- struct{}{}
+	}
+	return h.all.Write(p)
+}
+
+func (h *heard) String() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.all.String()
+}
+
+func fifo(t *testing.T) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "fifo")
+	if err := unix.Mkfifo(name, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+// What the command has said is written when it is over. What it has left running holds the pipe,
+// is not waited for, and is heard all the same.
+func TestOutputOfWhatIsLeftRunning(t *testing.T) {
+	go_, out := fifo(t), &heard{more: make(chan struct{}, 9)}
+	code, err := Command{
+		Args: []string{"sh", "-c", `(read x <"$0"; echo later) & echo now; printf half`, go_}, Env: os.Environ(),
+		Stdout: out, Stderr: out,
+	}.Run(nil)
+	if code != 0 || err != nil || out.String() != "now\nhalf" {
+		t.Errorf("got %d, %v, %q", code, err, out.String())
+	}
+	for len(out.more) > 0 {
+		<-out.more
+	}
+	if err := os.WriteFile(go_, []byte("go\n"), 0); err != nil {
+		t.Fatal(err)
+	}
+	<-out.more
+	if !strings.HasSuffix(out.String(), "later\n") {
+		t.Errorf("got %q", out.String())
+	}
+}
+
+// A command with much to say is written whole, in lines.
+func TestOutputOfMuch(t *testing.T) {
+	out := &heard{}
+	code, err := Command{
+		Args: []string{"seq", "200000"}, Env: os.Environ(), Stdout: out, Stderr: io.Discard,
+	}.Run(nil)
+	lines := strings.Count(out.String(), "\n")
+	if code != 0 || err != nil || lines != 200000 || !strings.HasSuffix(out.String(), "\n200000\n") {
+		t.Errorf("got %d, %v, %d lines", code, err, lines)
+	}
+	for _, w := range out.writes {
+		if !strings.HasSuffix(w, "\n") {
+			t.Errorf("a line is written in two: ...%q", w[max(0, len(w)-20):])
+		}
+	}
+}
+
+// A line that does not end is passed on all the same.
+func TestOutputOfOneLongLine(t *testing.T) {
+	out := &heard{}
+	_, err := Command{
+		Args: []string{"head", "-c", "1000000", "/dev/zero"}, Env: os.Environ(), Stdout: out,
+	}.Run(nil)
+	if got := len(out.String()); err != nil || got != 1000000 {
+		t.Errorf("got %d bytes, %v", got, err)
+	}
+}
+
+// What is left running lives on when nobody reads any more: it may be what lets the application go.
+func TestOutputWithoutReader(t *testing.T) {
+	go_, done := fifo(t), fifo(t)
+	var o outputs
+	p, err := Command{
+		Args: []string{"sh", "-c", `(read x <"$0"; echo one; echo two; echo well >"$1") & :`, go_, done},
+		Env:  os.Environ(), Stdout: &heard{},
+	}.start(&o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-p.Over()
+	o.pipes[0].r.Close() // as the end of this process does
+	if err := os.WriteFile(go_, []byte("go\n"), 0); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(done)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if line, err := bufio.NewReader(f).ReadString('\n'); line != "well\n" {
+		t.Errorf("got %q, %v", line, err)
+	}
+}

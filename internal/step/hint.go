@@ -1,0 +1,118 @@
+package step
+
+import (
+	"strings"
+
+	"github.com/copytrigger/copytrigger/internal/handshake"
+	"github.com/copytrigger/copytrigger/internal/outcome"
+)
+
+// Commands returns the command lines of a move on the step's claim, as they work when they are
+// pasted into a shell. No other place makes command lines of hints.
+func (s Step) Commands(m handshake.Move) []string {
+	own := func(command string, flags ...string) string {
+		return s.commandLine(append([]string{"copytrigger", command, "-n", s.Namespace, "--pvc", s.Claim,
+			"--run-id", m.Run}, flags...)...)
+	}
+	unlock := func() string { return own("unlock", "--all") } // whichever of its processes has put it on
+	switch m.Kind {
+	case handshake.MoveUnlock:
+		return []string{unlock()}
+	case handshake.MoveDisarm:
+		return []string{own("disarm")}
+	case handshake.MoveCleanup:
+		return []string{own("cleanup")}
+	case handshake.MoveEnd:
+		return []string{own("disarm"), unlock()}
+	case handshake.MoveAnnotate:
+		return []string{s.commandLine("kubectl", "annotate", "--overwrite", "-n", s.Namespace, "pvc", s.Claim,
+			m.Key+"="+m.Value)}
+	case handshake.MoveShowClaims:
+		return []string{s.commandLine("kubectl", "get", "pvc", "-n", s.Namespace)}
+	case handshake.MoveShowPods:
+		return []string{s.commandLine("kubectl", "get", "pods", "-n", s.Namespace, "-l", m.Labels)}
+	case handshake.MoveShowMutators:
+		return []string{s.commandLine("kubectl", "get", "mutatingwebhookconfigurations,mutatingadmissionpolicies")}
+	}
+	return nil
+}
+
+// commandLine returns a command line for a shell. The cluster is named as it was for this step.
+func (s Step) commandLine(words ...string) string {
+	var quoted []string
+	for _, word := range append(words, s.Cluster...) {
+		quoted = append(quoted, quote(word))
+	}
+	return strings.Join(quoted, " ")
+}
+
+// quote returns a word as a shell has it.
+func quote(word string) string {
+	plain := func(r rune) bool {
+		return r < 128 && (r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' ||
+			strings.ContainsRune("-_./=:,@", r))
+	}
+	if word != "" && strings.TrimFunc(word, plain) == "" {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}
+
+// then is the commands of a move as a sentence, after what else there is to do, "" for nothing.
+func (s Step) then(before string, m handshake.Move) string {
+	text := strings.Join(s.Commands(m), "; then unquiesce the application by hand, if nobody has; then: ")
+	switch {
+	case text == "":
+		return before
+	case before == "":
+		return text
+	}
+	return before + ": " + text
+}
+
+// hint is the next move after a decision.
+func (s Step) hint(d handshake.Decision) string { return s.then(d.Hint, d.Next) }
+
+// left is the ending of a step that leaves something behind: it says what comes first, and how to
+// end that by hand. why and hint are what else there is to say.
+func (s Step) left(what outcome.Left, run string, e *outcome.Ending) *outcome.Ending {
+	e.Left |= what
+	move, first := handshake.Move{Kind: handshake.MoveUnlock, Run: run}, ""
+	switch {
+	case what&outcome.LeftFrozen != 0 && what&outcome.LeftArmed != 0:
+		move.Kind = handshake.MoveEnd
+	case what&outcome.LeftFrozen != 0:
+		first = "unquiesce it by hand; then"
+	case what&outcome.LeftArmed != 0:
+		move.Kind = handshake.MoveDisarm
+	}
+	e.Hint = joinHints(s.then(first, move), e.Hint)
+	return e
+}
+
+// joinHints returns both hints; what is to be done first goes first.
+func joinHints(first, second string) string {
+	switch {
+	case first == "" || first == second:
+		return second
+	case second == "":
+		return first
+	}
+	return first + "; then: " + second
+}
+
+// about returns what there is to say about the claim, and names it once, however many of the parts
+// have named it themselves. A part of "" is left out.
+func (s Step) about(parts ...string) string {
+	named := s.subject() + ": "
+	var said []string
+	for _, part := range parts {
+		if s.Claim != "" { // a namespace stands in what a request was about, too
+			part = strings.ReplaceAll(part, named, "")
+		}
+		if part != "" {
+			said = append(said, part)
+		}
+	}
+	return named + strings.Join(said, "; ")
+}

@@ -1,0 +1,34 @@
+package volsync
+
+import (
+	"encoding/json"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// VolSync's objects, and those of the storage, are read whatever is in them: other versions, and
+// other hands, write them.
+func FuzzObjects(f *testing.F) {
+	for _, s := range []string{
+		`{}`, `{"metadata": {"name": "x", "uid": "u", "ownerReferences": [{"controller": true, "uid": "o"}]}}`,
+		`{"spec": {"sourcePVC": "data", "paused": true, "restic": {"copyMethod": "Snapshot"}, "rclone": {}}, "status": {"lastSyncStartTime": "x"}}`,
+		`{"spec": [], "status": 1, "metadata": {"deletionTimestamp": "x"}}`, `{"spec": {"restic": 1, "x": {"copyMethod": 2}}}`,
+		`{"status": {"lastSyncTime": "2026-01-01T00:00:00Z", "lastSyncDuration": "1h"}}`, `{"metadata": 7}`, `null`,
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		u := unstructured.Unstructured{}
+		if json.Unmarshal(b, &u.Object) != nil {
+			return
+		}
+		s := readSource(u)
+		if s.Name != u.GetName() {
+			t.Errorf("got %q", s.Name)
+		}
+		if c := readCopy(&u); c == nil {
+			t.Error("there is no copy")
+		}
+	})
+}

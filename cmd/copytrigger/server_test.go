@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -112,19 +113,19 @@ func (s *server) patch(w http.ResponseWriter, r *http.Request) {
 	}
 	if r.URL.Query().Get("dryRun") == "" {
 		s.annotate(p.Metadata.Annotations)
+		_ = json.NewEncoder(w).Encode(s.object())
+		return
 	}
+	kept := s.annotations
+	s.annotations = maps.Clone(kept)
+	s.change(p.Metadata.Annotations)
 	_ = json.NewEncoder(w).Encode(s.object())
+	s.annotations = kept
 }
 
 // annotate changes the claim. s is locked.
 func (s *server) annotate(values map[string]*string) {
-	for key, value := range values {
-		if value == nil {
-			delete(s.annotations, key)
-			continue
-		}
-		s.annotations[key] = *value
-	}
+	s.change(values)
 	if trigger := s.annotations[handshake.TriggerAnnotation]; s.records && trigger != "" {
 		s.annotations[handshake.LatestAnnotation] = trigger
 		s.annotations[handshake.StatusAnnotation] = handshake.StatusCompleted
@@ -132,4 +133,15 @@ func (s *server) annotate(values map[string]*string) {
 	s.version++
 	close(s.changed)
 	s.changed = make(chan struct{})
+}
+
+// change changes the annotations. s is locked.
+func (s *server) change(values map[string]*string) {
+	for key, value := range values {
+		if value == nil {
+			delete(s.annotations, key)
+			continue
+		}
+		s.annotations[key] = *value
+	}
 }

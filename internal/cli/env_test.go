@@ -107,7 +107,7 @@ func everyFlag(t *testing.T, f func(t *testing.T, flag cli.Flag, values flagValu
 			t.Run(c.name+" --"+name, func(t *testing.T) {
 				values, is := known[name]
 				if !is {
-					t.Fatalf("flag --%s is not known to this test", name)
+					t.Fatalf("add --%s to knownFlags: a good value, a bad one, and what is said of that", name)
 				}
 				f(t, flag, values, lineWith(t, c.name, name, known))
 			})

@@ -34,8 +34,8 @@ func TestExamples(t *testing.T) {
 			}
 			example, _, _ := strings.Cut(description, "\n")
 			words := shellWords(t, example)
-			if len(words) < 3 || words[1] != c.name {
-				t.Fatalf("it is an example of something else: %q", words)
+			if len(words) < 2 || words[1] != c.name {
+				t.Fatalf("the example does not call copytrigger %s: %q", c.name, example)
 			}
 			if got, err := parsed(words[1:]...); err != nil || got == nil {
 				t.Errorf("%s: got %+v, %v", example, got, err)

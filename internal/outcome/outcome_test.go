@@ -45,7 +45,7 @@ func TestOfCode(t *testing.T) {
 	for code := -1; code <= 256; code++ {
 		o, stop := OfCode(code)
 		if (o != "") != slices.Contains(known, code) {
-			t.Errorf("%d means %q", code, o)
+			t.Errorf("%d means %q: it is in the table and not in known, or the other way round", code, o)
 		}
 		if got := o.Code(stop); o != "" && got != code {
 			t.Errorf("%d means %q, whose code is %d", code, o, got)

@@ -60,7 +60,8 @@ func Disparities(steps []Step, exceptions []Exception) []string {
 			})
 			switch {
 			case i < 0 && !passed:
-				problems = append(problems, fmt.Sprintf("%s: --%s is neither a parameter nor an exception", s.Name, flag))
+				problems = append(problems, fmt.Sprintf("%s: --%s is neither a parameter nor an exception: "+
+					"pass it by a parameter in the YAML, or give the reason in notParameters", s.Name, flag))
 			case i >= 0 && passed:
 				problems = append(problems, fmt.Sprintf("%s: --%s is an exception, but also a parameter", s.Name, flag))
 				applies[i] = true

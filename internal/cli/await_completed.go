@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -38,7 +40,8 @@ type awaitCompletedFlags struct {
 	claimOnlyFlags
 	ackFlags
 	untilFlags
-	copy string // uid of the copy that was cut; "" before the cut
+	copy   string   // uid of the copy that was cut; "" before the cut
+	copies []string // of the claims of a group, in their order
 	triggerFlags
 	fire bool // the trigger, before it is awaited
 	afterFlags
@@ -52,7 +55,7 @@ func (f *awaitCompletedFlags) flags() []cli.Flag {
 		f.ackFlags.flags(),
 		f.untilFlags.flags(
 			"completed: until VolSync has recorded the trigger; cut: until the VolumeSnapshot is cut"),
-		[]cli.Flag{text(&f.copy, "copy", "the result copy of await-completed --until=cut, as `UID`: "+
+		[]cli.Flag{text(&f.copy, "copy", "the result copy of await-completed --until=cut, as `UID`, of several claims as CLAIM=UID,…: "+
 			"only that copy is good; the application may run again")},
 		f.triggerFlags.flags("`TRIGGER` that was fired, or is to be with --fire"),
 		[]cli.Flag{boolean(&f.fire, "fire",
@@ -71,6 +74,7 @@ func (f *awaitCompletedFlags) check(c *cli.Context) error {
 		f.afterFlags.check(c),
 		f.untilFlags.check(c),
 		f.checkWhatFor(c),
+		f.checkCopies(),
 		f.mayLookAtCopy(f.untilCut() || f.copy != "" && f.copy != step.Recorded),
 		f.outputFlags.check(c),
 	)
@@ -93,9 +97,30 @@ func (f *awaitCompletedFlags) checkWhatFor(c *cli.Context) error {
 	return nil
 }
 
+// checkCopies reads the copy of each claim of a group.
+func (f *awaitCompletedFlags) checkCopies() error {
+	f.copies = nil
+	if f.copy == "" || len(f.claims) == 1 {
+		return nil
+	}
+	uids := map[string]string{}
+	for _, one := range strings.Split(f.copy, ",") {
+		claim, uid, _ := strings.Cut(one, "=")
+		uids[claim] = uid
+	}
+	for _, claim := range f.claims {
+		if uids[claim] == "" || len(uids) != len(f.claims) {
+			return usageError{fmt.Errorf("--copy does not name a copy of each claim, and of no other: %s", claim),
+				"give the result copy of await-completed --until=cut for the same claims"}
+		}
+		f.copies = append(f.copies, uids[claim])
+	}
+	return nil
+}
+
 func (f *awaitCompletedFlags) options() step.AwaitCompletedOptions {
 	return step.AwaitCompletedOptions{
-		Trigger: f.trigger, UntilCut: f.untilCut(), Copy: f.copy, Timeout: f.timeout, Ack: f.ack,
+		Trigger: f.trigger, UntilCut: f.untilCut(), Copy: f.copy, Copies: f.copies, Timeout: f.timeout, Ack: f.ack,
 	}
 }
 
@@ -105,15 +130,16 @@ func (f *awaitCompletedFlags) run(ctx context.Context, s step.Step) (result.Valu
 	v.Set("unchecked", f.unchecked())
 	v.Set("trigger", f.trigger.String())
 	if f.fire {
-		fired, copied, err := s.FireAndAwait(ctx, step.FireTriggerOptions{Trigger: f.trigger, After: f.after}, f.options())
-		setCopied(&v, copied)
+		fire := step.FireTriggerOptions{Trigger: f.trigger, After: f.after}
+		fired, copied, err := s.Members().FireAndAwait(ctx, fire, f.options())
+		setCopied(&v, s, copied, err)
 		setFired(&v, fired)
 		return v, err
 	}
-	copied, err := s.AwaitCompleted(ctx, f.options())
-	setCopied(&v, copied)
+	copied, err := s.Members().AwaitCompleted(ctx, f.options())
+	setCopied(&v, s, copied, err)
 	if f.untilCut() {
-		v.Set("copy", copied.Copy)
+		setCopies(&v, s, copied)
 	}
 	return v, err
 }

@@ -73,16 +73,16 @@ func (f *awaitWaitingFlags) options() step.AwaitWaitingOptions {
 func (f *awaitWaitingFlags) run(ctx context.Context, s step.Step) (result.Values, error) {
 	f.logRunID(s)
 	s.ClaimOnly = f.claimOnly
-	found, err := s.AwaitWaiting(ctx, f.options())
+	found, err := s.Members().AwaitWaiting(ctx, f.options())
 	v := claimValues(s)
 	v.Set("unchecked", f.unchecked())
-	setWaiting(&v, found)
+	setWaiting(&v, s, found, err)
 	return v, err
 }
 
 // undo unlocks the claim: nobody has read that the run may begin.
 func (f *awaitWaitingFlags) undo(ctx context.Context, s step.Step, why error) error {
 	// Its error is not told: why is.
-	_ = s.Unlock(context.WithoutCancel(ctx), step.UnlockOptions{Run: f.runID, Timeout: 10 * time.Second})
+	_ = s.Members().Unlock(context.WithoutCancel(ctx), step.UnlockOptions{Run: f.runID, Timeout: 10 * time.Second})
 	return why
 }

@@ -72,11 +72,11 @@ func (f *cleanupFlags) run(ctx context.Context, s step.Step, m *program) (result
 	if f.unquiesce.args != nil {
 		app = quiesce.Commands{Off: m.userCommand(s, f.unquiesce.args, f.runID, 0), Log: s.Log}
 	}
-	found, err := s.Cleanup(ctx, step.CleanupOptions{
+	found, err := s.Members().Cleanup(ctx, step.CleanupOptions{
 		Run: f.runID, App: app, Selector: f.selector, Wait: f.timeout, RunEnded: f.runEnded,
 		Unquiesce: f.unquiesceTimeout,
 	})
 	v := claimValues(s)
-	setDisarmed(&v, found)
+	setDisarmed(&v, s, found, err)
 	return v, err
 }

@@ -51,8 +51,8 @@ func (f *disarmFlags) check(c *cli.Context) error {
 }
 
 func (f *disarmFlags) run(ctx context.Context, s step.Step) (result.Values, error) {
-	found, err := s.Disarm(ctx, step.DisarmOptions{Run: f.runID, Timeout: f.timeout})
+	found, err := s.Members().Disarm(ctx, step.DisarmOptions{Run: f.runID, Timeout: f.timeout})
 	v := claimValues(s)
-	setDisarmed(&v, found)
+	setDisarmed(&v, s, found, err)
 	return v, err
 }

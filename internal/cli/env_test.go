@@ -207,7 +207,7 @@ func TestFlagsReachTheOptions(t *testing.T) {
 		case *runFlags:
 			got = f.options(nil, nil)
 		}
-		if got != c.want {
+		if !reflect.DeepEqual(got, c.want) {
 			t.Errorf("%q: got %+v, want %+v", c.args, got, c.want)
 		}
 	}

@@ -61,15 +61,16 @@ func (f *fireTriggerFlags) options() step.FireTriggerOptions {
 
 func (f *fireTriggerFlags) run(ctx context.Context, s step.Step) (result.Values, error) {
 	s.ClaimOnly = f.claimOnly
-	fired, err := s.FireTrigger(ctx, f.options())
+	fired, err := s.Members().FireTrigger(ctx, f.options())
 	v := claimValues(s)
 	v.Set("unchecked", f.unchecked())
 	v.Set("trigger", f.trigger.String())
 	setFired(&v, fired)
+	setMembers(&v, s, err, nil)
 	return v, err
 }
 
 // undo gives the trigger back: nobody has read that it was fired.
 func (f *fireTriggerFlags) undo(ctx context.Context, s step.Step, why error) error {
-	return s.Unfire(ctx, f.trigger, why)
+	return s.Members().Unfire(ctx, f.trigger, why)
 }

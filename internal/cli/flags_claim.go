@@ -15,7 +15,7 @@ import (
 // claimFlags are of every command about a claim.
 type claimFlags struct {
 	clusterFlags
-	claim string // of --pvc or an argument
+	claims []string // of --pvc and of the arguments
 }
 
 const (
@@ -25,7 +25,8 @@ const (
 
 func (f *claimFlags) flags() []cli.Flag {
 	return append([]cli.Flag{
-		texts("pvc", "`NAME` of the claim that VolSync copies; the same as an argument NAME"),
+		texts("pvc", "`NAME` of the claim that VolSync copies; the same as an argument NAME; "+
+			"given several times, one freeze is around the copies of all"),
 	}, f.clusterFlags.flags("claim")...)
 }
 
@@ -47,27 +48,29 @@ func (f *claimFlags) check(c *cli.Context) error {
 			return usageError{fmt.Errorf("%s is not a claim's name", argument(i+1, name)), notAName}
 		}
 	}
-	switch claims := slices.Concat(flags, names); len(claims) {
-	case 0:
+	f.claims = slices.Sorted(slices.Values(slices.Concat(flags, names)))
+	if len(f.claims) == 0 {
 		return usageError{errors.New("--pvc is missing"),
 			"name the claim that VolSync copies: --pvc NAME, or NAME alone after all flags"}
-	case 1:
-		f.claim = claims[0]
-	default:
-		return usageError{fmt.Errorf("several claims are named: %s", strings.Join(claims, ", ")),
-			"this version coordinates one claim; use one run a claim"}
+	}
+	for i, name := range f.claims[1:] {
+		if name == f.claims[i] {
+			return usageError{fmt.Errorf("claim %q is named twice", name), "name each claim once"}
+		}
 	}
 	return f.clusterFlags.check(c)
 }
 
-// connect returns a step on the claim. From now on the log says the claim, too.
+// connect returns a step on the claims. From now on the log says them, too.
 func (f *claimFlags) connect(m *program, version string) (step.Step, error) {
 	s, err := f.clusterFlags.connect(m, version)
 	if err != nil {
 		return s, err
 	}
-	m.log = m.log.With("pvc", f.claim)
-	s.Claim, s.Log = f.claim, m.log
+	if len(f.claims) == 1 {
+		s.Claim, m.log = f.claims[0], m.log.With("pvc", f.claims[0])
+	}
+	s.Group, s.Log = f.claims, m.log
 	return s, nil
 }
 

@@ -8,13 +8,13 @@ func TestClaimRefuses(t *testing.T) {
 			args: []string{"disarm", "--run-id", "r"},
 			says: "--pvc is missing", hint: "--pvc NAME",
 		},
-		"two claims": {
-			args: []string{"disarm", "--run-id", "r", "--pvc", "a", "--pvc", "b"},
-			says: "several claims are named: a, b", hint: "one run a claim",
+		"a claim twice": {
+			args: []string{"disarm", "--run-id", "r", "--pvc", "a", "--pvc", "b", "--pvc", "a"},
+			says: `claim "a" is named twice`, hint: "once",
 		},
-		"two claims, by comma": {
-			args: []string{"disarm", "--run-id", "r", "--pvc", "a,b"},
-			says: "several claims are named: a, b", hint: "one run a claim",
+		"one wrong name of three": {
+			args: []string{"disarm", "--run-id", "r", "--pvc", "a,b", "--pvc", "C"},
+			says: "not a claim's name", hint: "lower case",
 		},
 		"empty claim": {
 			args: []string{"disarm", "--run-id", "r", "--pvc", ""},
@@ -84,13 +84,17 @@ func TestClaimRefuses(t *testing.T) {
 			args: []string{"disarm", "--run-id", "r", "--pvc", "a", "-n", ""},
 			says: "--namespace is empty", hint: "leave it out",
 		},
-		"an argument more": {
-			args: []string{"disarm", "--run-id", "r", "--pvc", "a", "extra"},
-			says: "several claims are named: a, extra", hint: "one run a claim",
+		"as flag and as argument": {
+			args: []string{"disarm", "--run-id", "r", "--pvc", "a", "a"},
+			says: `claim "a" is named twice`, hint: "once",
 		},
-		"two arguments": {
-			args: []string{"disarm", "--run-id", "r", "--", "a", "b"},
-			says: "several claims are named: a, b", hint: "one run a claim",
+		"copies of other claims": {
+			args: []string{"await-completed", "--trigger", mine, "--copy", "a=1,c=2", "a", "b"},
+			says: "does not name a copy of each claim", hint: "for the same claims",
+		},
+		"one copy for two claims": {
+			args: []string{"await-completed", "--trigger", mine, "--copy", "uid", "a", "b"},
+			says: "does not name a copy of each claim", hint: "for the same claims",
 		},
 		"a flag behind": {
 			args: []string{"disarm", "a", "--run-id", "r"},

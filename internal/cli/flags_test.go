@@ -47,8 +47,8 @@ func noEnv(t *testing.T) {
 // What the groups of flags come to by default, and for the claim data and the run run-1.
 func output() outputFlags { return outputFlags{logFlags: logFlags{"text"}} }
 
-func claim(name string) claimFlags {
-	return claimFlags{clusterFlags: clusterFlags{outputFlags: output()}, claim: name}
+func claim(names ...string) claimFlags {
+	return claimFlags{clusterFlags: clusterFlags{outputFlags: output()}, claims: names}
 }
 
 func runID() runIDFlags { return runIDFlags{runID: "run-1", runGiven: true} }

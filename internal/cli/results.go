@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/copytrigger/copytrigger/internal/outcome"
@@ -97,16 +99,54 @@ func claimValues(s step.Step) result.Values {
 	var v result.Values
 	v.Set("outcome", string(outcome.OK))
 	v.Set("reason", "") // why it did not end well
-	if s.Claim != "" {
+	switch {
+	case s.Claim != "":
 		v.Set("pvc", s.Namespace+"/"+s.Claim)
+	case len(s.Group) > 0:
+		v.Set("pvcs", result.List[string](s.Group))
 	}
 	return v
 }
 
-func setWaiting(v *result.Values, w step.Waiting) {
+// setMembers sets the result claims of a group of several: an object for each member, with how it
+// ended, and what set has to say of it.
+func setMembers(v *result.Values, s step.Step, err error, set func(i int, m *result.Values)) {
+	if s.Claim != "" {
+		return
+	}
+	var errs *step.MemberErrors
+	errors.As(err, &errs)
+	var all result.List[result.Values]
+	for i, name := range s.Group {
+		var m result.Values
+		m.Set("pvc", name)
+		m.Set("outcome", string(outcome.OK))
+		if errs != nil {
+			setOutcome(&m, errs.Errors[min(i, len(errs.Errors)-1)])
+		}
+		if set != nil {
+			set(i, &m)
+		}
+		all = append(all, m)
+	}
+	v.Set("claims", all)
+}
+
+func setWaiting(v *result.Values, s step.Step, w step.Waiting, err error) {
 	v.Set("trigger", w.Trigger.String())
-	v.Set("waiting-since", w.Since)
-	v.Set("replication-source", w.Source)
+	on := func(v *result.Values, w step.WaitingOn) {
+		v.Set("waiting-since", w.Since)
+		v.Set("replication-source", w.Source)
+	}
+	if s.Claim != "" {
+		on(v, append(w.Members, step.WaitingOn{})[0])
+		return
+	}
+	setMembers(v, s, err, func(i int, m *result.Values) {
+		if i < len(w.Members) {
+			on(m, w.Members[i])
+		}
+	})
 }
 
 func setFired(v *result.Values, f step.Fired) {
@@ -116,19 +156,68 @@ func setFired(v *result.Values, f step.Fired) {
 	}
 }
 
-func setCopied(v *result.Values, c step.Copied) {
-	v.Set("cut-time", c.CutTime)
-	v.Set("copy-seconds", "")
-	if c.Took > 0 {
-		v.Set("copy-seconds", c.Took.Round(time.Millisecond).Seconds())
+// setCopied sets what is known of the copies: of a group the last cut, and how far it is from the
+// first.
+func setCopied(v *result.Values, s step.Step, cs []step.Copied, err error) {
+	var last step.Copied
+	var cuts []time.Time
+	for _, c := range cs {
+		if at, perr := time.Parse(time.RFC3339, c.CutTime); perr == nil {
+			cuts = append(cuts, at)
+		}
+		last.Took, last.CutTime = max(last.Took, c.Took), max(last.CutTime, c.CutTime)
 	}
+	v.Set("cut-time", last.CutTime)
+	v.Set("copy-seconds", "")
+	if last.Took > 0 {
+		v.Set("copy-seconds", last.Took.Round(time.Millisecond).Seconds())
+	}
+	if s.Claim != "" {
+		return
+	}
+	v.Set("skew-seconds", "")
+	if len(cuts) == len(s.Group) {
+		first, latest := slices.MinFunc(cuts, time.Time.Compare), slices.MaxFunc(cuts, time.Time.Compare)
+		v.Set("skew-seconds", latest.Sub(first).Seconds())
+	}
+	setMembers(v, s, err, func(i int, m *result.Values) {
+		if i < len(cs) {
+			m.Set("cut-time", cs[i].CutTime)
+		}
+	})
 }
 
-func setDisarmed(v *result.Values, d step.Disarmed) {
-	if d.Outcome != "" {
-		v.Set("outcome", string(d.Outcome))
+// setCopies sets the uids of the copies that were cut, as --copy has them.
+func setCopies(v *result.Values, s step.Step, cs []step.Copied) {
+	var uids []string
+	for i, c := range cs {
+		if s.Claim != "" {
+			uids = []string{c.Copy}
+		} else if c.Copy != "" {
+			uids = append(uids, s.Group[i]+"="+c.Copy)
+		}
 	}
-	v.Set("lock", string(d.Lock))
+	v.Set("copy", strings.Join(uids, ","))
+}
+
+// setDisarmed sets what a cleanup has found: of a group the worst.
+func setDisarmed(v *result.Values, s step.Step, all []step.Disarmed, err error) {
+	found := outcome.Outcome("")
+	for _, d := range all {
+		if d.Outcome != "" && (found == "" || outcome.Worse(d.Outcome, found)) {
+			found = d.Outcome
+		}
+	}
+	if found != "" {
+		v.Set("outcome", string(found))
+	}
+	v.Set("lock", string(step.WhoseAll(all)))
+	setMembers(v, s, err, func(i int, m *result.Values) {
+		if all[i].Outcome != "" {
+			m.Set("outcome", string(all[i].Outcome))
+		}
+		m.Set("lock", string(all[i].Lock))
+	})
 }
 
 // timestamp is how results write a time: RFC 3339 in UTC, to the millisecond.

@@ -118,15 +118,15 @@ func (m *program) wholeRun(ctx context.Context, s step.Step, f *runFlags) (resul
 	shown := m.show(times)
 	s.Log, s.ClaimOnly = m.log, f.claimOnly
 	f.logRunID(s)
-	ran, err := s.Run(ctx, f.options(f.application(m, s), times))
+	ran, err := s.Members().Run(ctx, f.options(f.application(m, s), times))
 	m.secondSignalIgnored.Store(false)
 	shown.end()
 	m.logDurations(times)
 	v := claimValues(s)
 	v.Set("unchecked", f.unchecked())
-	setWaiting(&v, ran.Waiting)
+	setWaiting(&v, s, ran.Waiting, err)
 	setFired(&v, ran.Fired)
-	setCopied(&v, ran.Copied)
+	setCopied(&v, s, ran.Copied, err)
 	for _, span := range times.Spans() {
 		v.Set(span.Name, "")
 		if span.Reached {

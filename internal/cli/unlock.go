@@ -76,5 +76,5 @@ func (f *unlockFlags) options() step.UnlockOptions {
 }
 
 func (f *unlockFlags) run(ctx context.Context, s step.Step) (result.Values, error) {
-	return claimValues(s), s.Unlock(ctx, f.options())
+	return claimValues(s), s.Members().Unlock(ctx, f.options())
 }

@@ -86,7 +86,7 @@ func isNull(info os.FileInfo) bool {
 // in its environment. A freeze of 0 has no limit.
 func (m *program) userCommand(s step.Step, args []string, runID string, freeze time.Duration) process.Command {
 	vars := append(environment(),
-		"COPYTRIGGER_RUN_ID="+runID, "COPYTRIGGER_NAMESPACE="+s.Namespace, "COPYTRIGGER_PVCS="+s.Claim)
+		"COPYTRIGGER_RUN_ID="+runID, "COPYTRIGGER_NAMESPACE="+s.Namespace, "COPYTRIGGER_PVCS="+strings.Join(s.Group, " "))
 	if freeze > 0 {
 		seconds := int(max(freeze, time.Second) / time.Second)
 		vars = append(vars, "COPYTRIGGER_MAX_FREEZE_SECONDS="+strconv.Itoa(seconds))

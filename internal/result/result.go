@@ -16,8 +16,8 @@ import (
 	"github.com/copytrigger/copytrigger/internal/file"
 )
 
-// Values are results in the order in which they are written. A value is a string or a
-// number; "" is written too, so that a file that a pipeline declares is always there.
+// Values are results in the order in which they are written. A value is a string, a number, or
+// a [List]; "" is written too, so that a file that a pipeline declares is always there.
 type Values struct{ fields []field }
 
 type field struct {
@@ -98,9 +98,9 @@ func (v Values) Write(stdout io.Writer, dir string) error {
 	}
 	if dir != "" {
 		for _, f := range v.fields {
-			text := fmt.Sprint(f.value)
-			if f.name == "reason" {
-				text = short(text)
+			text, err := fileText(f)
+			if err != nil {
+				return err
 			}
 			// Without a newline at the end: Tekton and Argo take the file as it is.
 			if err := file.Write(filepath.Join(dir, f.name), []byte(text), mode); err != nil {
@@ -112,6 +112,46 @@ func (v Values) Write(stdout io.Writer, dir string) error {
 		return fmt.Errorf("writing the results: %w", err)
 	}
 	return nil
+}
+
+// List is a result for each member of a group, or the names of its members.
+type List[T any] []T
+
+// shorter is a result whose file holds as much of it as fits.
+type shorter interface{ short() ([]byte, error) }
+
+// short returns the list as a JSON array of what fits into a file. What does not is counted.
+func (l List[T]) short() ([]byte, error) {
+	for n := len(l); ; n-- {
+		var all []any
+		for _, v := range l[:n] {
+			all = append(all, v)
+		}
+		if n < len(l) {
+			all = append(all, map[string]int{"more": len(l) - n})
+		}
+		text, err := json.Marshal(all)
+		if err != nil || len(text) <= listLimit || n == 0 {
+			return text, err
+		}
+	}
+}
+
+// listLimit is how long a list may be in a file, in bytes, beside a reason and all else.
+const listLimit = 1500
+
+// fileText is a result as it stands in its file.
+func fileText(f field) (string, error) {
+	switch value := f.value.(type) {
+	case shorter:
+		text, err := value.short()
+		return string(text), err
+	case string:
+		if f.name == "reason" {
+			return short(value), nil
+		}
+	}
+	return fmt.Sprint(f.value), nil
 }
 
 // mode lets everybody read a result: who collects the results is often another user.

@@ -91,7 +91,7 @@ func TestDisarmMeetsAWebhook(t *testing.T) {
 				p.annotate(handshake.TriggerAnnotation, mine)
 				p.webhook = map[string]func(string) string{handshake.TriggerAnnotation: c.to}
 			}, func(ctx context.Context, s Step) (any, error) {
-				return s.Disarm(ctx, DisarmOptions{Run: run, Timeout: time.Minute})
+				return Group{s}.Disarm(ctx, DisarmOptions{Run: run, Timeout: time.Minute})
 			}, nil)
 			p.wants(t, c.want)
 		})

@@ -11,11 +11,12 @@ import (
 	"github.com/copytrigger/copytrigger/internal/outcome"
 )
 
-// AwaitCompletedOptions are those of [Step.AwaitCompleted].
+// AwaitCompletedOptions are those of [Group.AwaitCompleted].
 type AwaitCompletedOptions struct {
 	Trigger  handshake.Trigger
 	UntilCut bool          // ends when the storage has cut the copy
 	Copy     string        // the uid of the copy that was cut, or Recorded: the application runs again
+	Copies   []string      // that of each member of a group, in place of Copy
 	Timeout  time.Duration // 0 looks once
 	Ack      time.Duration // for VolSync to react to the trigger
 }
@@ -38,12 +39,52 @@ type Copied struct {
 // then, often long before VolSync records the trigger. With Copy it waits until VolSync has
 // recorded the trigger for that copy, without which nobody knows whether what was cut is what
 // VolSync records in the end.
-func (s Step) AwaitCompleted(ctx context.Context, o AwaitCompletedOptions) (Copied, error) {
-	c, err := s.await(ctx, o, handshake.Seen{}, nil)
-	if err == nil {
-		c.CutTime = c.cut()
+//
+// Of a group it waits for every member. What ends the wait for one ends it for all: a copy of the
+// others alone is worth nothing, and the application is to run again.
+func (g Group) AwaitCompleted(ctx context.Context, o AwaitCompletedOptions) ([]Copied, error) {
+	cs, err := g.await(ctx, o, handshake.Seen{}, nil)
+	return told(cs, err), err
+}
+
+// await is AwaitCompleted; seen is what is known before, and times keeps when things happened.
+func (g Group) await(
+	ctx context.Context, o AwaitCompletedOptions, seen handshake.Seen, times *Timeline,
+) ([]copied, error) {
+	cs := make([]copied, len(g))
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	all := times.members(len(g))
+	errs := g.each(func(i int, s Step) (err error) {
+		one := o
+		if o.Copies != nil {
+			one.Copy = o.Copies[i]
+		}
+		if cs[i], err = s.await(ctx, one, seen, all[i]); err != nil && len(g) > 1 {
+			end(&otherFailed{s.Claim})
+		}
+		return err
+	})
+	times.last(all)
+	return cs, g.together(errs)
+}
+
+// otherFailed is why the wait for a member of a group ends: that for another one has.
+type otherFailed struct{ claim string }
+
+func (o *otherFailed) Error() string { return "the wait for claim " + o.claim + " of the group has failed" }
+
+// told are the copies; the time of a cut may have to be asked for, which nobody waits for after an
+// error.
+func told(cs []copied, err error) []Copied {
+	var all []Copied
+	for _, c := range cs {
+		if err == nil && c.cut != nil {
+			c.CutTime = c.cut()
+		}
+		all = append(all, c.Copied)
 	}
-	return c.Copied, err
+	return all
 }
 
 // copied is a Copied whose time of the cut may have to be asked for, which takes a request.
@@ -52,7 +93,7 @@ type copied struct {
 	cut func() string
 }
 
-// await is AwaitCompleted; seen is what is known before, and times keeps when things happened.
+// await is AwaitCompleted on one member.
 func (s Step) await(
 	ctx context.Context, o AwaitCompletedOptions, seen handshake.Seen, times *Timeline,
 ) (copied, error) {

@@ -25,7 +25,7 @@ func complete(t *testing.T, timeout time.Duration, prepare, events func(*play)) 
 			prepare(p)
 		}
 	}, func(ctx context.Context, s Step) (any, error) {
-		return s.AwaitCompleted(ctx, AwaitCompletedOptions{Trigger: trigger, Timeout: timeout, Ack: ack})
+		return Group{s}.AwaitCompleted(ctx, AwaitCompletedOptions{Trigger: trigger, Timeout: timeout, Ack: ack})
 	}, events)
 }
 

@@ -3,6 +3,9 @@ package step
 import (
 	"cmp"
 	"context"
+	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/copytrigger/copytrigger/internal/handshake"
@@ -10,7 +13,7 @@ import (
 	"github.com/copytrigger/copytrigger/internal/outcome"
 )
 
-// AwaitWaitingOptions are those of [Step.AwaitWaiting].
+// AwaitWaitingOptions are those of [Group.AwaitWaiting].
 type AwaitWaitingOptions struct {
 	Run      string
 	Owner    string        // of the lock; "" for the process
@@ -18,51 +21,119 @@ type AwaitWaitingOptions struct {
 	Timeout  time.Duration // 0 looks once
 }
 
-// Waiting is a claim that VolSync waits on.
+// Waiting is a group that VolSync waits on.
 type Waiting struct {
-	Trigger handshake.Trigger // to fire
-	Since   string            // when VolSync began to wait, as it says
-	Source  string            // the ReplicationSource; "" with claim-only
+	Trigger handshake.Trigger // to fire; zero where it does not wait
+	Members []WaitingOn       // in the order of their names
 }
 
-// AwaitWaiting waits until VolSync waits for the trigger, so that the application may be
-// quiesced, and locks the claim. Whatever would make the later steps fail is refused here,
-// while nothing is frozen yet.
-func (s Step) AwaitWaiting(ctx context.Context, o AwaitWaitingOptions) (Waiting, error) {
+// WaitingOn is a claim that VolSync waits on.
+type WaitingOn struct {
+	Claim  string
+	Since  string // when VolSync began to wait, as it says
+	Source string // the ReplicationSource; "" with claim-only
+}
+
+// AwaitWaiting waits until VolSync waits for the trigger on all claims at the same time, so that the
+// application may be quiesced, and locks them, all or none. Whatever would make the later steps
+// fail is refused here, while nothing is frozen yet.
+func (g Group) AwaitWaiting(ctx context.Context, o AwaitWaitingOptions) (Waiting, error) {
 	ctx, cancel := limit(ctx, o.Timeout)
 	defer cancel()
-	if err := s.mayFire(ctx, o.Run, o.Timeout == 0); err != nil {
-		return Waiting{}, s.unfired(err, "")
+	o.Owner = cmp.Or(o.Owner, g.shared().Process)
+	tried := g.each(func(_ int, s Step) error { return s.unfired(s.mayFire(ctx, o.Run, o.Timeout == 0), "") })
+	if err := g.together(tried); err != nil {
+		return Waiting{}, err
 	}
 	var found Waiting
 	cautioned := false
-	reason, err := s.wait(ctx, o.Timeout == 0, wait{decide: func(ctx context.Context, st state) (bool, string, error) {
-		if !cautioned {
-			cautioned = true
-			s.warnOf(st.world)
+	reason, err := g.wait(ctx, o.Timeout == 0, groupWait{
+		decide: func(ctx context.Context, sts []state) (done bool, why string, err error) {
+			if !cautioned {
+				cautioned = true
+				for i, s := range g {
+					s.warnOf(sts[i].world)
+				}
+			}
+			found, done, why, err = g.awaited(ctx, o, sts)
+			return done, why, err
+		},
+	})
+	return found, g.shared().unfired(err, reason)
+}
+
+// awaited decides about one look at all members, and locks them where all wait.
+func (g Group) awaited(ctx context.Context, o AwaitWaitingOptions, sts []state) (Waiting, bool, string, error) {
+	var ds []handshake.Decision
+	var errs []error
+	for i, s := range g {
+		d := handshake.Await(sts[i].world, o.Run)
+		if no := handshake.NoCut(sts[i].world); o.UntilCut && no.Outcome != outcome.OK {
+			d = no
 		}
-		if no := handshake.NoCut(st.world); o.UntilCut && no.Outcome != outcome.OK {
-			return true, no.Why, s.ending(no)
+		ds, errs = append(ds, d), append(errs, s.endingOfEnd(d))
+	}
+	switch d, about := handshake.Together(ds); {
+	case d.Do == handshake.Write:
+		return Waiting{}, false, "for the take-back of this run's trigger", g[about].takeBack(ctx, o.Run)
+	case d.Do == handshake.Look:
+		return Waiting{}, false, g.waitsFor(ds), nil
+	case d.Outcome != outcome.OK:
+		return Waiting{}, true, d.Why, g.together(errs)
+	}
+	done, why, err := g.lock(ctx, o, ds)
+	if !done || err != nil {
+		return Waiting{}, false, why, err
+	}
+	found := Waiting{Trigger: handshake.NewTrigger(o.Run, handshake.Waits(ds)...)}
+	for i, s := range g {
+		found.Members = append(found.Members, WaitingOn{s.Claim, ds[i].Wait.Since, sourceName(sts[i].world)})
+	}
+	return found, true, "", nil
+}
+
+// lock locks the members, one after the other in the order of their names: so of two runs whose
+// groups overlap one goes on. Where one is not to be locked, the others are given back.
+func (g Group) lock(ctx context.Context, o AwaitWaitingOptions, ds []handshake.Decision) (bool, string, error) {
+	for i, s := range g {
+		l := handshake.Locking{Run: o.Run, Process: o.Owner, Wait: ds[i].Wait}
+		d, err := s.lock(ctx, l, o.Timeout == 0)
+		if err == nil && d.Do != handshake.Look {
+			continue
 		}
-		d := handshake.Await(st.world, o.Run)
-		switch {
-		case d.Do == handshake.Write:
-			return false, "for the take-back of this run's trigger", s.takeBack(ctx, o.Run)
-		case d.Do == handshake.Look:
-			return false, s.waitsFor(d), nil
-		case d.Outcome != outcome.OK:
-			return true, d.Why, s.ending(d)
+		given, cancel := afterwards(ctx)
+		defer cancel()
+		for _, locked := range slices.Backward(g[:i]) {
+			if lerr := locked.unlockItself(given, o.Run, o.Owner); lerr != nil {
+				err = locked.mergeEndings(err, lerr)
+			}
 		}
-		l, err := s.lock(ctx, handshake.Locking{
-			Run: o.Run, Process: cmp.Or(o.Owner, s.Process), Wait: d.Wait,
-		}, o.Timeout == 0)
-		if err != nil || l.Do == handshake.Look {
-			return false, s.waitsFor(l), err
+		return false, s.waitsFor(d), err
+	}
+	return true, "", nil
+}
+
+// endingOfEnd is the ending by a decision; nil for one that ends nothing, or well.
+func (s Step) endingOfEnd(d handshake.Decision) error {
+	if d.Do != handshake.End {
+		return nil
+	}
+	return s.ending(d)
+}
+
+// waitsFor says what the members are being waited for: each that does not wait yet.
+func (g Group) waitsFor(ds []handshake.Decision) string {
+	var why []string
+	for i, d := range ds {
+		if d.Do == handshake.Look {
+			why = append(why, g[i].waitsFor(d))
 		}
-		found = Waiting{handshake.NewTrigger(o.Run, d.Wait), d.Wait.Since, sourceName(st.world)}
-		return true, d.Why, nil
-	}})
-	return found, s.unfired(err, reason)
+	}
+	const some = 5
+	if more := len(why) - some; more > 0 {
+		why = append(why[:some], fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(why, "; ")
 }
 
 func (s Step) warnOf(w handshake.World) {

@@ -2,6 +2,7 @@ package step
 
 import (
 	"context"
+	"reflect"
 	"testing"
 	"time"
 
@@ -11,14 +12,14 @@ import (
 
 func awaitWaiting(timeout time.Duration) func(context.Context, Step) (any, error) {
 	return func(ctx context.Context, s Step) (any, error) {
-		return s.AwaitWaiting(ctx, AwaitWaitingOptions{Run: run, Timeout: timeout})
+		return Group{s}.AwaitWaiting(ctx, AwaitWaitingOptions{Run: run, Timeout: timeout})
 	}
 }
 
 // wantTrigger checks the results of a wait that was found.
 func (p *play) wantTrigger(t *testing.T, since string) {
 	t.Helper()
-	if want := (Waiting{p.made(), since, "rs"}); p.result != want {
+	if want := (Waiting{p.made(), []WaitingOn{{name, since, "rs"}}}); !reflect.DeepEqual(p.result, want) {
 		t.Errorf("got %+v, want %+v", p.result, want)
 	}
 }
@@ -105,7 +106,7 @@ func TestAwaitWaitingGivesUp(t *testing.T) {
 			if p.took != c.took {
 				t.Errorf("took %s, want %s", p.took, c.took)
 			}
-			if p.result != (Waiting{}) {
+			if !reflect.DeepEqual(p.result, Waiting{}) {
 				t.Errorf("got %+v, want nothing", p.result)
 			}
 		})

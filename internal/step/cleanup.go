@@ -15,7 +15,7 @@ import (
 	"github.com/copytrigger/copytrigger/internal/quiesce"
 )
 
-// CleanupOptions are those of [Step.Cleanup].
+// CleanupOptions are those of [Group.Cleanup].
 type CleanupOptions struct {
 	Run       string
 	App       Application   // nil where none is left quiesced
@@ -27,12 +27,13 @@ type CleanupOptions struct {
 
 // Cleanup ends a run that was lost, in this order: its trigger, because VolSync might take one
 // that is armed when the application runs again; the application; its lock. If another run has
-// locked the claim, this one has not quiesced it, and its application is left alone; and none
+// locked a claim, this one has not quiesced it, and its application is left alone; and none
 // can lock it meanwhile. If there is no such claim, or it may not be read, the run was given a
 // wrong name, and has quiesced nothing. If nobody knows whose lock it is, the application is left
 // as it is, and the cleanup is to be repeated. No signal ends a cleanup before the application runs.
-func (s Step) Cleanup(ctx context.Context, o CleanupOptions) (Disarmed, error) {
+func (g Group) Cleanup(ctx context.Context, o CleanupOptions) ([]Disarmed, error) {
 	var waited error
+	s := g.shared()
 	if o.Selector != "" {
 		waited = s.AwaitPodsEnded(ctx, AwaitPodsEndedOptions{Selector: o.Selector, Timeout: o.Wait})
 		if waited != nil {
@@ -40,7 +41,7 @@ func (s Step) Cleanup(ctx context.Context, o CleanupOptions) (Disarmed, error) {
 		}
 		o.RunEnded = o.RunEnded || waited == nil
 	}
-	found, err := s.cleanUp(ctx, o)
+	found, err := g.cleanUp(ctx, o)
 	if err == nil {
 		err = waited
 	}
@@ -48,30 +49,32 @@ func (s Step) Cleanup(ctx context.Context, o CleanupOptions) (Disarmed, error) {
 }
 
 // cleanUp is a cleanup once no pod can quiesce any more.
-func (s Step) cleanUp(signalled context.Context, o CleanupOptions) (Disarmed, error) {
-	ctx := context.WithoutCancel(signalled)
+func (g Group) cleanUp(signalled context.Context, o CleanupOptions) ([]Disarmed, error) {
+	s, ctx := g.shared(), context.WithoutCancel(signalled)
 	me := handshake.Owner(s.Process, wholeSeconds(o.Unquiesce+disarmLimit))
-	found, err := s.Disarm(ctx, DisarmOptions{Run: o.Run, Owner: me, Timeout: max(disarmLimit, o.Unquiesce)})
-	start := time.Now()
+	found, err := g.Disarm(ctx, DisarmOptions{Run: o.Run, Owner: me, Timeout: max(disarmLimit, o.Unquiesce)})
+	start, lock := time.Now(), WhoseAll(found)
 	switch {
-	case found.Lock == "" && o.App != nil:
+	case lock == "" && o.App != nil:
 		return found, s.notKnownWhose(o.Run, err)
 	case err != nil: // said now, because the application is let go all the same
 		s.Log.Error(err.Error(), "hint", hintOf(err))
 	}
-	if found.Lock == Anothers {
-		return found, s.leaveAlone(found.By, err)
+	if lock == Anothers {
+		return found, g.leaveAlone(ctx, o.Run, me, found, err)
 	}
 	var uerr error
 	if o.App != nil {
-		if uerr = s.unquiesceLost(ctx, o, me, err); uerr != nil && found.Lock != Nobodys {
+		if uerr = g.unquiesceLost(ctx, o, me, err); uerr != nil && lock != Nobodys {
 			return found, uerr // the run itself may have locked it: it stays so
 		}
 	}
-	lerr := s.unlockItself(ctx, o.Run, me)
-	if lerr == nil {
-		lerr = s.awaitOwnersEnded(signalled, o, found.By, start)
-	}
+	lerr := g.together(g.each(func(i int, s Step) error {
+		if err := s.unlockItself(ctx, o.Run, me); err != nil {
+			return err
+		}
+		return s.awaitOwnersEnded(signalled, o, found[i].By, start)
+	}))
 	return found, cmp.Or(uerr, err, lerr)
 }
 
@@ -150,9 +153,21 @@ func (s Step) outlive(ctx context.Context, run string, owners []string, longest 
 // wholeSeconds rounds up.
 func wholeSeconds(d time.Duration) int { return int((d + time.Second - 1) / time.Second) }
 
-// leaveAlone is the end of a cleanup that found the lock of another run. err is what went wrong
+// leaveAlone is the end of a cleanup of a group of which another run has locked a member. What the
+// cleanup itself has put on the others is taken off.
+func (g Group) leaveAlone(ctx context.Context, run, me string, found []Disarmed, err error) error {
+	errs := g.each(func(i int, s Step) error {
+		if found[i].Lock == Anothers {
+			return s.leftAlone(found[i].By, nil)
+		}
+		return s.unlockItself(ctx, run, me)
+	})
+	return cmp.Or(g.together(errs), err)
+}
+
+// leftAlone is the end of a cleanup that found the lock of another run. err is what went wrong
 // until then.
-func (s Step) leaveAlone(by handshake.Lock, err error) error {
+func (s Step) leftAlone(by handshake.Lock, err error) error {
 	switch by.State {
 	case handshake.Free: // there is no such claim, or it may not be read
 		return err
@@ -170,8 +185,9 @@ func (s Step) leaveAlone(by handshake.Lock, err error) error {
 }
 
 // unquiesceLost lets the application of a lost run go. err is what went wrong until then.
-func (s Step) unquiesceLost(ctx context.Context, o CleanupOptions, me string, err error) error {
-	uerr := s.unquiesce(ctx, o.App, o.Unquiesce, func(ctx context.Context) error { return s.mayUnquiesce(ctx, o.Run, me) })
+func (g Group) unquiesceLost(ctx context.Context, o CleanupOptions, me string, err error) error {
+	s := g.shared()
+	uerr := s.unquiesce(ctx, o.App, o.Unquiesce, func(ctx context.Context) error { return g.mayUnquiesce(ctx, o.Run, me) })
 	switch {
 	case errors.Is(uerr, quiesce.ErrNotHeld):
 		s.Log.Info(s.subject() + ": the application was not quiesced any more")
@@ -198,6 +214,18 @@ func (s Step) unquiesce(
 	defer cancel()
 	s.Log.Info("unquiescing the application")
 	return app.Unquiesce(ctx, may)
+}
+
+// mayUnquiesce makes sure that an attempt of the owner to unquiesce ends no other run's freeze, of
+// whichever member.
+func (g Group) mayUnquiesce(ctx context.Context, run, owner string) error {
+	errs := g.each(func(_ int, s Step) error { return s.mayUnquiesce(ctx, run, owner) })
+	for _, err := range errs {
+		if errors.Is(err, quiesce.ErrLeaveAlone) {
+			return err
+		}
+	}
+	return cmp.Or(errs...)
 }
 
 // mayUnquiesce makes sure that an attempt of the owner to unquiesce ends no other run's freeze. Its

@@ -90,7 +90,7 @@ func TestCleanup(t *testing.T) {
 				if c.held {
 					o.App = nil
 				}
-				return s.Cleanup(ctx, o)
+				return Group{s}.Cleanup(ctx, o)
 			}, nil)
 			p.wants(t, c.want)
 			if len(app.trigger) != c.let {
@@ -113,7 +113,7 @@ func TestCleanupKeepsOthersOut(t *testing.T) {
 	} {
 		app := &lostApp{}
 		p := on(t, func(p *play) { app.play = p; lockedFor(by)(p) }, func(ctx context.Context, s Step) (any, error) {
-			return s.Cleanup(ctx, CleanupOptions{Run: run, App: app, Unquiesce: time.Minute})
+			return Group{s}.Cleanup(ctx, CleanupOptions{Run: run, App: app, Unquiesce: time.Minute})
 		}, nil)
 		if len(app.lock) != 1 || app.lock[0] != want {
 			t.Errorf("locked by %q: let go with the locks %q", by, app.lock)
@@ -129,7 +129,7 @@ func TestCleanupGoesOn(t *testing.T) {
 		func(ctx context.Context, s Step) (any, error) {
 			ctx, cancel := context.WithCancelCause(ctx)
 			cancel(outcome.Stop{Name: "SIGTERM", Number: 15})
-			return s.Cleanup(
+			return Group{s}.Cleanup(
 				ctx,
 				CleanupOptions{Run: run, App: app, Selector: labels, Wait: time.Minute, Unquiesce: time.Minute},
 			)

@@ -19,7 +19,7 @@ func TestConflictsAreNotTriedInALoop(t *testing.T) {
 		"fire-trigger":  {fire(t, limit, always, nil), outcome.TimedOut},
 		"await-waiting": {on(t, always, awaitWaiting(limit), nil), outcome.TimedOut},
 		"unlock": {on(t, func(p *play) { lockedFor(run)(p); always(p) }, func(ctx context.Context, s Step) (any, error) {
-			return nil, s.Unlock(ctx, UnlockOptions{Run: run, Timeout: limit})
+			return nil, Group{s}.Unlock(ctx, UnlockOptions{Run: run, Timeout: limit})
 		}, nil), outcome.TimedOut},
 	} {
 		t.Run(name, func(t *testing.T) {

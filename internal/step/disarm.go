@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/copytrigger/copytrigger/internal/handshake"
@@ -11,7 +12,7 @@ import (
 	"github.com/copytrigger/copytrigger/internal/outcome"
 )
 
-// DisarmOptions are those of [Step.Disarm].
+// DisarmOptions are those of [Group.Disarm].
 type DisarmOptions struct {
 	Run     string
 	Owner   string        // that is put on the claim; "" for that of a cleanup in steps
@@ -45,12 +46,33 @@ func whose(l handshake.Lock, run string) Whose {
 	return Anothers
 }
 
-// Disarm gives back any trigger of the run that VolSync has not recorded, and locks the claim
+// Disarm disarms every member, each also where another fails.
+func (g Group) Disarm(ctx context.Context, o DisarmOptions) ([]Disarmed, error) {
+	all := make([]Disarmed, len(g))
+	errs := g.each(func(i int, s Step) (err error) {
+		all[i], err = s.disarm(ctx, o)
+		return err
+	})
+	return all, g.together(errs)
+}
+
+// WhoseAll is the lock of a group: another's as soon as that of one member is, and unknown as soon
+// as one is; of its own if that of any is.
+func WhoseAll(all []Disarmed) Whose {
+	for _, w := range []Whose{Anothers, "", Own} {
+		if slices.ContainsFunc(all, func(d Disarmed) bool { return d.Lock == w }) {
+			return w
+		}
+	}
+	return Nobodys
+}
+
+// disarm gives back any trigger of the run that VolSync has not recorded, and locks the claim
 // for the cleanup: until unlock, nothing of the run can fire, not even by a write that is under
 // way, and no other run can quiesce. It needs nothing of an earlier step, and to do it again is
 // success; the outcome says what there was to do. It fails only where it cannot be sure that
 // nothing stays armed.
-func (s Step) Disarm(ctx context.Context, o DisarmOptions) (Disarmed, error) {
+func (s Step) disarm(ctx context.Context, o DisarmOptions) (Disarmed, error) {
 	ctx, cancel := limit(ctx, o.Timeout)
 	defer cancel()
 	var found Disarmed

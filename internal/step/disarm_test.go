@@ -70,7 +70,7 @@ func TestDisarm(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := on(t, c.prepare, func(ctx context.Context, s Step) (any, error) {
-				return s.Disarm(ctx, DisarmOptions{Run: run, Timeout: timeout})
+				return Group{s}.Disarm(ctx, DisarmOptions{Run: run, Timeout: timeout})
 			}, nil)
 			p.wants(t, c.want)
 			if got := p.result.(Disarmed).Outcome; string(got) != c.result {
@@ -89,10 +89,10 @@ func TestDisarm(t *testing.T) {
 func TestDisarmAgain(t *testing.T) {
 	p := on(t, func(p *play) { p.annotate(handshake.TriggerAnnotation, other.String()) },
 		func(ctx context.Context, s Step) (any, error) {
-			if v, err := s.Disarm(ctx, DisarmOptions{Run: run, Timeout: time.Minute}); err != nil {
+			if v, err := (Group{s}).Disarm(ctx, DisarmOptions{Run: run, Timeout: time.Minute}); err != nil {
 				return v, err
 			}
-			return s.Disarm(ctx, DisarmOptions{Run: run, Timeout: time.Minute})
+			return Group{s}.Disarm(ctx, DisarmOptions{Run: run, Timeout: time.Minute})
 		}, nil)
 	p.wants(t, want{outcome: outcome.OK, trigger: "before"})
 	if got := p.result.(Disarmed).Outcome; got != outcome.OK || p.count("patch pvc") != 1 {
@@ -103,7 +103,7 @@ func TestDisarmAgain(t *testing.T) {
 func TestDisarmTriesOnce(t *testing.T) {
 	p := on(t, func(p *play) { p.faults(always(away), nil) },
 		func(ctx context.Context, s Step) (any, error) {
-			return s.Disarm(ctx, DisarmOptions{Run: run, Timeout: 0})
+			return Group{s}.Disarm(ctx, DisarmOptions{Run: run, Timeout: 0})
 		}, nil)
 	p.wants(t, want{outcome.Tainted, []string{"cannot make sure", "the server is away"}, "copytrigger disarm", ""})
 	if len(p.requests) != 1 || p.took != 0 {

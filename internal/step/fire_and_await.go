@@ -10,33 +10,30 @@ import (
 
 // FireAndAwait is FireTrigger and AwaitCompleted in one process: an engine starts one step less
 // while the application is quiesced. The timeout counts from when the trigger is fired.
-func (s Step) FireAndAwait(ctx context.Context, f FireTriggerOptions, o AwaitCompletedOptions) (Fired, Copied, error) {
-	fired, err := s.fireOnce(ctx, f)
+func (g Group) FireAndAwait(ctx context.Context, f FireTriggerOptions, o AwaitCompletedOptions) (Fired, []Copied, error) {
+	fired, err := g.fireOnce(ctx, f)
 	if err != nil {
-		return fired, Copied{}, err
+		return fired, nil, err
 	}
-	c, err := s.await(ctx, o, handshake.Seen{Fired: true}, nil)
-	if err == nil {
-		c.CutTime = c.cut()
-	}
-	return fired, c.Copied, err
+	cs, err := g.await(ctx, o, handshake.Seen{Fired: true}, nil)
+	return fired, told(cs, err), err
 }
 
 // fireOnce fires, and gives back a trigger that is set already. This process has not set that
 // one, unless by a write whose reply was lost: nobody knows in whose freeze it was set.
-func (s Step) fireOnce(ctx context.Context, o FireTriggerOptions) (Fired, error) {
+func (g Group) fireOnce(ctx context.Context, o FireTriggerOptions) (Fired, error) {
 	o.Timeout = fireLimit
-	fired, err := s.FireTrigger(ctx, o)
+	fired, err := g.FireTrigger(ctx, o)
 	if err != nil || !fired.At.IsZero() {
 		return fired, err
 	}
 	why := errors.New("the trigger was set already")
-	if err = s.Unfire(ctx, o.Trigger, why); err == nil {
+	if err = g.Unfire(ctx, o.Trigger, why); err == nil {
 		err = why
 	}
 	return fired, &outcome.Ending{
 		Outcome: outcome.Unverified, Err: err,
-		Why:  s.about("another attempt of this run has fired, and nobody knows in which freeze: " + err.Error()),
+		Why:  g.shared().about("another attempt of this run has fired, and nobody knows in which freeze: " + err.Error()),
 		Hint: outcome.Unverified.Next(),
 	}
 }

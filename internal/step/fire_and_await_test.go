@@ -30,9 +30,9 @@ func fireAndAwait(t *testing.T, prepare, events func(*play)) *play {
 			prepare(p)
 		}
 	}, func(ctx context.Context, s Step) (any, error) {
-		f, c, err := s.FireAndAwait(ctx, FireTriggerOptions{Trigger: trigger, After: after},
+		f, c, err := Group{s}.FireAndAwait(ctx, FireTriggerOptions{Trigger: trigger, After: after},
 			AwaitCompletedOptions{Trigger: trigger, Timeout: freeze, Ack: ack})
-		return firedAndCopied{f, c}, err
+		return firedAndCopied{f, single(c).(Copied)}, err
 	}, events)
 }
 

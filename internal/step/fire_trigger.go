@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/copytrigger/copytrigger/internal/exitfile"
@@ -11,7 +12,7 @@ import (
 	"github.com/copytrigger/copytrigger/internal/outcome"
 )
 
-// FireTriggerOptions are those of [Step.FireTrigger].
+// FireTriggerOptions are those of [Group.FireTrigger].
 type FireTriggerOptions struct {
 	Trigger handshake.Trigger
 	After   string        // the file with the exit code of quiesce, without whose 0 nothing is fired; "" for none
@@ -23,21 +24,85 @@ type Fired struct {
 	At time.Time // zero: an earlier attempt has set it
 }
 
-// FireTrigger sets the trigger, only if what await-waiting saw is still true, and VolSync
-// copies. To do it again is success.
+// FireTrigger sets the trigger on every claim at the same time, only if what await-waiting saw is
+// still true of all of them, and VolSync copies. Where it is refused for one, it takes back the
+// others before it ends. To do it again is success.
 //
 // The one doubtful moment is a write whose reply is lost. The next look tells whether it was
 // kept. If there is no next look, because time is up or a signal came, the trigger is given
 // back, and if that fails too the step ends tainted, not as if nothing had happened.
-func (s Step) FireTrigger(ctx context.Context, o FireTriggerOptions) (Fired, error) {
+func (g Group) FireTrigger(ctx context.Context, o FireTriggerOptions) (Fired, error) {
 	ctx, cancel := limit(ctx, o.Timeout)
 	defer cancel()
-	if err := s.afterQuiesce(o.After); err != nil {
+	if err := g.shared().afterQuiesce(o.After); err != nil {
 		return Fired{}, err
 	}
-	f := handshake.Firing{Trigger: o.Trigger}
-	look := func(ctx context.Context) (state, error) { return s.lookToFire(ctx, f) }
-	d, err := s.apply(ctx, loop{passes: unless(o.Timeout == 0), look: look, whole: true}, &f)
+	firings, err := g.toFire(ctx, o)
+	if err != nil {
+		return Fired{}, err
+	}
+	ctx, refuse := context.WithCancelCause(ctx)
+	defer refuse(nil)
+	errs := g.each(func(i int, s Step) error {
+		err := s.fire(ctx, o, &firings[i])
+		if err != nil && len(g) > 1 {
+			refuse(&otherRefused{s.Claim})
+		}
+		return err
+	})
+	if g.together(errs) != nil {
+		return Fired{}, g.unfire(ctx, firings, errs)
+	}
+	if slices.ContainsFunc(firings, func(f handshake.Firing) bool { return !f.Wrote() }) {
+		return Fired{}, nil
+	}
+	return Fired{At: time.Now()}, nil
+}
+
+// otherRefused is why a member of a group is not fired: another one was refused.
+type otherRefused struct{ claim string }
+
+func (o *otherRefused) Error() string { return "the trigger was not set on claim " + o.claim }
+
+// toFire looks, for a group of several, whether all of them are still as await-waiting has seen
+// them. One claim is looked at when it is written.
+func (g Group) toFire(ctx context.Context, o FireTriggerOptions) ([]handshake.Firing, error) {
+	firings := make([]handshake.Firing, len(g))
+	for i := range firings {
+		firings[i].Trigger = o.Trigger
+	}
+	if len(g) == 1 {
+		return firings, nil
+	}
+	var sts []state
+	err := g.shared().persist(ctx, unless(o.Timeout == 0), func(ctx context.Context) (err error) {
+		sts, err = g.looks(ctx, func(ctx context.Context, s Step) (state, error) { return s.look(ctx) })
+		return err
+	})
+	if err != nil {
+		return nil, g.shared().unfired(err, "")
+	}
+	ws := worlds(sts)
+	d, waits := handshake.FireTogether(ws, o.Trigger)
+	switch {
+	case d.Do == handshake.Write:
+		for i := range firings {
+			firings[i].Wait = waits[i]
+		}
+		return firings, nil
+	case d.Outcome == outcome.OK: // an earlier attempt has set all
+		return firings, nil
+	}
+	for i, w := range ws {
+		firings[i].Next(w) // an earlier attempt may have set it
+	}
+	return nil, g.unfire(ctx, firings, []error{g.shared().ending(d)})
+}
+
+// fire is FireTrigger on one member.
+func (s Step) fire(ctx context.Context, o FireTriggerOptions, f *handshake.Firing) error {
+	look := func(ctx context.Context) (state, error) { return s.lookToFire(ctx, *f) }
+	d, err := s.apply(ctx, loop{passes: unless(o.Timeout == 0), look: look, whole: true}, f)
 	if err == nil {
 		err = s.ending(d)
 	}
@@ -45,16 +110,39 @@ func (s Step) FireTrigger(ctx context.Context, o FireTriggerOptions) (Fired, err
 		err = context.Cause(ctx)
 	}
 	switch {
-	case err != nil && f.MayBeSet():
-		return Fired{}, s.unfire(ctx, f, err)
 	case err != nil:
-		return Fired{}, s.unfired(err, "")
 	case !f.Wrote():
 		s.Log.Info(s.subject() + ": " + d.Why)
-		return Fired{}, nil
+	default:
+		s.Log.Info(s.subject() + ": the trigger " + o.Trigger.String() + " is set")
 	}
-	s.Log.Info(s.subject() + ": the trigger " + o.Trigger.String() + " is set")
-	return Fired{At: time.Now()}, nil
+	return err
+}
+
+// unfire is the end of a fire-trigger that failed: what is set, or may be, is given back. errs are
+// why, of each member or of all together.
+func (g Group) unfire(ctx context.Context, firings []handshake.Firing, errs []error) error {
+	ends := g.each(func(i int, s Step) error {
+		why := errs[min(i, len(errs)-1)]
+		var other *otherRefused
+		if why == nil {
+			why = errors.New("another claim of the group was not fired")
+		}
+		switch {
+		case firings[i].MayBeSet():
+			return s.unfire(ctx, firings[i], why)
+		case errors.As(why, &other):
+			return nil // it is told of that one
+		}
+		return s.unfired(why, "")
+	})
+	if err := g.together(ends); err != nil {
+		return err
+	}
+	if len(g) == 1 {
+		return nil
+	}
+	return g.together(errs) // VolSync has recorded what was set, and not the others
 }
 
 // unfire is the end of a fire-trigger whose trigger is set, or may be.
@@ -72,11 +160,13 @@ func (s Step) unfire(ctx context.Context, f handshake.Firing, why error) error {
 
 // Unfire gives the trigger back after a fire-trigger that was well, but for why must not be:
 // its results cannot be left to the next step. It returns nil if VolSync recorded it.
-func (s Step) Unfire(ctx context.Context, t handshake.Trigger, why error) error {
-	_, err := s.giveUp(ctx, handshake.Disarming{
-		Run: t.Run(), Trigger: t, Seen: handshake.Seen{Fired: true}, Lock: handshake.LockLost,
-	}, why)
-	return err
+func (g Group) Unfire(ctx context.Context, t handshake.Trigger, why error) error {
+	return g.together(g.each(func(_ int, s Step) error {
+		_, err := s.giveUp(ctx, handshake.Disarming{
+			Run: t.Run(), Trigger: t, Seen: handshake.Seen{Fired: true}, Lock: handshake.LockLost,
+		}, why)
+		return err
+	}))
 }
 
 // lookToFire looks at the claim alone where that answers.

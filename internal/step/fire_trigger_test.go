@@ -24,7 +24,7 @@ func fire(t *testing.T, timeout time.Duration, prepare, events func(*play)) *pla
 			prepare(p)
 		}
 	}, func(ctx context.Context, s Step) (any, error) {
-		return s.FireTrigger(ctx, FireTriggerOptions{Trigger: trigger, After: after, Timeout: timeout})
+		return Group{s}.FireTrigger(ctx, FireTriggerOptions{Trigger: trigger, After: after, Timeout: timeout})
 	}, events)
 }
 

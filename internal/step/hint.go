@@ -1,6 +1,7 @@
 package step
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/copytrigger/copytrigger/internal/handshake"
@@ -11,8 +12,11 @@ import (
 // pasted into a shell. No other place makes command lines of hints.
 func (s Step) Commands(m handshake.Move) []string {
 	own := func(command string, flags ...string) string {
-		return s.commandLine(append([]string{"copytrigger", command, "-n", s.Namespace, "--pvc", s.Claim,
-			"--run-id", m.Run}, flags...)...)
+		line := []string{"copytrigger", command, "-n", s.Namespace}
+		for _, claim := range s.claims() {
+			line = append(line, "--pvc", claim)
+		}
+		return s.commandLine(slices.Concat(line, []string{"--run-id", m.Run}, flags)...)
 	}
 	unlock := func() string { return own("unlock", "--all") } // whichever of its processes has put it on
 	switch m.Kind {
@@ -35,6 +39,14 @@ func (s Step) Commands(m handshake.Move) []string {
 		return []string{s.commandLine("kubectl", "get", "mutatingwebhookconfigurations,mutatingadmissionpolicies")}
 	}
 	return nil
+}
+
+// claims are those that the step is about.
+func (s Step) claims() []string {
+	if s.Claim != "" {
+		return []string{s.Claim}
+	}
+	return s.Group
 }
 
 // commandLine returns a command line for a shell. The cluster is named as it was for this step.

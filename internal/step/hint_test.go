@@ -84,7 +84,7 @@ func TestWhatIsLeftIsSaidFirst(t *testing.T) {
 			[]string{"THE CLAIM MAY STAY LOCKED"},
 		},
 		"cleanup": {
-			s.unquiesceLost(t.Context(), CleanupOptions{Run: run, App: stuck{err: long}}, "me", long),
+			Group{s}.unquiesceLost(t.Context(), CleanupOptions{Run: run, App: stuck{err: long}}, "me", long),
 			[]string{"THE APPLICATION MAY STILL BE QUIESCED"},
 		},
 	} {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"testing"
 	"time"
 
@@ -114,7 +115,7 @@ func TestAwaitWaitingLeavesNoLock(t *testing.T) {
 				t.Errorf("got %s (%v), want %s", got, p.err, c.want)
 			}
 			p.wantLock(t, "")
-			if p.result != (Waiting{}) {
+			if !reflect.DeepEqual(p.result, Waiting{}) {
 				t.Errorf("found %+v", p.result)
 			}
 		})
@@ -200,7 +201,7 @@ func TestUnlock(t *testing.T) {
 					c.prepare(p)
 				}
 			}, func(ctx context.Context, s Step) (any, error) {
-				return nil, s.Unlock(ctx, UnlockOptions{Run: run, After: c.after, Timeout: time.Minute})
+				return nil, Group{s}.Unlock(ctx, UnlockOptions{Run: run, After: c.after, Timeout: time.Minute})
 			}, nil)
 			if got := p.outcome(); got != c.want {
 				t.Errorf("got %s (%v), want %s", got, p.err, c.want)
@@ -236,13 +237,13 @@ func TestDisarmOfNoClaim(t *testing.T) {
 }
 
 func disarm(ctx context.Context, s Step) (any, error) {
-	return s.Disarm(ctx, DisarmOptions{Run: run, Timeout: time.Minute})
+	return Group{s}.Disarm(ctx, DisarmOptions{Run: run, Timeout: time.Minute})
 }
 
 // With keepOut no run may begin between the look of a cleanup and its unquiesce.
 func TestDisarmKeepsOut(t *testing.T) {
 	keepOut := func(ctx context.Context, s Step) (any, error) {
-		return s.Disarm(ctx, DisarmOptions{Run: run, Timeout: time.Minute})
+		return Group{s}.Disarm(ctx, DisarmOptions{Run: run, Timeout: time.Minute})
 	}
 	for by, c := range map[string]struct{ want, left string }{
 		"":               {"none", run + "/cleanup"},
@@ -309,7 +310,7 @@ func TestDisarmOnASlowServer(t *testing.T) {
 			p.annotate(handshake.TriggerAnnotation, other.String())
 			p.faults(func(string) error { time.Sleep(9 * time.Second); return nil }, nil)
 		}, func(ctx context.Context, s Step) (any, error) {
-			return s.Disarm(ctx, DisarmOptions{Run: run, Timeout: 20 * time.Second})
+			return Group{s}.Disarm(ctx, DisarmOptions{Run: run, Timeout: 20 * time.Second})
 		}, nil)
 		p.wants(t, want{outcome: outcome.OK, trigger: "before"})
 	}

@@ -50,7 +50,7 @@ func (a *stubborn) run(t *testing.T, o RunOptions, prepare, events func(*play)) 
 		}
 	}, func(ctx context.Context, s Step) (any, error) {
 		o.Run, o.App, o.Limits, o.Times = run, a, runLimits, &Timeline{}
-		return s.Run(ctx, o)
+		return Group{s}.Run(ctx, o)
 	}, events)
 }
 
@@ -115,7 +115,7 @@ func TestRunLeavesTheLockOfItsCleanup(t *testing.T) {
 func cleanupOf(o CleanupOptions) func(context.Context, Step) (any, error) {
 	return func(ctx context.Context, s Step) (any, error) {
 		o.Run, o.Unquiesce = run, time.Minute
-		return s.Cleanup(ctx, o)
+		return Group{s}.Cleanup(ctx, o)
 	}
 }
 

@@ -73,7 +73,8 @@ func on(t *testing.T, prepare func(*play), do func(context.Context, Step) (any, 
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			p.result, p.err = do(ctx, p.step)
+			result, err := do(ctx, p.step)
+			p.result, p.err = single(result), err
 			p.took = time.Since(p.start)
 		}()
 		synctest.Wait()
@@ -86,6 +87,20 @@ func on(t *testing.T, prepare func(*play), do func(context.Context, Step) (any, 
 		}
 	})
 	return p
+}
+
+// single is a result about a group of one as that about its member.
+func single(result any) any {
+	switch all := result.(type) {
+	case []Copied:
+		if len(all) == 1 {
+			return all[0]
+		}
+		return Copied{}
+	case []Disarmed:
+		return all[0]
+	}
+	return result
 }
 
 // after lets time go by, and what it brings happen.

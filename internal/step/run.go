@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/copytrigger/copytrigger/internal/handshake"
@@ -44,7 +45,7 @@ func (l Limits) longest() time.Duration {
 	return l.Freeze + writeLimit + giveBackLimit + shortLimit + l.Unquiesce + time.Minute
 }
 
-// RunOptions are those of [Step.Run].
+// RunOptions are those of [Group.Run].
 type RunOptions struct {
 	Run      string
 	App      Application
@@ -60,7 +61,7 @@ type RunOptions struct {
 type Ran struct {
 	Waiting Waiting
 	Fired   Fired
-	Copied  Copied
+	Copied  []Copied // of the members, in their order
 }
 
 // Run is a whole run in one process. Once quiesce has begun, whatever ends it (a failure, a
@@ -69,26 +70,28 @@ type Ran struct {
 //
 // If await-waiting finds that an earlier attempt of the same run was lost, that one may
 // have left the application quiesced. Then all that is done is to unquiesce it.
-func (s Step) Run(ctx context.Context, o RunOptions) (Ran, error) {
+func (g Group) Run(ctx context.Context, o RunOptions) (Ran, error) {
+	s := g.shared()
 	longest := o.Limits.longest()
 	if o.App.UnquiesceIsScoped() {
 		longest = 0
 	}
-	r := &running{step: s, options: o, owner: handshake.Owner(s.Process, wholeSeconds(longest))}
+	r := &running{group: g, step: s, options: o, owner: handshake.Owner(s.Process, wholeSeconds(longest))}
 	err := r.all(ctx)
 	return r.ran, err
 }
 
 // running is a run under way.
 type running struct {
-	step    Step
+	group   Group
+	step    Step // what its members share
 	options RunOptions
 	ran     Ran
 
 	owner    string // of the lock
 	fired    time.Time
 	lostHold error  // why the application was not quiesced any more, although it was to be
-	copied   copied // while the application was quiesced
+	copied   []copied // while the application was quiesced
 }
 
 func (r *running) all(ctx context.Context) error {
@@ -102,7 +105,7 @@ func (r *running) all(ctx context.Context) error {
 		return r.cleanUpEarlier(ctx, r.options.OneAtATime)
 	}
 	var err error
-	r.ran.Waiting, err = r.step.AwaitWaiting(ctx, AwaitWaitingOptions{
+	r.ran.Waiting, err = r.group.AwaitWaiting(ctx, AwaitWaitingOptions{
 		Run: r.options.Run, Owner: r.owner, UntilCut: r.options.UntilCut, Timeout: r.options.Limits.Wait,
 	})
 	if err != nil {
@@ -114,11 +117,9 @@ func (r *running) all(ctx context.Context) error {
 	}
 	r.keepLocked()
 	err = r.unquiesce(ctx, r.quiesceAndCopy(ctx))
-	if r.copied.cut != nil && err == nil {
-		r.ran.Copied.CutTime = r.copied.cut()
-	}
-	uid := r.ran.Copied.Copy
-	if uid == "" || uid == Recorded {
+	r.ran.Copied = told(r.copied, err)
+	uids := r.uncertain()
+	if uids == nil {
 		return err
 	}
 	if err != nil { // said now, because the trigger still has to be recorded, or given back
@@ -126,21 +127,33 @@ func (r *running) all(ctx context.Context) error {
 	} else {
 		r.step.Log.Info(r.step.subject() + ": cut; the application runs again")
 	}
-	return r.step.mergeEndings(err, r.verify(ctx, uid))
+	return r.step.mergeEndings(err, r.verify(ctx, uids))
+}
+
+// uncertain are the uids of the copies that were cut, and of which it is not known yet whether
+// VolSync records them; nil if there is none.
+func (r *running) uncertain() []string {
+	var uids []string
+	found := false
+	for _, c := range r.ran.Copied {
+		found = found || c.Copy != "" && c.Copy != Recorded
+		uids = append(uids, c.Copy)
+	}
+	if !found {
+		return nil
+	}
+	return uids
 }
 
 // hasEarlierAttempt reports whether an attempt of this run has been here before: it may have
 // left the application quiesced. Where that cannot be read, await-waiting will say why.
 func (r *running) hasEarlierAttempt(ctx context.Context) bool {
-	c, err := r.look(ctx, lookLimit)
-	return err == nil && handshake.HasEarlierAttempt(c, r.options.Run)
-}
-
-func (r *running) look(ctx context.Context, limit time.Duration) (handshake.Claim, error) {
-	ctx, cancel := context.WithTimeout(ctx, limit)
+	ctx, cancel := context.WithTimeout(ctx, lookLimit)
 	defer cancel()
-	st, err := r.step.lookAtClaim(ctx)
-	return st.world.Claim, err
+	sts, _ := r.group.looks(ctx, func(ctx context.Context, s Step) (state, error) { return s.lookAtClaim(ctx) })
+	return slices.ContainsFunc(sts, func(st state) bool {
+		return handshake.HasEarlierAttempt(st.world.Claim, r.options.Run)
+	})
 }
 
 // cleanUpEarlier is all that is done where an earlier attempt of this run was lost. Whatever
@@ -150,7 +163,7 @@ func (r *running) cleanUpEarlier(ctx context.Context, ended bool) error {
 	s, o := r.step, r.options
 	s.Log.Warn("an earlier attempt of this run may have left the application quiesced")
 	o.Times.mark(unquiesceBegins)
-	_, err := s.cleanUp(ctx, CleanupOptions{
+	_, err := r.group.cleanUp(ctx, CleanupOptions{
 		Run: o.Run, App: o.App, Unquiesce: o.Limits.Unquiesce, RunEnded: ended,
 	})
 	if err == nil {
@@ -226,18 +239,17 @@ func (r *running) whileHeld(ctx context.Context) (context.Context, func()) {
 
 // copy fires, and waits for the copy.
 func (r *running) copy(ctx context.Context) error {
-	s, o, t := r.step, r.options, r.ran.Waiting.Trigger
-	f, err := s.fireOnce(ctx, FireTriggerOptions{Trigger: t})
+	o, t := r.options, r.ran.Waiting.Trigger
+	f, err := r.group.fireOnce(ctx, FireTriggerOptions{Trigger: t})
 	r.ran.Fired = f
 	if err != nil {
 		return err
 	}
 	r.fired = time.Now()
 	o.Times.mark(fired)
-	r.copied, err = s.await(ctx, AwaitCompletedOptions{
+	r.copied, err = r.group.await(ctx, AwaitCompletedOptions{
 		Trigger: t, UntilCut: o.UntilCut, Timeout: o.Limits.Copy, Ack: o.Limits.Ack,
 	}, handshake.Seen{Fired: true}, o.Times)
-	r.ran.Copied = r.copied.Copied
 	return err
 }
 
@@ -263,7 +275,7 @@ func (r *running) unquiesce(ctx context.Context, err error) error {
 	}
 	o.Times.mark(runsAgain)
 	// Only now: who finds the claim locked must take the application for quiesced.
-	if lerr := s.unlockItself(ctx, o.Run, r.owner); lerr != nil {
+	if lerr := r.group.unlockItself(ctx, o.Run, r.owner); lerr != nil {
 		stays := *endingOf(lerr) // only something to clean up
 		stays.Outcome = outcome.Failed
 		err = s.mergeEndings(err, &stays)
@@ -278,7 +290,7 @@ func (r *running) unquiesce(ctx context.Context, err error) error {
 func (r *running) mayUnquiesce(owner string) func(context.Context) error {
 	first := true
 	return func(ctx context.Context) error {
-		err := r.step.mayUnquiesce(ctx, r.options.Run, owner)
+		err := r.group.mayUnquiesce(ctx, r.options.Run, owner)
 		if errors.Is(err, errLockUnread) && first {
 			err = nil
 		}
@@ -332,15 +344,17 @@ func (r *running) stillFrozen(err, uerr error) error {
 	return s.left(what, r.options.Run, frozen)
 }
 
-// verify waits, with the application running, until VolSync records the copy that was cut.
-func (r *running) verify(ctx context.Context, uid string) error {
+// verify waits, with the application running, until VolSync records the copies that were cut.
+func (r *running) verify(ctx context.Context, uids []string) error {
 	limits := r.options.Limits
 	left := max(limits.Copy-time.Since(r.fired), time.Second)
-	c, err := r.step.await(ctx, AwaitCompletedOptions{
-		Trigger: r.ran.Waiting.Trigger, Copy: uid, Timeout: left,
+	cs, err := r.group.await(ctx, AwaitCompletedOptions{
+		Trigger: r.ran.Waiting.Trigger, Copies: uids, Timeout: left,
 	}, handshake.Seen{}, r.options.Times)
-	if err == nil {
-		r.ran.Copied.Took, r.ran.Copied.CutTime = time.Since(r.fired), c.CutTime
+	for i, c := range cs {
+		if err == nil && uids[i] != Recorded {
+			r.ran.Copied[i].Took, r.ran.Copied[i].CutTime = time.Since(r.fired), c.CutTime
+		}
 	}
 	return err
 }

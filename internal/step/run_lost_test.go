@@ -41,7 +41,7 @@ func TestRunAfterALostAttempt(t *testing.T) {
 					ctx, cancel = context.WithCancelCause(ctx)
 					cancel(outcome.Stop{Name: "SIGTERM", Number: 15})
 				}
-				_, err := s.Run(
+				_, err := Group{s}.Run(
 					ctx,
 					RunOptions{
 						Run:    run,

@@ -63,7 +63,7 @@ func (r *running) letGoFirst(ctx context.Context, lost locked) bool {
 	may := r.mayUnquiesce(lost.Owner)
 	quick, cancel := context.WithTimeout(ctx, lookLimit)
 	defer cancel()
-	_, err := s.lookAtClaim(quick)
+	_, err := r.group.looks(quick, func(ctx context.Context, s Step) (state, error) { return s.lookAtClaim(ctx) })
 	if err == nil || time.Now().After(lost.Until) {
 		return false // what comes next knows more
 	}

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -76,7 +78,7 @@ func whole(t *testing.T, a *app, l Limits, prepare, events func(*play)) *play {
 			prepare(p)
 		}
 	}, func(ctx context.Context, s Step) (any, error) {
-		return s.Run(ctx, RunOptions{Run: run, App: a, UntilCut: a.play.untilCut, Limits: l, Times: &a.play.times})
+		return Group{s}.Run(ctx, RunOptions{Run: run, App: a, UntilCut: a.play.untilCut, Limits: l, Times: &a.play.times})
 	}, events)
 	return p
 }
@@ -123,10 +125,11 @@ func TestRun(t *testing.T) {
 	p.wants(t, want{outcome: outcome.OK, trigger: waitingTrigger(t)})
 	a.ranOnce(t)
 	got := p.result.(Ran)
-	if want := (Waiting{p.waitedFor(t), "2000-01-01T00:00:00Z", "rs"}); got.Waiting != want {
+	want := Waiting{p.waitedFor(t), []WaitingOn{{name, "2000-01-01T00:00:00Z", "rs"}}}
+	if !reflect.DeepEqual(got.Waiting, want) {
 		t.Errorf("got %+v, want %+v", got.Waiting, want)
 	}
-	if want := (Copied{CutTime: "2000-01-01T00:00:06Z", Took: 8 * time.Second}); got.Copied != want {
+	if want := []Copied{{CutTime: "2000-01-01T00:00:06Z", Took: 8 * time.Second}}; !slices.Equal(got.Copied, want) {
 		t.Errorf("got %+v, want %+v", got.Copied, want)
 	}
 	for name, want := range map[string]float64{
@@ -395,7 +398,7 @@ func TestRunTwiceAtOnce(t *testing.T) {
 			s := first.play.step
 			s.Process = "second"
 			go func() {
-				_, err = s.Run(ctx, RunOptions{Run: run, App: second, Limits: runLimits, Times: &Timeline{}})
+				_, err = Group{s}.Run(ctx, RunOptions{Run: run, App: second, Limits: runLimits, Times: &Timeline{}})
 			}()
 			<-let
 			return nil

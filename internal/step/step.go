@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/copytrigger/copytrigger/internal/handshake"
@@ -46,7 +47,8 @@ type Step struct {
 	Pods      Pods
 	ClaimOnly bool // ReplicationSources and copies may not be read
 	Namespace string
-	Claim     string       // "" for a command that is not about a claim
+	Claim     string       // "" for a command that is not about a claim, and for what a group shares
+	Group     []string     // its claims, in what a group shares
 	Process   string       // names this process among those of its run; of letters and digits
 	Cluster   []string     // the flags that name the cluster, for the commands of hints
 	Log       *slog.Logger // progress and reasons; never results
@@ -54,10 +56,16 @@ type Step struct {
 
 // subject names in messages what the step is about.
 func (s Step) subject() string {
-	if s.Claim == "" {
+	const some = 5
+	switch n := len(s.Group); {
+	case s.Claim != "":
+		return "PVC " + s.Namespace + "/" + s.Claim
+	case n == 0:
 		return "namespace " + s.Namespace
+	case n > some:
+		return fmt.Sprintf("%d PVCs of namespace %s (%s …)", n, s.Namespace, strings.Join(s.Group[:some], ", "))
 	}
-	return "PVC " + s.Namespace + "/" + s.Claim
+	return "PVCs " + s.Namespace + "/" + strings.Join(s.Group, ", "+s.Namespace+"/")
 }
 
 // ending makes a protocol decision the end of the step.

@@ -43,6 +43,42 @@ func (t *Timeline) mark(m moment) {
 	t.at[m] = time.Now()
 }
 
+// members are the timelines of a group's members; of one it is the run's own.
+func (t *Timeline) members(n int) []*Timeline {
+	all := make([]*Timeline, n)
+	for i := range all {
+		if all[i] = t; t != nil && n > 1 {
+			all[i] = &Timeline{}
+		}
+	}
+	return all
+}
+
+// last marks what all members have reached, when the last of them did.
+func (t *Timeline) last(members []*Timeline) {
+	if t == nil || len(members) == 1 {
+		return
+	}
+	for _, m := range []moment{taken, cut, completed} {
+		var last time.Time
+		for _, member := range members {
+			at, reached := member.at[m]
+			if !reached {
+				last = time.Time{}
+				break
+			}
+			if at.After(last) {
+				last = at
+			}
+		}
+		t.mu.Lock()
+		if _, known := t.at[m]; !known && !last.IsZero() {
+			t.at[m] = last
+		}
+		t.mu.Unlock()
+	}
+}
+
 // between is the time from one moment to another. It reports false if one of them has not come,
 // or not in this order (what is seen by two watches may be).
 func (t *Timeline) between(from, to moment) (time.Duration, bool) {

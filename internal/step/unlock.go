@@ -10,7 +10,7 @@ import (
 	"github.com/copytrigger/copytrigger/internal/outcome"
 )
 
-// UnlockOptions are those of [Step.Unlock].
+// UnlockOptions are those of [Group.Unlock].
 type UnlockOptions struct {
 	Run         string
 	KeepCleanup bool          // leave the lock of a cleanup in steps, which has an unlock of its own
@@ -19,10 +19,15 @@ type UnlockOptions struct {
 	Timeout     time.Duration // 0 tries once
 }
 
-// Unlock takes off the lock of a run whose application runs again: its own, and that of the
+// Unlock unlocks every member, each also where another fails.
+func (g Group) Unlock(ctx context.Context, o UnlockOptions) error {
+	return g.together(g.each(func(_ int, s Step) error { return s.unlockRun(ctx, o) }))
+}
+
+// unlockRun takes off the lock of a run whose application runs again: its own, and that of the
 // disarm before it. What another cleanup of the run, or another run, has put on is left alone. To
 // do it again is success.
-func (s Step) Unlock(ctx context.Context, o UnlockOptions) error {
+func (s Step) unlockRun(ctx context.Context, o UnlockOptions) error {
 	ctx, cancel := limit(ctx, o.Timeout)
 	defer cancel()
 	u := handshake.Unlocking{Run: o.Run, Own: true, Off: handshake.StepwiseCleanup, All: o.All}
@@ -73,4 +78,9 @@ func (s Step) unlockItself(ctx context.Context, run, owner string) error {
 	defer cancel()
 	_, err := s.unlock(ctx, kube.Passing, handshake.Unlocking{Run: run, Off: owner})
 	return err
+}
+
+// unlockItself takes an owner off every member.
+func (g Group) unlockItself(ctx context.Context, run, owner string) error {
+	return g.together(g.each(func(_ int, s Step) error { return s.unlockItself(ctx, run, owner) }))
 }

@@ -25,7 +25,7 @@ func awaitCut(t *testing.T, timeout, ack time.Duration, prepare, events func(*pl
 			prepare(p)
 		}
 	}, func(ctx context.Context, s Step) (any, error) {
-		return s.AwaitCompleted(ctx, AwaitCompletedOptions{Trigger: trigger, UntilCut: true, Timeout: timeout, Ack: ack})
+		return Group{s}.AwaitCompleted(ctx, AwaitCompletedOptions{Trigger: trigger, UntilCut: true, Timeout: timeout, Ack: ack})
 	}, events)
 }
 
@@ -112,7 +112,7 @@ func TestRecordedInTheLastMomentAfterTheFreeze(t *testing.T) {
 				p.annotate(handshake.TriggerAnnotation, trigger.String())
 				p.takes()
 			}, func(ctx context.Context, s Step) (any, error) {
-				return s.AwaitCompleted(
+				return Group{s}.AwaitCompleted(
 					ctx,
 					AwaitCompletedOptions{Trigger: trigger, Copy: uid, Timeout: time.Minute, Ack: time.Minute},
 				)

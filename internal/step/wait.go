@@ -37,6 +37,25 @@ type wait struct {
 	lenient   bool                                 // once there was a look, a refusal, too, may pass
 }
 
+// wait is a wait for one claim.
+func (s Step) wait(ctx context.Context, once bool, w wait) (reason string, err error) {
+	g := groupWait{claimOnly: w.claimOnly, wake: w.wake, lenient: w.lenient}
+	g.decide = func(ctx context.Context, sts []state) (bool, string, error) { return w.decide(ctx, sts[0]) }
+	if w.look != nil {
+		g.look = func(ctx context.Context, _ Step) (state, error) { return w.look(ctx) }
+	}
+	return Group{s}.wait(ctx, once, g)
+}
+
+// groupWait is a wait for a group: decide decides about looks at all members.
+type groupWait struct {
+	decide    func(ctx context.Context, sts []state) (done bool, why string, err error)
+	look      func(ctx context.Context, s Step) (state, error)
+	claimOnly bool
+	wake      <-chan struct{}
+	lenient   bool
+}
+
 // wait looks after every change, and every half minute, until w decides that it is done, an
 // error does not pass, or ctx ends: the error is then ctx's cause. With once it looks only once.
 // The reason is the last one given, for the message of whoever gives up.
@@ -44,16 +63,18 @@ type wait struct {
 // A lenient wait looks at once, whatever becomes of its watches: an application may be frozen.
 // Any other first waits until its watches are established, so that a right that the later steps
 // need is missed here, while nothing is frozen.
-func (s Step) wait(ctx context.Context, once bool, w wait) (reason string, err error) {
+func (g Group) wait(ctx context.Context, once bool, w groupWait) (reason string, err error) {
+	s := g.shared()
 	if w.look == nil {
-		w.look = s.look
+		w.look = func(ctx context.Context, s Step) (state, error) { return s.look(ctx) }
 	}
+	look := func(ctx context.Context) ([]state, error) { return g.looks(ctx, w.look) }
 	if once {
-		st, err := w.look(ctx)
+		sts, err := look(ctx)
 		if err != nil {
 			return "", err
 		}
-		done, why, err := w.decide(ctx, st)
+		done, why, err := w.decide(ctx, sts)
 		if !done && err == nil {
 			err = timeUp{0}
 		}
@@ -61,24 +82,31 @@ func (s Step) wait(ctx context.Context, once bool, w wait) (reason string, err e
 	}
 	run := newWaiter(s.Log, w.lenient, w.wake)
 	err = run.during(ctx, func(ctx context.Context) error {
-		run.watch(ctx, func(ctx context.Context, changed func()) error {
-			return s.Claims.Follow(ctx, s.Claim, changed, run.trouble)
-		})
+		copies := make([]copyWatch, len(g))
+		for i, member := range g {
+			copies[i] = copyWatch{step: member, waiter: run, stop: func() {}}
+			run.watch(ctx, func(ctx context.Context, changed func()) error {
+				return member.Claims.Follow(ctx, member.Claim, changed, run.trouble)
+			})
+		}
 		if !s.ClaimOnly && !w.claimOnly {
 			run.watch(ctx, func(ctx context.Context, changed func()) error {
 				return s.VolSync.FollowSources(ctx, changed, run.trouble)
 			})
 		}
-		watched := copyWatch{step: s, waiter: run, stop: func() {}}
 		return run.until(ctx, func(ctx context.Context) (bool, string, error) {
-			st, err := retried(ctx, run.trouble, w.look)
+			sts, err := retried(ctx, run.trouble, look)
 			if err != nil {
 				return false, "", err
 			}
-			if watched.follow(ctx, st) && !w.lenient {
-				return false, "", nil // look again when the copy is watched
+			again := false
+			for i, st := range sts {
+				again = copies[i].follow(ctx, st) || again
 			}
-			return w.decide(ctx, st)
+			if again && !w.lenient {
+				return false, "", nil // look again when the copies are watched
+			}
+			return w.decide(ctx, sts)
 		})
 	})
 	return run.why(), err

@@ -229,6 +229,11 @@ func Cautions(w World) []string {
 		cs = append(cs, fmt.Sprintf("%s is %q, which VolSync takes as on: it reads presence only; "+
 			"remove the annotation to turn copy triggers off", UseAnnotation, c.Use))
 	}
+	if len(w.Sources) == 1 && w.Sources[0].Method == "Clone" {
+		cs = append(cs, fmt.Sprintf("ReplicationSource %s copies by Clone: with a storage class that waits for its first "+
+			"consumer (WaitForFirstConsumer) the application stays quiesced until VolSync's mover is scheduled; "+
+			"use copyMethod Snapshot, or a storage class that binds immediately", w.Sources[0].Name))
+	}
 	if w.ClaimOnly {
 		cs = append(cs, "by --pvc-only, not checked: that a ReplicationSource copies the claim and is syncing, "+
 			"that it is the only one, that no earlier copy exists, and that what is recorded is its copy")

@@ -80,8 +80,9 @@ type recordWait struct {
 	last     state     // that was decided about
 	took     time.Duration
 
-	recorded func() // begins the time in which the copy must prove the record
-	unproved string // why it does not yet
+	wake     chan struct{} // to look again
+	recorded func()        // begins the time in which the copy must prove the record
+	unproved string        // why it does not yet
 }
 
 // run waits. After an error the trigger has not been given back yet.
@@ -91,7 +92,9 @@ func (r *recordWait) run(ctx context.Context) error {
 	defer stop()
 	ctx, r.recorded, stop = withProofLimit(ctx)
 	defer stop()
-	w := wait{lenient: true, look: r.look, claimOnly: r.progress != nil, wake: r.progress.wakes()}
+	overdue, quiet := r.copyOverdue()
+	defer quiet()
+	w := wait{lenient: true, look: r.look, claimOnly: r.progress != nil, wake: r.wake}
 	w.decide = func(_ context.Context, st state) (bool, string, error) {
 		c := st.world.Claim
 		d := r.decide(st.world, r.seen)
@@ -109,6 +112,8 @@ func (r *recordWait) run(ctx context.Context) error {
 			r.unproved = d.Why
 		case r.sourceGone():
 			return true, d.Why, errSourceGone
+		case overdue() && c.Status == handshake.StatusInProgress && r.hasNoCopy():
+			return true, d.Why, noCopy{r.options.Ack, r.says()}
 		}
 		return false, s.subject() + ": " + d.Why + r.progress.describe(c), nil
 	}
@@ -161,6 +166,7 @@ func (s Step) awaitRecorded(
 		return handshake.WithLock(d, w.Claim, o.Trigger.Run())
 	}
 	r.progress = s.observe(ctx, o.Trigger, o.Timeout == 0, times)
+	r.wake = r.progress.news
 	defer r.progress.end()
 	err := r.run(ctx)
 	if err != nil {

@@ -277,7 +277,7 @@ func (m *model) wait(s state, do emit) {
 		do("run: reads the claim", t)
 		return
 	}
-	if !s.run.seen.proof && !m.claimOnly && m.proofBeside(s) {
+	if m.beside && !s.run.seen.proof && m.proofBeside(s) {
 		t := s
 		t.run.seen.proof = true
 		do("run: sees the copy beside the claim", t)

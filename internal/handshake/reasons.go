@@ -10,18 +10,18 @@ import (
 // Why there is no wait, in the words of whoever knows.
 
 // idle says why no sync runs, and what begins one.
-func (s Source) idle() string {
+func (s Source) idle() *Decision {
+	var next Move
 	why := fmt.Sprintf("ReplicationSource %s has no sync running", s.Name)
 	switch {
 	case s.Trouble != "": // says follows
 	case s.Manual != "" && s.Manual == s.LastManual:
-		why += fmt.Sprintf("; its trigger %q has been synced; to begin another sync: "+
-			`kubectl patch replicationsource -n %s %s --type merge -p '{"spec":{"trigger":{"manual":"'$(date +%%s)'"}}}'`,
-			Line(s.Manual), s.Namespace, s.Name)
+		why += fmt.Sprintf("; its trigger %q has been synced", Line(s.Manual))
+		next = Move{Kind: MoveStartSync, Object: "replicationsource/" + s.Name, Value: s.Manual + "-again"}
 	case s.NextSync != "":
 		why += "; the next is due at " + s.NextSync
 	}
-	return why + s.says()
+	return &Decision{Do: Look, Why: why + s.says(), Next: next}
 }
 
 // says adds what the ReplicationSource says itself; "" if nothing is wrong.
@@ -41,8 +41,9 @@ func (s Source) says() string {
 
 // leftOver says what there is to know of a copy that keeps VolSync from waiting. One that no sync
 // can use for good is to be deleted by a person.
-func (w World) leftOver(s Source) string {
+func (w World) leftOver(s Source) *Decision {
 	c := w.Copy
+	var next Move
 	var b strings.Builder
 	fmt.Fprintf(&b, "the copy %s exists already", c.Name)
 	if c.Created != "" {
@@ -62,9 +63,9 @@ func (w World) leftOver(s Source) string {
 		if seesCut(s) {
 			kind = "volumesnapshot"
 		}
-		fmt.Fprintf(&b, "; to have VolSync wait and copy again: kubectl delete %s -n %s %s", kind, s.Namespace, c.Name)
+		next = Move{Kind: MoveDelete, Object: kind + "/" + c.Name}
 	}
-	return b.String()
+	return &Decision{Do: Look, Why: b.String(), Next: next}
 }
 
 func (c Copy) ownedBy() string {

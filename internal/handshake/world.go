@@ -18,7 +18,6 @@ type Source struct {
 	LastSyncStart string // of the last sync that has ended; "" if none has
 
 	// For messages.
-	Namespace          string
 	Trouble            string // of the condition Synchronizing, where that is an error: reason and message
 	NextSync           string // status.nextSyncTime
 	Manual, LastManual string // spec.trigger.manual, and the one that was synced last
@@ -108,14 +107,14 @@ func (w World) waiting() (Wait, *Decision) {
 		}
 		if s.SyncStart == "" {
 			// Without a sync nobody waits, whatever the claim says (the status outlives the sync).
-			return Wait{}, notYet(s.idle())
+			return Wait{}, s.idle()
 		}
 		if w.Copy != nil {
 			// While a copy exists VolSync does not wait, and acknowledges any trigger at once (volumehandler.go:420, 502).
 			if w.Copy.Deleting {
 				return Wait{}, notYet(fmt.Sprintf("the copy %s of an earlier sync is being deleted", w.Copy.Name))
 			}
-			return Wait{}, notYet(w.leftOver(s))
+			return Wait{}, w.leftOver(s)
 		}
 	}
 	if !c.waits() {

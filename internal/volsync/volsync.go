@@ -146,7 +146,6 @@ func readSource(u unstructured.Unstructured) handshake.Source {
 		Claim: text(u, "spec", "sourcePVC"), SyncStart: text(u, "status", "lastSyncStartTime"),
 		LastSyncStart: lastSyncStart(text(u, "status", "lastSyncTime"), text(u, "status", "lastSyncDuration")),
 	}
-	s.Namespace = u.GetNamespace()
 	s.NextSync = handshake.Line(text(u, "status", "nextSyncTime"))
 	s.Manual, s.LastManual = text(u, "spec", "trigger", "manual"), text(u, "status", "lastManualSync")
 	s.MoverResult = text(u, "status", "latestMoverStatus", "result")

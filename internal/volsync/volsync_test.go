@@ -111,7 +111,7 @@ func TestSources(t *testing.T) {
 	} {
 		t.Run(claim, func(t *testing.T) {
 			for i := range want {
-				want[i].Claim, want[i].Namespace = claim, "app"
+				want[i].Claim = claim
 			}
 			got, err := o.Sources(t.Context(), claim)
 			if err != nil || !reflect.DeepEqual(got, want) {
@@ -130,7 +130,6 @@ func TestSourcesWithTwoMovers(t *testing.T) {
 	} {
 		for range 50 {
 			got, err := o.Sources(t.Context(), claim)
-			want.Namespace = "app"
 			if err != nil || len(got) != 1 || got[0] != want {
 				t.Fatalf("got %+v, %v, want %+v", got, err, want)
 			}

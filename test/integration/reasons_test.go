@@ -93,7 +93,7 @@ func TestAwaitWaitingSaysWhatItWaitsFor(t *testing.T) {
 		s.Run("await-waiting", "--run-id", "second", "--timeout", "5s").Ends(harness.TimedOut).
 			Error("the copy volsync-nightly-src exists already, made at 20").
 			Error("the storage reports for it: ").
-			Error("kubectl delete volumesnapshot -n " + s.Namespace + " volsync-nightly-src")
+			Error("kubectl delete -n " + s.Namespace + " volumesnapshot/volsync-nightly-src")
 	})
 	t.Run("a trigger that rests", func(t *testing.T) {
 		t.Parallel()
@@ -102,7 +102,7 @@ func TestAwaitWaitingSaysWhatItWaitsFor(t *testing.T) {
 		s.FinishSync()
 		s.Run("await-waiting", "--run-id", "second", "--timeout", "1s").Ends(harness.TimedOut).
 			Error(`ReplicationSource nightly has no sync running; its trigger "first" has been synced`).
-			Error("kubectl patch replicationsource -n " + s.Namespace + " nightly --type merge -p ")
+			Error("kubectl patch -n " + s.Namespace + ` replicationsource/nightly --type merge -p '{"spec":{"trigger":{"manual":"first-again"}}}'`)
 	})
 	t.Run("a schedule", func(t *testing.T) {
 		t.Parallel()

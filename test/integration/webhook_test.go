@@ -29,7 +29,7 @@ func TestWebhookChangesWhatIsWritten(t *testing.T) {
 		"strips the trigger":   {trigger, "", true, trigger + ` came back as "" instead of "run.`},
 		"rewrites the trigger": {trigger, "x", true, trigger + ` came back as "x" instead of "run.`},
 		"strips the lock":      {lock, "", false, lock + ` came back as "" instead of "run`},
-		"rewrites the lock":    {lock, "x", false, lock + ` came back as "x" instead of "run`},
+		"rewrites the lock":    {lock, "x", false, lock + ` came back as "x/held" instead of "run`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -40,7 +40,8 @@ func words(t *testing.T, line string) []string {
 }
 
 // What kubectl is asked to do in hints, by its shape.
-var kubectl = regexp.MustCompile(`^kubectl (annotate --overwrite -n \S+ pvc \S+ [a-z./-]+=.*|get pvc -n \S+|get [a-z,]+|get pods -n \S+ -l .+?)` +
+var kubectl = regexp.MustCompile(`^kubectl (annotate --overwrite -n \S+ pvc \S+ [a-z./-]+=.*|get pvc -n \S+|get [a-z,]+|get pods -n \S+ -l .+?|` +
+	`patch -n \S+ replicationsource/\S+ --type merge -p \{.*\}|delete -n \S+ [a-z]+/\S+)` +
 	`( --kubeconfig .+)?( --context .+)?$`)
 
 // Every command that a hint prints is taken by the real command line as it is printed.
@@ -53,6 +54,7 @@ func TestHintsParse(t *testing.T) {
 		for _, kind := range handshake.Moves() {
 			for _, line := range s.Commands(handshake.Move{
 				Kind: kind, Run: "run-1", Key: handshake.TriggerAnnotation, Value: "a $b 'c'", Labels: "app in (a, b)",
+				Object: "replicationsource/nightly",
 			}) {
 				args := words(t, line)
 				switch {

@@ -67,9 +67,9 @@ func TestEnvironmentOfCommands(t *testing.T) {
 		return got
 	}
 	m := newProgram(nil, nil, withSignals())
-	c := m.userCommand(step.Step{Namespace: "app", Claim: "data"}, []string{"true"}, "r", 90_000_000_000)
+	c := m.userCommand(step.Step{Namespace: "app", Group: []string{"data", "wal"}}, []string{"true"}, "r", 90_000_000_000)
 	want := []string{
-		"COPYTRIGGER_MAX_FREEZE_SECONDS=90", "COPYTRIGGER_NAMESPACE=app", "COPYTRIGGER_PVCS=data", "COPYTRIGGER_RUN_ID=r",
+		"COPYTRIGGER_MAX_FREEZE_SECONDS=90", "COPYTRIGGER_NAMESPACE=app", "COPYTRIGGER_PVCS=data wal", "COPYTRIGGER_RUN_ID=r",
 	}
 	if got := ours(c.Env); !slices.Equal(got, want) || !slices.Contains(c.Env, "THEIRS=stays") {
 		t.Errorf("run: got %q, want %q", got, want)

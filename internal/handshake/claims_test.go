@@ -72,7 +72,7 @@ func (r row) word(value string) string {
 }
 
 func (r row) claim() Claim {
-	a := map[string]string{}
+	a := map[string]string{BoundAnnotation: "yes"}
 	set := func(key, word, value string) {
 		if word != absent {
 			a[key] = value
@@ -115,6 +115,7 @@ func worlds() []surroundings {
 		{"copyMethod empty", false, source(func(s *Source) { s.Method = "" })},
 		{"mover syncthing", false, source(func(s *Source) { s.Mover = "syncthing" })},
 		{"mover unknown", false, source(func(s *Source) { s.Mover = "" })},
+		{"claim not bound", false, func(w *World) { w.Claim.Bound = false }},
 		{"claim being deleted", false, func(w *World) { w.Claim.Deleting = true }},
 		{
 			"claim only, being deleted",

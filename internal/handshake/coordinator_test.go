@@ -29,6 +29,8 @@ const (
 	cutMore                  // it has read the claim, and is about to read the copy
 	cutAgain                 // after either, the claim again, for its lock
 	givingUp                 // and gives the trigger back
+	anewLook                 // it looks whether VolSync waits again
+	anewMore                 // and then at the copy
 	disowning                // as it does for a copy that is not the right one
 	disarming                // disarm
 	unquiescing              //
@@ -134,6 +136,8 @@ func (m *model) look(s state, do emit) {
 		m.lookAtLockAgain(s, do)
 	case unquiescing:
 		m.unquiesce(s, do)
+	case anewLook, anewMore:
+		m.anew(s, do)
 	case verifyLook:
 		t := s.on(verifyMore)
 		t.run.read = s.claim
@@ -273,7 +277,7 @@ func (m *model) wait(s state, do emit) {
 		do("run: reads the claim", t)
 		return
 	}
-	if !s.run.seen.proof && !m.claimOnly && m.proofBeside(s) {
+	if m.beside && !s.run.seen.proof && m.proofBeside(s) {
 		t := s
 		t.run.seen.proof = true
 		do("run: sees the copy beside the claim", t)
@@ -300,7 +304,7 @@ func (m *model) wait(s state, do emit) {
 func (m *model) proofBeside(s state) bool {
 	w := m.seen(s.world())
 	w.Claim.Trigger = m.values[s.run.tok]
-	return w.unproved(m.trigger(s.run.tok)) == ""
+	return w.unproved(m.trigger(s.run.tok), Seen{}) == ""
 }
 
 // record is await-completed that has read the record.
@@ -308,6 +312,23 @@ func (m *model) record(s state) state {
 	t := s.on(proveMore)
 	t.run.read = s.claim
 	return t
+}
+
+// anew is a step that has given its trigger back while VolSync was copying.
+func (m *model) anew(s state, do emit) {
+	do("run: gives up waiting for VolSync to wait again", m.fails(s.report(isTainted)))
+	if s.run.at == anewLook {
+		t := s.on(anewMore)
+		t.run.read = s.claim
+		do("run: reads the claim", t)
+		return
+	}
+	d := WaitsAnew(m.seen(s.world()))
+	if d.Do == End {
+		do("run: sees whether VolSync waits again", m.fails(s.report(endOf(d.Outcome))))
+		return
+	}
+	do("run: looks again whether VolSync waits again", s.on(anewLook))
 }
 
 // prove is await-completed that looks at the copy of a record.

@@ -27,7 +27,7 @@ func Cut(w World, t Trigger, seen Seen) Decision {
 	case !seesCut(s):
 		return NoCut(w)
 	case c == nil:
-		return *notYet("VolSync is copying; there is no VolumeSnapshot yet")
+		return *notYet("VolSync is copying; there is no VolumeSnapshot yet" + s.says())
 	case c.Owner != s.UID || c.Of != s.Claim:
 		return *notYet(fmt.Sprintf("VolSync is copying; %s is not VolSync's copy of this claim", c.Name))
 	case c.Deleting:

@@ -102,6 +102,7 @@ type Seen struct {
 	Fired    bool   // the trigger was in its place, so that its absence means that somebody took it away
 	Since    string // of the wait that the trigger was in
 	Taken    bool   // VolSync has reacted to the trigger
+	Sync     Wait   // of a member of a group: the sync that it was fired into; the trigger alone does not tell
 }
 
 // With adds a look at the claim.
@@ -228,6 +229,11 @@ func Cautions(w World) []string {
 	if c := w.Claim; c.Enabled && (c.Use == "false" || c.Use == "False" || c.Use == "0" || c.Use == "no") {
 		cs = append(cs, fmt.Sprintf("%s is %q, which VolSync takes as on: it reads presence only; "+
 			"remove the annotation to turn copy triggers off", UseAnnotation, c.Use))
+	}
+	if len(w.Sources) == 1 && w.Sources[0].Method == "Clone" {
+		cs = append(cs, fmt.Sprintf("ReplicationSource %s copies by Clone: with a storage class that waits for its first "+
+			"consumer (WaitForFirstConsumer) the application stays quiesced until VolSync's mover is scheduled; "+
+			"use copyMethod Snapshot, or a storage class that binds immediately", w.Sources[0].Name))
 	}
 	if w.ClaimOnly {
 		cs = append(cs, "by --pvc-only, not checked: that a ReplicationSource copies the claim and is syncing, "+

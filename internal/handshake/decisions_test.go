@@ -230,7 +230,7 @@ func (m *model) decided(l loop) (Do, end) {
 func (m *model) seen(w world) World {
 	c := w.claim
 	seen := World{ClaimOnly: m.claimOnly, Claim: Claim{
-		UID: "claim", Enabled: c.use, Use: "true", Trigger: m.values[c.trig], Latest: m.values[c.latest],
+		UID: "claim", Bound: true, Enabled: c.use, Use: "true", Trigger: m.values[c.trig], Latest: m.values[c.latest],
 		Status: []string{"", StatusWaiting, StatusInProgress, StatusCompleted}[c.status],
 		Since:  m.second("since", c.since),
 		Lock:   m.lock(c.lock),

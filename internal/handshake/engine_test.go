@@ -57,7 +57,7 @@ func (m *model) killed(s state, what string, do emit) {
 	case waitEcho, proveMore, cutMore, cutAgain:
 		to(m.fire(s), "fire-trigger is tried again")
 		to(s.at(waitEcho), "await-completed is tried again")
-	case givingUp:
+	case givingUp, anewLook, anewMore:
 		if s.run.copy != 0 {
 			to(s.at(verifyLook), "await-completed is tried again")
 		} else {

@@ -1,6 +1,7 @@
 package handshake
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/copytrigger/copytrigger/internal/outcome"
@@ -41,6 +42,24 @@ func Waits(ds []Decision) []Wait {
 		waits = append(waits, d.Wait)
 	}
 	return waits
+}
+
+// SyncsOf returns the syncs that the members of a group were fired into, which the trigger tells of
+// all of them together: each is the one that runs, or that has just ended. It returns nil where
+// the trigger was made for others.
+func SyncsOf(ws []World, t Trigger) []Wait {
+	var syncs []Wait
+	for _, w := range ws {
+		if len(w.Sources) != 1 {
+			return nil
+		}
+		s := w.Sources[0]
+		syncs = append(syncs, Wait{ClaimUID: w.Claim.UID, SourceUID: s.UID, SyncStart: cmp.Or(s.SyncStart, s.LastSyncStart)})
+	}
+	if !t.isOf(syncs...) {
+		return nil
+	}
+	return syncs
 }
 
 // FireTogether decides for fire-trigger on a group, before anything is written: the trigger was

@@ -76,7 +76,7 @@ func (b bands) run(i int) string { return []string{ourRun, otherRun}[i] }
 
 func (c copied) world() World {
 	w := World{Claim: Claim{
-		UID: "claim", Enabled: true, Trigger: c.trigger, Latest: c.latest, Lock: ParseLock(c.lock),
+		UID: "claim", Bound: true, Enabled: true, Trigger: c.trigger, Latest: c.latest, Lock: ParseLock(c.lock),
 		Status: []string{"", StatusWaiting, StatusInProgress, StatusCompleted}[c.status],
 	}, Sources: []Source{{Name: "rs", UID: "rs", Mover: "restic", Method: "Snapshot", SyncStart: "then"}}}
 	if c.status == waiting {

@@ -36,6 +36,10 @@ const (
 	SinceAnnotation   = "volsync.backube/latest-copy-trigger-waiting-since" // written by VolSync
 )
 
+// BoundAnnotation is "yes" on a claim that is bound, and set by Kubernetes' volume controller. The
+// phase itself is not part of a claim's metadata.
+const BoundAnnotation = "pv.kubernetes.io/bind-completed"
+
 // The values of [StatusAnnotation] (VolSync api/v1alpha1/common_types.go:87-89).
 const (
 	StatusWaiting    = "WaitingForTrigger"
@@ -47,6 +51,7 @@ const (
 type Claim struct {
 	UID      string
 	Deleting bool
+	Bound    bool // it has a volume
 
 	Enabled bool   // use-copy-trigger is there
 	Use     string // its value, which VolSync does not read
@@ -65,7 +70,7 @@ type Claim struct {
 func ReadClaim(uid string, deleting bool, annotations map[string]string) Claim {
 	use, enabled := annotations[UseAnnotation]
 	return Claim{
-		UID: uid, Deleting: deleting,
+		UID: uid, Deleting: deleting, Bound: annotations[BoundAnnotation] == "yes",
 		Enabled: enabled, Use: use,
 		Trigger: annotations[TriggerAnnotation],
 		Latest:  annotations[LatestAnnotation],

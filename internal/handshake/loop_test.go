@@ -181,7 +181,7 @@ func (m *model) ended(s state, did Do, e end, what string, do emit) {
 	case fireLook, fireMore:
 		m.fired(s, f, e, what, do)
 	case givingUp:
-		m.gaveBack(s, e, what, do)
+		m.gaveBack(s, did, e, what, do)
 	case disarming:
 		if did == Write || e == isTainted {
 			s = s.report(e)
@@ -204,8 +204,10 @@ func (m *model) fired(s state, f Firing, e end, what string, do emit) {
 	}
 }
 
-func (m *model) gaveBack(s state, e end, what string, do emit) {
+func (m *model) gaveBack(s state, did Do, e end, what string, do emit) {
 	switch {
+	case e == isTainted && did == Write && s.run.copy == 0:
+		do(what+"; VolSync was copying", s.on(anewLook))
 	case e == isOK && s.run.copy != 0:
 		do(what+"; it finds the echo, of whatever copy", m.fails(s.report(isUnverified)))
 	case e == isOK && (m.noProof || m.claimOnly):

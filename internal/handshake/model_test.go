@@ -196,7 +196,7 @@ func (m *model) storage(s state, do emit) {
 	switch c := s.copy; {
 	case !c.there:
 	case c.deleting || c.orphan:
-		t.copy = snapshot{}
+		t.copy, t.made = snapshot{}, false
 		do("storage: the copy is gone", t)
 	case c.cut == uncut:
 		t.copy.cut = running + cut(s.frozen)

@@ -8,6 +8,7 @@ type Move struct {
 	Key    string // of the annotation that is written
 	Value  string // the annotation's; "" takes the annotation's effect away
 	Labels string // of pods
+	Object string // as kubectl names it: RESOURCE/NAME
 }
 
 // MoveKind is what a [Move] does.
@@ -24,9 +25,12 @@ const (
 	MoveShowClaims
 	MoveShowPods
 	MoveShowMutators // what changes the writes of others
+	MoveStartSync    // of the ReplicationSource Object, by the manual trigger Value
+	MoveDelete       // Object
 )
 
 // Moves are all kinds of moves.
 func Moves() []MoveKind {
-	return []MoveKind{MoveUnlock, MoveDisarm, MoveCleanup, MoveEnd, MoveAnnotate, MoveShowClaims, MoveShowPods, MoveShowMutators}
+	return []MoveKind{MoveUnlock, MoveDisarm, MoveCleanup, MoveEnd, MoveAnnotate, MoveShowClaims, MoveShowPods, MoveShowMutators,
+		MoveStartSync, MoveDelete}
 }

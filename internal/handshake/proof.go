@@ -21,7 +21,7 @@ func Recorded(w World, t Trigger, seen Seen) Decision {
 	if d.Do != End || d.Outcome != outcome.OK || w.ClaimOnly {
 		return d
 	}
-	if why := w.unproved(t); why != "" {
+	if why := w.unproved(t, seen); why != "" {
 		return *notYet("VolSync recorded the trigger, but " + why)
 	}
 	return d
@@ -33,7 +33,7 @@ func Unproved(why string) Decision {
 }
 
 // unproved returns why no copy proves the record; "" if one does.
-func (w World) unproved(t Trigger) string {
+func (w World) unproved(t Trigger, seen Seen) string {
 	if len(w.Sources) == 0 {
 		return "no ReplicationSource copies the claim any more"
 	}
@@ -41,10 +41,10 @@ func (w World) unproved(t Trigger) string {
 		return fmt.Sprintf("%d ReplicationSources copy the claim: %s", len(w.Sources), sourceNames(w.Sources))
 	}
 	s := w.Sources[0]
-	if w.syncOf(t, s) != syncEnded && !w.Claim.isOfRecord(t) {
+	if w.syncOf(t, s, seen) != syncEnded && !w.Claim.isOfRecord(t) {
 		return fmt.Sprintf("somebody has set the trigger %q since, for which the copy may be", w.Claim.Trigger)
 	}
-	if of := w.syncOf(t, s); of == syncEnded {
+	if of := w.syncOf(t, s, seen); of == syncEnded {
 		return ""
 	} else if of == anotherSync {
 		return fmt.Sprintf("ReplicationSource %s neither runs nor has just ended the sync that it was fired for", s.Name)
@@ -78,8 +78,11 @@ const (
 )
 
 // syncOf returns what the syncs of s are to the trigger. Which sync that was, its value says.
-func (w World) syncOf(t Trigger, s Source) ofTrigger {
+func (w World) syncOf(t Trigger, s Source, seen Seen) ofTrigger {
 	is := func(start string) bool {
+		if seen.Sync != (Wait{}) {
+			return start != "" && seen.Sync == Wait{ClaimUID: w.Claim.UID, SourceUID: s.UID, SyncStart: start}
+		}
 		return start != "" && t.isOf(Wait{ClaimUID: w.Claim.UID, SourceUID: s.UID, SyncStart: start})
 	}
 	switch {

@@ -19,6 +19,7 @@ type model struct {
 	coarse    bool // all syncs and waits begin in the same second, as the API tells it
 	claimOnly bool // --pvc-only
 	untilCut  bool // --until cut
+	beside    bool // the copy is seen before the record; without it only after
 	process   bool // copytrigger run
 	goesOn    bool // the engine begins the next step whatever has become of the last
 
@@ -85,11 +86,11 @@ func TestEveryOrder(t *testing.T) {
 		{"one process", false, model{cycles: 2, attempts: 2, kills: 2, lost: 1, process: true, lateWrites: true}},
 		{"one process, one stranger and faults", true, model{cycles: 2, attempts: 2, kills: 1, lost: 1, strange: 1, kinds: everything, process: true, lateWrites: true}},
 		{"one process, until the cut", true, model{cycles: 2, attempts: 1, kills: 1, lost: 1, strange: 1, kinds: everything, process: true, untilCut: true, lateWrites: true}},
-		{"false records", false, model{cycles: 2, attempts: 1, strange: 1, kinds: records | setForeign}},
-		{"false records and faults", true, model{cycles: 2, attempts: 1, kills: 1, lost: 1, strange: 1, kinds: records | setForeign}},
-		{"false records, two strangers", true, model{cycles: 2, attempts: 1, strange: 2, kinds: records | setForeign}},
-		{"false records, until the cut", true, model{cycles: 2, attempts: 1, strange: 1, kinds: records | setForeign, untilCut: true}},
-		{"false records, within a second", true, model{cycles: 2, attempts: 1, strange: 1, kinds: records | setForeign, coarse: true}},
+		{"false records", false, model{cycles: 2, attempts: 1, strange: 1, kinds: records | setForeign, beside: true}},
+		{"false records and faults", true, model{cycles: 2, attempts: 1, kills: 1, lost: 1, strange: 1, kinds: records | setForeign, beside: true}},
+		{"false records, two strangers", true, model{cycles: 2, attempts: 1, strange: 2, kinds: records | setForeign, beside: true}},
+		{"false records, until the cut", true, model{cycles: 2, attempts: 1, strange: 1, kinds: records | setForeign, beside: true, untilCut: true}},
+		{"false records, within a second", true, model{cycles: 2, attempts: 1, strange: 1, kinds: records | setForeign, beside: true, coarse: true}},
 		// By the claim alone nobody can tell that a copy exists: see TestAssumptions.
 		{"claim only", true, model{cycles: 2, attempts: 2, kills: 1, lost: 1, strange: 2, kinds: setForeign | takeBackTrigger | deleteCopy, claimOnly: true}},
 	} {

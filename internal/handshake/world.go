@@ -16,6 +16,13 @@ type Source struct {
 	SyncStart string // status.lastSyncStartTime: set exactly while a sync runs (statemachine/machine.go:162-174)
 
 	LastSyncStart string // of the last sync that has ended; "" if none has
+
+	// For messages.
+	Trouble            string // of the condition Synchronizing, where that is an error: reason and message
+	NextSync           string // status.nextSyncTime
+	Manual, LastManual string // spec.trigger.manual, and the one that was synced last
+	MoverResult        string // status.latestMoverStatus: Failed, Successful
+	MoverLog           string // its last words
 }
 
 // Copy is the VolumeSnapshot (copyMethod Snapshot) or PVC (Clone) that VolSync makes.
@@ -26,6 +33,8 @@ type Copy struct {
 	Bound     bool   // a VolumeSnapshot has its content, a claim its volume
 	Deleting  bool
 	Cut       string // when the storage froze the content: status.creationTime; "" for not yet or not known
+	Created   string // when it was made
+	OwnerName string // who controls it, as KIND/NAME; "" for nobody
 	Problem   string // what the storage reports: status.error.message; VolSync never reads it
 }
 
@@ -98,18 +107,21 @@ func (w World) waiting() (Wait, *Decision) {
 		}
 		if s.SyncStart == "" {
 			// Without a sync nobody waits, whatever the claim says (the status outlives the sync).
-			return Wait{}, notYet(fmt.Sprintf("ReplicationSource %s has no sync running", s.Name))
+			return Wait{}, s.idle()
 		}
 		if w.Copy != nil {
 			// While a copy exists VolSync does not wait, and acknowledges any trigger at once (volumehandler.go:420, 502).
 			if w.Copy.Deleting {
 				return Wait{}, notYet(fmt.Sprintf("the copy %s of an earlier sync is being deleted", w.Copy.Name))
 			}
-			return Wait{}, notYet(fmt.Sprintf("the copy %s exists already, so VolSync does not wait in this sync", w.Copy.Name))
+			return Wait{}, w.leftOver(s)
 		}
 	}
 	if !c.waits() {
-		return Wait{}, notYet("VolSync does not wait yet: " + c.describe())
+		return Wait{}, notYet("VolSync does not wait yet: " + c.describe() + s.says())
+	}
+	if !c.Bound {
+		return Wait{}, notYet("it is not bound to a volume: VolSync waits, but there is nothing to copy")
 	}
 	return Wait{ClaimUID: c.UID, SourceUID: s.UID, SyncStart: s.SyncStart, Since: c.Since, Latest: c.Latest}, nil
 }

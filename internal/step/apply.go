@@ -41,22 +41,8 @@ func (s Step) apply(ctx context.Context, l loop, r reducer) (d handshake.Decisio
 	passes := func(err error) bool { return kube.IsConflict(err) || l.passes(err) }
 	err = s.persist(ctx, passes, func(ctx context.Context) error {
 		for {
-			st, err := l.look(ctx)
-			if err != nil {
-				return err
-			}
-			var p handshake.Patch
-			if p, d = r.Next(st.world); p.Empty() {
-				return nil
-			}
-			if ctx.Err() != nil {
-				return context.Cause(ctx)
-			}
-			if err = s.write(ctx, st.claim, p, l.whole); err == nil {
-				r.Replied(handshake.Written, true)
-				return nil
-			}
-			if !r.Replied(reply(err), l.passes(err)) {
+			again, err := s.applyOnce(ctx, l, r, &d)
+			if err == nil || !again {
 				return err
 			}
 			if kube.IsConflict(err) {
@@ -68,6 +54,27 @@ func (s Step) apply(ctx context.Context, l loop, r reducer) (d handshake.Decisio
 		}
 	})
 	return d, err
+}
+
+// applyOnce looks once, and writes at most once; d is the last decision. After an error it reports
+// whether to look again at once.
+func (s Step) applyOnce(ctx context.Context, l loop, r reducer, d *handshake.Decision) (again bool, err error) {
+	st, err := l.look(ctx)
+	if err != nil {
+		return false, err
+	}
+	var p handshake.Patch
+	if p, *d = r.Next(st.world); p.Empty() {
+		return false, nil
+	}
+	if ctx.Err() != nil {
+		return false, context.Cause(ctx)
+	}
+	if err = s.write(ctx, st.claim, p, l.whole); err == nil {
+		r.Replied(handshake.Written, true)
+		return false, nil
+	}
+	return r.Replied(reply(err), l.passes(err)), err
 }
 
 // write is one conditional write. Whole, a signal does not interrupt it: that would leave open

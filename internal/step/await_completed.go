@@ -55,8 +55,15 @@ func (g Group) await(
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	all := times.members(len(g))
+	syncs, err := g.syncs(ctx, o)
+	if err != nil {
+		return nil, g.together(g.each(func(_ int, s Step) error { return s.giveUpUnseen(ctx, o, err) }))
+	}
 	errs := g.each(func(i int, s Step) (err error) {
-		one := o
+		one, seen := o, seen
+		if syncs != nil {
+			seen.Sync = syncs[i]
+		}
 		if o.Copies != nil {
 			one.Copy = o.Copies[i]
 		}
@@ -67,6 +74,34 @@ func (g Group) await(
 	})
 	times.last(all)
 	return cs, g.together(errs)
+}
+
+// syncs are those that the members of a group were fired into: at the record their copies are told
+// by them. One claim tells by its trigger.
+func (g Group) syncs(ctx context.Context, o AwaitCompletedOptions) ([]handshake.Wait, error) {
+	if len(g) == 1 || g[0].ClaimOnly {
+		return nil, nil
+	}
+	ctx, cancel := limit(ctx, o.Timeout)
+	defer cancel()
+	var sts []state
+	err := g.shared().persist(ctx, lenient, func(ctx context.Context) (err error) {
+		sts, err = g.looks(ctx, func(ctx context.Context, s Step) (state, error) { return s.look(ctx) })
+		return err
+	})
+	return handshake.SyncsOf(worlds(sts), o.Trigger), err
+}
+
+// giveUpUnseen is the end of a wait that could not even look at all members.
+func (s Step) giveUpUnseen(ctx context.Context, o AwaitCompletedOptions, why error) error {
+	recorded, err := s.giveUp(ctx, handshake.Disarming{
+		Run: o.Trigger.Run(), Trigger: o.Trigger, Seen: handshake.Seen{Fired: true}, Lock: handshake.LockLost,
+	}, why)
+	if !recorded {
+		return err
+	}
+	d := handshake.Unproved("VolSync recorded the trigger, but its copy cannot be looked at: " + why.Error())
+	return s.ending(d)
 }
 
 // otherFailed is why the wait for a member of a group ends: that for another one has.
@@ -121,8 +156,9 @@ type recordWait struct {
 	last     state     // that was decided about
 	took     time.Duration
 
-	recorded func() // begins the time in which the copy must prove the record
-	unproved string // why it does not yet
+	wake     chan struct{} // to look again
+	recorded func()        // begins the time in which the copy must prove the record
+	unproved string        // why it does not yet
 }
 
 // run waits. After an error the trigger has not been given back yet.
@@ -132,7 +168,9 @@ func (r *recordWait) run(ctx context.Context) error {
 	defer stop()
 	ctx, r.recorded, stop = withProofLimit(ctx)
 	defer stop()
-	w := wait{lenient: true, look: r.look, claimOnly: r.progress != nil, wake: r.progress.wakes()}
+	overdue, quiet := r.copyOverdue()
+	defer quiet()
+	w := wait{lenient: true, look: r.look, claimOnly: r.progress != nil, wake: r.wake}
 	w.decide = func(_ context.Context, st state) (bool, string, error) {
 		c := st.world.Claim
 		d := r.decide(st.world, r.seen)
@@ -150,6 +188,8 @@ func (r *recordWait) run(ctx context.Context) error {
 			r.unproved = d.Why
 		case r.sourceGone():
 			return true, d.Why, errSourceGone
+		case overdue() && c.Status == handshake.StatusInProgress && r.hasNoCopy():
+			return true, d.Why, noCopy{r.options.Ack, r.says()}
 		}
 		return false, s.subject() + ": " + d.Why + r.progress.describe(c), nil
 	}
@@ -202,6 +242,7 @@ func (s Step) awaitRecorded(
 		return handshake.WithLock(d, w.Claim, o.Trigger.Run())
 	}
 	r.progress = s.observe(ctx, o.Trigger, o.Timeout == 0, times)
+	r.wake = r.progress.news
 	defer r.progress.end()
 	err := r.run(ctx)
 	if err != nil {

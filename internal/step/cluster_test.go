@@ -54,7 +54,8 @@ func waiting(t *testing.T) *cluster {
 	return &cluster{t: t, version: 1, watchers: map[*watcher]bool{},
 		claim: &pvc.Claim{Name: name, UID: "claim-1", Version: "1", Annotations: map[string]string{
 			handshake.UseAnnotation: "true", handshake.StatusAnnotation: handshake.StatusWaiting,
-			handshake.SinceAnnotation: "2000-01-01T00:00:00Z", handshake.LatestAnnotation: "before"}},
+			handshake.SinceAnnotation: "2000-01-01T00:00:00Z", handshake.LatestAnnotation: "before",
+			handshake.BoundAnnotation: "yes"}},
 		sources: []handshake.Source{
 			{Name: "rs", UID: "rs-1", Mover: "restic", Method: "Snapshot", SyncStart: "2000-01-01T00:00:00Z"},
 		},

@@ -76,7 +76,7 @@ func TestFireTriggerStopped(t *testing.T) {
 
 // A pod has 30 s between SIGTERM and SIGKILL.
 func TestLimitsFitIntoAPodsGrace(t *testing.T) {
-	if all := writeLimit + giveBackLimit; all >= 30*time.Second {
-		t.Errorf("a write and a surrender take up to %s", all)
+	if all := writeLimit + giveBackLimit + proofLimit; all >= 30*time.Second {
+		t.Errorf("a write, a surrender and a proof take up to %s", all)
 	}
 }

@@ -31,6 +31,9 @@ func (s Step) giveUp(ctx context.Context, w handshake.Disarming, why error) (rec
 	ctx, cancel := afterwards(ctx)
 	defer cancel()
 	d, err := s.giveBack(ctx, loop{passes: lenient}, &w)
+	if err == nil && d.Outcome == outcome.Tainted && d.Do == handshake.Write && !w.AfterFreeze {
+		d = s.waitsAnew(ctx, d)
+	}
 	switch {
 	case err == nil && d.Outcome == outcome.OK:
 		return true, nil

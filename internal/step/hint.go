@@ -1,6 +1,7 @@
 package step
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 
@@ -37,6 +38,12 @@ func (s Step) Commands(m handshake.Move) []string {
 		return []string{s.commandLine("kubectl", "get", "pods", "-n", s.Namespace, "-l", m.Labels)}
 	case handshake.MoveShowMutators:
 		return []string{s.commandLine("kubectl", "get", "mutatingwebhookconfigurations,mutatingadmissionpolicies")}
+	case handshake.MoveStartSync:
+		manual, _ := json.Marshal(m.Value)
+		return []string{s.commandLine("kubectl", "patch", "-n", s.Namespace, m.Object, "--type", "merge", "-p",
+			`{"spec":{"trigger":{"manual":`+string(manual)+`}}}`)}
+	case handshake.MoveDelete:
+		return []string{s.commandLine("kubectl", "delete", "-n", s.Namespace, m.Object)}
 	}
 	return nil
 }

@@ -130,7 +130,7 @@ func TestRunThatFailedAndCannotUnlock(t *testing.T) {
 func TestCommands(t *testing.T) {
 	s := Step{Namespace: "app", Claim: "data", Cluster: []string{"--context", "my cluster"}}
 	for _, kind := range handshake.Moves() {
-		lines := s.Commands(handshake.Move{Kind: kind, Run: "run-1", Key: "k", Value: "v", Labels: "a=b"})
+		lines := s.Commands(handshake.Move{Kind: kind, Run: "run-1", Key: "k", Value: "v", Labels: "a=b", Object: "r/n"})
 		if len(lines) == 0 {
 			t.Errorf("move %d has none", kind)
 		}

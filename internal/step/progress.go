@@ -2,7 +2,6 @@ package step
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"sync"
 
@@ -66,14 +65,6 @@ func (p *progress) update(w handshake.World) {
 	}
 }
 
-// wakes is the channel on which there is news; nil for a nil progress.
-func (p *progress) wakes() <-chan struct{} {
-	if p == nil {
-		return nil
-	}
-	return p.news
-}
-
 // sourceGone reports whether no ReplicationSource copies the claim any more.
 func (p *progress) sourceGone() bool {
 	p.mu.Lock()
@@ -95,17 +86,10 @@ func (p *progress) describe(claim handshake.Claim) string {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	switch c := p.world.Copy; {
-	case c == nil || claim.Status != handshake.StatusInProgress:
+	if !p.known || claim.Status != handshake.StatusInProgress {
 		return ""
-	case c.Problem != "":
-		// Not the end: drivers report errors that pass (VolSync never reads this either).
-		return fmt.Sprintf("; the storage reports for %s: %s", c.Name, c.Problem)
-	case c.Cut != "":
-		return fmt.Sprintf("; %s was cut at %s and is not ready to use yet", c.Name, c.Cut)
-	default:
-		return fmt.Sprintf("; %s is not cut yet", c.Name)
 	}
+	return p.world.Copying()
 }
 
 // cutTime is when the copy was cut; "" if that is not known. claim is the one that has the

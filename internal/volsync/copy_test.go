@@ -40,7 +40,7 @@ func TestCopy(t *testing.T) {
 		"being deleted":  {"Snapshot", vs, snapshot(`,"deletionTimestamp":"2026-01-01T00:00:00Z"}`), &handshake.Copy{Name: "volsync-rs-src", UID: "u1", Deleting: true}},
 		"cut":            {"Snapshot", vs, snapshot(`},"status":{"creationTime":"2026-01-01T00:00:01Z","readyToUse":false}`), &handshake.Copy{Name: "volsync-rs-src", UID: "u1", Cut: "2026-01-01T00:00:01Z"}},
 		"VolSync's, of the claim": {"Snapshot", vs, snapshot(`,"ownerReferences":[{"apiVersion":"v1","kind":"Pod","name":"p","uid":"u2"},{"apiVersion":"volsync.backube/v1alpha1","kind":"ReplicationSource","name":"rs","uid":"u3","controller":true}]},"spec":{"source":{"persistentVolumeClaimName":"data"}},"status":{"boundVolumeSnapshotContentName":"content"}`),
-			&handshake.Copy{Name: "volsync-rs-src", UID: "u1", Owner: "u3", Of: "data", Bound: true}},
+			&handshake.Copy{Name: "volsync-rs-src", UID: "u1", Owner: "u3", OwnerName: "ReplicationSource/rs", Of: "data", Bound: true}},
 		"with a problem": {"Snapshot", vs, snapshot(`},"status":{"error":{"message":"no space","time":"2026-01-01T00:00:01Z"}}`), &handshake.Copy{Name: "volsync-rs-src", UID: "u1", Problem: "no space"}},
 		"a clone":        {"Clone", pvc, cloneOf(`},"status":{"phase":"Pending"}`), &handshake.Copy{Name: "volsync-rs-src", UID: "u1"}},
 		"a clone that is bound": {"Clone", pvc, cloneOf(`},"status":{"phase":"Bound"}`),

@@ -6,6 +6,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -105,7 +106,7 @@ func (o Objects) snapshotCopy(ctx context.Context, name string) (*handshake.Copy
 	c.Of = text(*u, "spec", "source", "persistentVolumeClaimName")
 	c.Bound = text(*u, "status", "boundVolumeSnapshotContentName") != ""
 	c.Cut = text(*u, "status", "creationTime")
-	c.Problem = text(*u, "status", "error", "message")
+	c.Problem = handshake.Line(text(*u, "status", "error", "message"))
 	return c, nil
 }
 
@@ -130,8 +131,11 @@ func (o Objects) FollowCopy(ctx context.Context, s handshake.Source, changed fun
 
 func readCopy(m metav1.Object) *handshake.Copy {
 	c := &handshake.Copy{Name: m.GetName(), UID: string(m.GetUID()), Deleting: m.GetDeletionTimestamp() != nil}
+	if at := m.GetCreationTimestamp(); !at.IsZero() {
+		c.Created = at.UTC().Format(time.RFC3339)
+	}
 	if owner := metav1.GetControllerOf(m); owner != nil {
-		c.Owner = string(owner.UID)
+		c.Owner, c.OwnerName = string(owner.UID), handshake.Line(owner.Kind+"/"+owner.Name)
 	}
 	return c
 }
@@ -142,6 +146,11 @@ func readSource(u unstructured.Unstructured) handshake.Source {
 		Claim: text(u, "spec", "sourcePVC"), SyncStart: text(u, "status", "lastSyncStartTime"),
 		LastSyncStart: lastSyncStart(text(u, "status", "lastSyncTime"), text(u, "status", "lastSyncDuration")),
 	}
+	s.NextSync = handshake.Line(text(u, "status", "nextSyncTime"))
+	s.Manual, s.LastManual = text(u, "spec", "trigger", "manual"), text(u, "status", "lastManualSync")
+	s.MoverResult = text(u, "status", "latestMoverStatus", "result")
+	s.MoverLog = handshake.Line(lastLines(text(u, "status", "latestMoverStatus", "logs")))
+	s.Trouble = trouble(u)
 	s.Paused, _, _ = unstructured.NestedBool(u.Object, "spec", "paused")
 	spec, _, _ := unstructured.NestedMap(u.Object, "spec")
 	for _, field := range slices.Sorted(maps.Keys(spec)) {
@@ -158,6 +167,25 @@ func readSource(u unstructured.Unstructured) handshake.Source {
 		s.Mover, s.Method = field, method
 	}
 	return s
+}
+
+// trouble is what the condition Synchronizing says while a sync meets an error; "" while it does not.
+func trouble(u unstructured.Unstructured) string {
+	conditions, _, _ := unstructured.NestedSlice(u.Object, "status", "conditions")
+	for _, c := range conditions {
+		fields, _ := c.(map[string]any)
+		condition := unstructured.Unstructured{Object: fields}
+		if text(condition, "type") == "Synchronizing" && text(condition, "reason") == "Error" {
+			return handshake.Line(text(condition, "message"))
+		}
+	}
+	return ""
+}
+
+// lastLines are the end of a mover's log, where it says what went wrong.
+func lastLines(log string) string {
+	lines := strings.Split(strings.TrimSpace(log), "\n")
+	return strings.Join(lines[max(0, len(lines)-3):], " / ")
 }
 
 // lastSyncStart is when the last sync began that has ended; "" if that is not known. VolSync

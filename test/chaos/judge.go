@@ -1,0 +1,149 @@
+package chaos
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"regexp"
+)
+
+// Process is how one process of the program ended, or one script of its steps.
+type Process struct {
+	Name       string
+	Run        string
+	Form       Form
+	Start, End time.Time
+	Code       int
+	Killed     bool // by SIGKILL, also where the exit code hides it
+	Said       string
+}
+
+// Facts are what a coordination is judged by.
+type Facts struct {
+	Processes []Process
+	Records   []Record
+	Copies    []Copy
+	Thaws     []Thaw
+	Locks     map[string]time.Time // of each run, when it first had the lock
+	ArmedBy   []string             // runs whose trigger was armed when their last process had ended
+	FrozenBy  string               // at the end of all; "" if the application runs
+	LockedBy  string
+}
+
+// Kind is what went wrong.
+type Kind string
+
+// The kinds.
+const (
+	FalseSuccess Kind = "false success"
+	Armed        Kind = "armed"
+	Frozen       Kind = "frozen unsaid"
+	Locked       Kind = "lock left unsaid"
+	Uncleaned    Kind = "not cleaned up"
+	Hangs        Kind = "does not end"
+)
+
+// Kinds are all of them, as tables have them.
+func Kinds() []Kind { return []Kind{FalseSuccess, Armed, Frozen, Locked, Uncleaned, Hangs} }
+
+// Finding is one thing that went wrong.
+type Finding struct {
+	Kind Kind
+	Why  string
+}
+
+func (f Finding) String() string { return strings.ToUpper(string(f.Kind)) + ": " + f.Why }
+
+// launch is how long a command may take from the program's last look at the lock to its start.
+const launch = 300 * time.Millisecond
+
+// Judge returns what went wrong. late is how many copies were spoilt by a command that had been
+// started before the run that they are of had the lock: no lock can call that command back.
+func Judge(f Facts) (found []Finding, late int) {
+	for _, p := range f.Processes {
+		if !p.Form.Coordinates() || p.Code != 0 || p.Killed {
+			continue
+		}
+		why := f.good(p)
+		switch {
+		case why == "":
+		case f.wasLate(p.Run):
+			late++
+		default:
+			found = append(found, Finding{FalseSuccess, fmt.Sprintf("%s (run %s) ended with 0, and %s", p.Name, p.Run, why)})
+		}
+	}
+	for _, run := range f.ArmedBy {
+		if !f.told(run, Armed) {
+			found = append(found, Finding{Armed, "the trigger of run " + run + " stayed armed, and nobody was told"})
+		}
+	}
+	if run := f.FrozenBy; run != "" && !f.told(run, Frozen) {
+		found = append(found, Finding{Frozen, "the application stayed frozen for run " + run + ", and nobody was told"})
+	}
+	if run := f.LockedBy; run != "" && !f.told(run, Locked) {
+		found = append(found, Finding{Locked, "the claim stayed locked by run " + run + ", and nobody was told"})
+	}
+	return found, late
+}
+
+// good is why the copy of a run is not good; "" if it is.
+func (f Facts) good(p Process) string {
+	at := slices.IndexFunc(f.Records, func(r Record) bool { return runOf(r.Trigger) == p.Run })
+	if at < 0 {
+		return "VolSync recorded no trigger of it"
+	}
+	var of *Copy
+	for i, c := range f.Copies {
+		if c.Seen.Before(f.Records[at].At) {
+			of = &f.Copies[i]
+		}
+	}
+	switch {
+	case of == nil:
+		return "there was no copy when VolSync recorded its trigger"
+	case of.Marks == nil || of.Err != nil:
+		return fmt.Sprintf("the copy could not be read: %v", of.Err)
+	}
+	for _, mark := range of.Marks {
+		if mark != of.Marks[0] || !strings.HasPrefix(mark, "frozen "+p.Run+" ") {
+			return fmt.Sprintf("its copy %s was not cut in its freeze: the application's files say %q", of.UID, of.Marks)
+		}
+	}
+	return ""
+}
+
+// wasLate reports whether a command ended the freeze of the run that was started before the run
+// had the lock.
+func (f Facts) wasLate(run string) bool {
+	return slices.ContainsFunc(f.Thaws, func(t Thaw) bool {
+		return t.Frozen == run && t.Run != run && t.Began.Before(f.Locks[run].Add(launch))
+	})
+}
+
+// says are the words by which somebody is told.
+func says(kind Kind) *regexp.Regexp {
+	return regexp.MustCompile(map[Kind]string{
+		Armed:  `stays? armed|copytrigger disarm|run disarm|disarm, unquiesce|copytrigger cleanup`,
+		Frozen: `MAY STILL BE QUIESCED|unquiesce it by hand|disarm, unquiesce|then unquiesce|copytrigger cleanup`,
+		Locked: `copytrigger unlock|copytrigger cleanup|stays locked|unquiesce and unlock|MAY STILL BE QUIESCED`,
+	}[kind])
+}
+
+// told reports whether whoever started the run was told that something of it is left: a process
+// of it was killed, or said so; and none that began later ended as if nothing were.
+func (f Facts) told(run string, kind Kind) bool {
+	clear := func(p Process) bool { return p.Run == run && !p.tells(kind) }
+	return slices.ContainsFunc(f.Processes, func(p Process) bool {
+		return p.Run == run && p.tells(kind) && !slices.ContainsFunc(f.Processes, func(later Process) bool {
+			return clear(later) && later.Start.After(p.End)
+		})
+	})
+}
+
+// tells reports whether the end of the process tells somebody that something may be left.
+func (p Process) tells(kind Kind) bool {
+	return p.Killed || p.Code == 137 || p.Code == 2 || says(kind).MatchString(p.Said)
+}

@@ -1,0 +1,75 @@
+package chaos
+
+import (
+	"testing"
+	"time"
+)
+
+func at(seconds int) time.Time { return time.Unix(int64(seconds), 0) }
+
+// Each fact by itself changes the verdict.
+func TestJudge(t *testing.T) {
+	good := func() Facts {
+		return Facts{
+			Processes: []Process{{Name: "a", Run: "a", Form: Run, Start: at(0), End: at(9)}},
+			Records:   []Record{{"", at(1)}, {"a.token", at(6)}},
+			Copies:    []Copy{{UID: "u", Seen: at(4), Marks: []string{"frozen a 1", "frozen a 1", "frozen a 1"}}},
+			Locks:     map[string]time.Time{"a": at(2)},
+		}
+	}
+	for name, c := range map[string]struct {
+		change func(*Facts)
+		want   Kind // "" for none
+		late   int
+	}{
+		"good":               {change: func(*Facts) {}},
+		"recorded for other": {func(f *Facts) { f.Records[1].Trigger = "b.token" }, FalseSuccess, 0},
+		"no copy":            {func(f *Facts) { f.Copies[0].Seen = at(7) }, FalseSuccess, 0},
+		"an older copy":      {func(f *Facts) { f.Copies = append(f.Copies, Copy{UID: "v", Seen: at(8)}) }, "", 0},
+		"running":            {func(f *Facts) { f.Copies[0].Marks[2] = "running 2" }, FalseSuccess, 0},
+		"frozen for other": {func(f *Facts) {
+			f.Copies[0].Marks = []string{"frozen b 1", "frozen b 1", "frozen b 1"}
+		}, FalseSuccess, 0},
+		"two freezes": {func(f *Facts) { f.Copies[0].Marks[0] = "frozen a 0" }, FalseSuccess, 0},
+		"unread":      {func(f *Facts) { f.Copies[0].Marks = nil }, FalseSuccess, 0},
+		"not claimed": {func(f *Facts) { f.Copies[0].Marks[0], f.Processes[0].Code = "running 0", 6 }, "", 0},
+		"ended by a late command": {func(f *Facts) {
+			f.Copies[0].Marks[2] = "running 2"
+			f.Thaws = []Thaw{{Began: at(1), At: at(5), Run: "b", Frozen: "a"}}
+		}, "", 1},
+		"ended by a command in time": {func(f *Facts) {
+			f.Copies[0].Marks[2] = "running 2"
+			f.Thaws = []Thaw{{Began: at(3), At: at(5), Run: "b", Frozen: "a"}}
+		}, FalseSuccess, 0},
+		"armed":  {func(f *Facts) { f.ArmedBy = []string{"a"} }, Armed, 0},
+		"frozen": {func(f *Facts) { f.FrozenBy = "a" }, Frozen, 0},
+		"locked": {func(f *Facts) { f.LockedBy = "a" }, Locked, 0},
+		"killed": {func(f *Facts) { f.LockedBy, f.Processes[0].Killed = "a", true }, "", 0},
+		"told":   {func(f *Facts) { f.LockedBy, f.Processes[0].Said = "a", "the claim stays locked" }, "", 0},
+		"told about another thing": {func(f *Facts) {
+			f.FrozenBy, f.Processes[0].Said = "a", "the claim stays locked"
+		}, Frozen, 0},
+		"told by another run": {func(f *Facts) {
+			f.LockedBy = "a"
+			f.Processes = append(f.Processes, Process{Run: "b", Code: 3, Said: "copytrigger unlock --run-id a"})
+		}, Locked, 0},
+		"killed, and cleaned up": {func(f *Facts) {
+			f.LockedBy, f.Processes[0].Killed = "a", true
+			f.Processes = append(f.Processes, Process{Run: "a", Form: Cleanup, Start: at(10), End: at(11)})
+		}, Locked, 0},
+		"killed beside a cleanup": {func(f *Facts) {
+			f.LockedBy, f.Processes[0].Killed = "a", true
+			f.Processes = append(f.Processes, Process{Run: "a", Form: Cleanup, Start: at(8), End: at(11)})
+		}, "", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := good()
+			c.change(&f)
+			found, late := Judge(f)
+			if late != c.late || len(found) > 1 || (len(found) == 1) != (c.want != "") ||
+				len(found) == 1 && found[0].Kind != c.want {
+				t.Errorf("got %v, %d late; want %q, %d late", found, late, c.want, c.late)
+			}
+		})
+	}
+}

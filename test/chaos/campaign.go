@@ -170,18 +170,14 @@ func (c *Campaign) cross(b *strings.Builder, title, of string) {
 	for _, row := range sorted(rows) {
 		var cells []string
 		for _, column := range sorted(columns) {
-			n := c.counts[of][row+"\t"+column]
-			cells = append(cells, strings.Replace(fmt.Sprint(n), "0", "", boolToInt(n == 0)))
+			cell := ""
+			if n := c.counts[of][row+"\t"+column]; n > 0 {
+				cell = fmt.Sprint(n)
+			}
+			cells = append(cells, cell)
 		}
 		fmt.Fprintf(b, "| %s | %s |\n", row, strings.Join(cells, " | "))
 	}
-}
-
-func boolToInt(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
 }
 
 // sorted are the names, numbers by their size.

@@ -18,7 +18,8 @@ import (
 
 // Waits that no plan says.
 const (
-	patience = 12 * time.Second // for an event that a plan waits for
+	patience = 12 * time.Second // for an event that a plan waits for, while something runs
+	silence  = time.Second      // without a process: then no more events come
 	ending   = 2 * time.Minute  // for all processes to end
 	settling = 500 * time.Millisecond
 )
@@ -37,6 +38,8 @@ type coordination struct {
 	mu        sync.Mutex
 	processes []Process
 	alive     map[string]int // processes of each run
+	running   int            // processes of all
+	quiet     time.Time      // when the last of them ended
 	armed     []string
 	lastWrite time.Time // when the last late write reaches the server
 }
@@ -94,15 +97,29 @@ func (x *coordination) play() (hangs []string) {
 	return hangs
 }
 
-// at returns when the moment has come.
+// at returns when the moment has come, or cannot come any more.
 func (x *coordination) at(w When) {
 	if w.After != "" {
-		done := make(chan struct{})
-		timer := time.AfterFunc(patience, func() { close(done) })
-		x.timeline.Await(w.After, done)
-		timer.Stop()
+		ctx, cancel := context.WithTimeout(x.site.Ctx, patience)
+		defer cancel()
+		go func() {
+			defer cancel()
+			look := time.NewTicker(100 * time.Millisecond)
+			defer look.Stop()
+			for ctx.Err() == nil && !x.silent() {
+				<-look.C
+			}
+		}()
+		x.timeline.Await(w.After, ctx.Done())
 	}
 	time.Sleep(w.Delay)
+}
+
+// silent reports whether there have been processes, and for a while there has been none.
+func (x *coordination) silent() bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.running == 0 && !x.quiet.IsZero() && time.Since(x.quiet) > silence
 }
 
 // act plays an actor: as another run, if the one before was refused, as often as it is to. It
@@ -202,6 +219,10 @@ func ends(p Process) string {
 func (x *coordination) begin(run string, more int) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	x.running += more
+	if x.running == 0 {
+		x.quiet = time.Now()
+	}
 	if x.alive[run] += more; x.alive[run] > 0 {
 		return
 	}
@@ -254,6 +275,11 @@ func (x *coordination) annotate() {
 // kill kills VolSync's manager, and starts it again.
 func (x *coordination) kill(k Kill) {
 	x.at(k.When)
+	select {
+	case <-x.over:
+		return
+	default:
+	}
 	x.campaign.count("faults", "VolSync killed")
 	x.site.Must(x.campaign.killVolSync(x.site, k.Down))
 }
@@ -267,6 +293,9 @@ func (x *coordination) syncAgain(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-look.C:
+		}
+		if x.site.Annotations()[harness.Status] != harness.Completed {
+			continue // no mover can run before its volume is there
 		}
 		jobs, err := x.site.Kube().BatchV1().Jobs(x.site.Namespace).List(ctx, metav1.ListOptions{})
 		if err != nil || len(jobs.Items) == 0 || jobs.Items[0].DeletionTimestamp != nil {
@@ -343,7 +372,7 @@ func (x *coordination) settle(hangs []string) Verdict {
 
 // cleanUp is what whoever was told does, with a connection and commands that do not fail.
 func (x *coordination) cleanUp(run string) {
-	a := Actor{Name: "at last", Run: run, Form: Cleanup, Limits: Limits{Unquiesce: 10 * time.Second}}
+	a := Actor{Name: "operator", Run: run, Form: Cleanup, Limits: Limits{Unquiesce: 10 * time.Second}}
 	args := append(a.arguments(x.files, run, false), "--pvc", harness.Claim)
 	p, err := start(x.timeline, a.Name, args,
 		append(a.environment(x.files, run, x.app.Port(), false), "KUBECONFIG="+x.site.Kubeconfig), x.files)

@@ -11,7 +11,10 @@ finish() {
   lock=$(copytrigger disarm --timeout 5s | sed -n 's/.*"lock":"\([^"]*\)".*/\1/p')
   if [ "$lock" = other ]; then exit $((code ? code : 6)); fi
   for try in 1 2 3; do
-    if bash "$CHAOS_SCRIPT" unquiesce; then copytrigger unlock >&2 || exit $((code ? code : 1)); exit "$code"; fi
+    if bash "$CHAOS_SCRIPT" unquiesce; then
+      copytrigger unlock >&2 && exit "$code"
+      echo "the claim stays locked: copytrigger unlock --run-id $CHAOS_RUN" >&2; exit $((code ? code : 6))
+    fi
     sleep 0.3
   done
   echo "THE APPLICATION MAY STILL BE QUIESCED: copytrigger cleanup --run-id $CHAOS_RUN" >&2
@@ -43,7 +46,8 @@ if [ "$lock" = other ]; then exit 0; fi
 if [ "$CHAOS_UNQUIESCE" ]; then
   bash "$CHAOS_SCRIPT" unquiesce || { echo "THE APPLICATION MAY STILL BE QUIESCED: copytrigger cleanup" >&2; exit 1; }
 fi
-copytrigger unlock >&2
+copytrigger unlock >&2 && exit 0
+echo "the claim stays locked: copytrigger unlock --run-id $CHAOS_RUN" >&2; exit 1
 `
 
 // arguments are how the actor is run, under the name of its run; the program itself if its first

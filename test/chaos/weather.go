@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -82,11 +83,14 @@ type fault struct {
 	write bool // only of writes
 	watch bool // only of watches
 	look  bool // only of looks, and where they may be late
+	final bool // a step takes it for the last word
 }
 
 func answered(name string, status metav1.Status) fault {
 	return fault{name: name, fate: func(dice) harness.Fate { return harness.Fate{Status: &status} }}
 }
+
+func final(f fault) fault { f.final = true; return f }
 
 func watched(name string, fate func(d dice) harness.WatchFate) fault {
 	return fault{name: name, watch: true, fate: func(d dice) harness.Fate { return harness.Fate{Watch: fate(d)} }}
@@ -95,7 +99,8 @@ func watched(name string, fate func(d dice) harness.WatchFate) fault {
 // faults are all kinds.
 func faults() []fault {
 	expired := harness.Expired()
-	conflict := apierrors.NewConflict(schema.GroupResource{Resource: "persistentvolumeclaims"}, harness.Claim, nil).ErrStatus
+	conflict := apierrors.NewConflict(schema.GroupResource{Resource: "persistentvolumeclaims"}, harness.Claim,
+		errors.New("the object has been modified")).ErrStatus
 	return []fault{
 		{name: "dropped before", fate: func(dice) harness.Fate { return harness.Fate{DropBefore: true} }},
 		{name: "dropped after", fate: func(dice) harness.Fate { return harness.Fate{DropAfter: true} }},
@@ -107,10 +112,10 @@ func faults() []fault {
 		}},
 		{name: "write's reply late", write: true, fate: func(d dice) harness.Fate { return harness.Fate{After: d.span(3000)} }},
 		{name: "look's reply late", look: true, fate: func(d dice) harness.Fate { return harness.Fate{After: d.span(3000)} }},
-		answered("401", harness.Unauthorized()),
-		answered("403", harness.Forbidden()),
-		answered("409", conflict),
-		answered("410", expired),
+		final(answered("401", harness.Unauthorized())),
+		final(answered("403", harness.Forbidden())),
+		{name: "409", write: true, fate: func(dice) harness.Fate { return harness.Fate{Status: &conflict} }},
+		{name: "410", watch: true, fate: func(dice) harness.Fate { return harness.Fate{Status: &expired} }},
 		answered("429", harness.TooMany()),
 		answered("500", apierrors.NewInternalError(fmt.Errorf("chaos")).ErrStatus),
 		answered("503", harness.Unavailable()),
@@ -156,6 +161,9 @@ func (s *sky) decide(r harness.Request) harness.Fate {
 		}
 	}
 	f := all[s.dice.IntN(len(all))]
+	if f.final && !s.dice.in(4) { // or most runs would end before they had begun
+		f = all[s.dice.IntN(len(all))]
+	}
 	fate := f.fate(s.dice)
 	s.count(f.name)
 	s.timeline.Add(s.who, "        %s %s: %s%s", r.Verb, r.Resource, f.name, spans(fate))

@@ -40,7 +40,7 @@ type coordination struct {
 	alive     map[string]int // processes of each run
 	running   int            // processes of all
 	quiet     time.Time      // when the last of them ended
-	armed     []string
+	armed     []Left
 	lastWrite time.Time // when the last late write reaches the server
 }
 
@@ -227,8 +227,8 @@ func (x *coordination) begin(run string, more int) {
 		return
 	}
 	if a := x.site.Annotations(); armedBy(a) == run {
-		x.timeline.Add("claim", "the trigger of %s is armed, and no process of it is left", run)
-		x.armed = append(x.armed, run)
+		at := x.timeline.Add("claim", "the trigger of %s is armed, and no process of it is left", run)
+		x.armed = append(x.armed, Left{run, at})
 	}
 }
 
@@ -339,14 +339,14 @@ func (x *coordination) settle(hangs []string) Verdict {
 	a := x.site.Annotations()
 	x.mu.Lock()
 	f := Facts{
-		Processes: x.processes, Thaws: x.app.Thaws(), ArmedBy: x.armed,
+		Processes: x.processes, Thaws: x.app.Thaws(), Armed: x.armed, At: time.Now(),
 		FrozenBy: x.app.FrozenBy(), LockedBy: runOf(a[harness.LockedBy]),
 	}
 	x.mu.Unlock()
 	if run := armedBy(a); run != "" && run != "stranger" {
-		f.ArmedBy = append(f.ArmedBy, run)
+		f.Armed = append(f.Armed, Left{run, f.At})
 	}
-	x.timeline.Add("", "all has settled: armed %q, frozen %q, locked %q", f.ArmedBy, f.FrozenBy, f.LockedBy)
+	x.timeline.Add("", "all has settled: armed %q, frozen %q, locked %q", armedBy(a), f.FrozenBy, f.LockedBy)
 	left := map[string]bool{f.FrozenBy: true, f.LockedBy: true, armedBy(a): true}
 	delete(left, "")
 	delete(left, "stranger")

@@ -27,9 +27,16 @@ type Facts struct {
 	Copies    []Copy
 	Thaws     []Thaw
 	Locks     map[string]time.Time // of each run, when it first had the lock
-	ArmedBy   []string             // runs whose trigger was armed when their last process had ended
+	Armed     []Left               // what was armed when the last process of its run had ended
+	At        time.Time            // when all had ended
 	FrozenBy  string               // at the end of all; "" if the application runs
 	LockedBy  string
+}
+
+// Left is something that a run has left.
+type Left struct {
+	Run string
+	At  time.Time // when that was seen
 }
 
 // Kind is what went wrong.
@@ -75,15 +82,15 @@ func Judge(f Facts) (found []Finding, late int) {
 			found = append(found, Finding{FalseSuccess, fmt.Sprintf("%s (run %s) ended with 0, and %s", p.Name, p.Run, why)})
 		}
 	}
-	for _, run := range f.ArmedBy {
-		if !f.told(run, Armed) {
-			found = append(found, Finding{Armed, "the trigger of run " + run + " stayed armed, and nobody was told"})
+	for _, left := range f.Armed {
+		if !f.told(left, Armed) {
+			found = append(found, Finding{Armed, "the trigger of run " + left.Run + " stayed armed, and nobody was told"})
 		}
 	}
-	if run := f.FrozenBy; run != "" && !f.told(run, Frozen) {
+	if run := f.FrozenBy; run != "" && !f.told(Left{run, f.At}, Frozen) {
 		found = append(found, Finding{Frozen, "the application stayed frozen for run " + run + ", and nobody was told"})
 	}
-	if run := f.LockedBy; run != "" && !f.told(run, Locked) {
+	if run := f.LockedBy; run != "" && !f.told(Left{run, f.At}, Locked) {
 		found = append(found, Finding{Locked, "the claim stayed locked by run " + run + ", and nobody was told"})
 	}
 	return found, late
@@ -132,16 +139,25 @@ func says(kind Kind) *regexp.Regexp {
 	}[kind])
 }
 
-// told reports whether whoever started the run was told that something of it is left: a process
-// of it was killed, or said so; and none that began later ended as if nothing were.
-func (f Facts) told(run string, kind Kind) bool {
-	clear := func(p Process) bool { return p.Run == run && !p.tells(kind) }
-	return slices.ContainsFunc(f.Processes, func(p Process) bool {
-		return p.Run == run && p.tells(kind) && !slices.ContainsFunc(f.Processes, func(later Process) bool {
-			return clear(later) && later.Start.After(p.End)
+// told reports whether whoever started the run had been told that something of it is left: a
+// process of it was killed, or said so; and none that began later ended as if nothing were.
+func (f Facts) told(left Left, kind Kind) bool {
+	var processes []Process
+	for _, p := range f.Processes {
+		if p.Run == left.Run && !p.Start.After(left.At) {
+			processes = append(processes, p)
+		}
+	}
+	return slices.ContainsFunc(processes, func(p Process) bool {
+		return p.tells(kind) && !slices.ContainsFunc(processes, func(later Process) bool {
+			return later.looked() && !later.tells(kind) && later.Start.After(p.End)
 		})
 	})
 }
+
+// looked reports whether the process ended with a code that says what became of the claim. Who
+// was refused, or stopped, before it had looked does not call back what was said before.
+func (p Process) looked() bool { return slices.Contains([]int{0, 4, 5, 6}, p.Code) }
 
 // tells reports whether the end of the process tells somebody that something may be left.
 func (p Process) tells(kind Kind) bool {

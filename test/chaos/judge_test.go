@@ -15,6 +15,7 @@ func TestJudge(t *testing.T) {
 			Records:   []Record{{"", at(1)}, {"a.token", at(6)}},
 			Copies:    []Copy{{UID: "u", Seen: at(4), Marks: []string{"frozen a 1", "frozen a 1", "frozen a 1"}}},
 			Locks:     map[string]time.Time{"a": at(2)},
+			At:        at(12),
 		}
 	}
 	for name, c := range map[string]struct {
@@ -41,7 +42,7 @@ func TestJudge(t *testing.T) {
 			f.Copies[0].Marks[2] = "running 2"
 			f.Thaws = []Thaw{{Began: at(3), At: at(5), Run: "b", Frozen: "a"}}
 		}, FalseSuccess, 0},
-		"armed":  {func(f *Facts) { f.ArmedBy = []string{"a"} }, Armed, 0},
+		"armed":  {func(f *Facts) { f.Armed = []Left{{"a", at(9)}} }, Armed, 0},
 		"frozen": {func(f *Facts) { f.FrozenBy = "a" }, Frozen, 0},
 		"locked": {func(f *Facts) { f.LockedBy = "a" }, Locked, 0},
 		"killed": {func(f *Facts) { f.LockedBy, f.Processes[0].Killed = "a", true }, "", 0},
@@ -57,6 +58,18 @@ func TestJudge(t *testing.T) {
 			f.LockedBy, f.Processes[0].Killed = "a", true
 			f.Processes = append(f.Processes, Process{Run: "a", Form: Cleanup, Start: at(10), End: at(11)})
 		}, Locked, 0},
+		"killed, and a retry was refused": {func(f *Facts) {
+			f.LockedBy, f.Processes[0].Killed = "a", true
+			f.Processes = append(f.Processes, Process{Run: "a", Form: Run, Start: at(10), End: at(11), Code: 3})
+		}, "", 0},
+		"armed until the cleanup": {func(f *Facts) {
+			f.Armed, f.Processes[0].Killed = []Left{{"a", at(9)}}, true
+			f.Processes = append(f.Processes, Process{Run: "a", Form: Cleanup, Start: at(10), End: at(11)})
+		}, "", 0},
+		"armed after the cleanup": {func(f *Facts) {
+			f.Armed, f.Processes[0].Killed = []Left{{"a", at(12)}}, true
+			f.Processes = append(f.Processes, Process{Run: "a", Form: Cleanup, Start: at(10), End: at(11)})
+		}, Armed, 0},
 		"killed beside a cleanup": {func(f *Facts) {
 			f.LockedBy, f.Processes[0].Killed = "a", true
 			f.Processes = append(f.Processes, Process{Run: "a", Form: Cleanup, Start: at(8), End: at(11)})

@@ -11,7 +11,9 @@ finish() {
   lock=$(copytrigger disarm --timeout 5s | sed -n 's/.*"lock":"\([^"]*\)".*/\1/p')
   if [ "$lock" = other ]; then exit $((code ? code : 6)); fi
   for try in 1 2 3; do
-    if bash "$CHAOS_SCRIPT" unquiesce; then
+    bash "$CHAOS_SCRIPT" unquiesce; ended=$?
+    if [ $ended = 106 ]; then code=$((code ? code : 6)); fi
+    if [ $ended = 0 ] || [ $ended = 106 ]; then
       copytrigger unlock >&2 && exit "$code"
       echo "the claim stays locked: copytrigger unlock --run-id $CHAOS_RUN" >&2; exit $((code ? code : 6))
     fi
@@ -44,7 +46,10 @@ if [ "${PIPESTATUS[0]}" != 0 ] || [ -z "$lock" ]; then
 fi
 if [ "$lock" = other ]; then exit 0; fi
 if [ "$CHAOS_UNQUIESCE" ]; then
-  bash "$CHAOS_SCRIPT" unquiesce || { echo "THE APPLICATION MAY STILL BE QUIESCED: copytrigger cleanup" >&2; exit 1; }
+  bash "$CHAOS_SCRIPT" unquiesce; ended=$?
+  if [ $ended != 0 ] && [ $ended != 106 ]; then
+    echo "THE APPLICATION MAY STILL BE QUIESCED: copytrigger cleanup --run-id $CHAOS_RUN" >&2; exit 1
+  fi
 fi
 copytrigger unlock >&2 && exit 0
 echo "the claim stays locked: copytrigger unlock --run-id $CHAOS_RUN" >&2; exit 1

@@ -21,6 +21,14 @@ type Weather struct {
 	One    int // one of so many requests meets a fault; 0: none does
 	Late   bool
 	Outage Outage
+	Aims   []Aim
+}
+
+// Aim is what becomes of one request that a plan is about.
+type Aim struct {
+	Verb string
+	Nth  int // of the requests with that verb, the first is 1
+	Fate harness.Fate
 }
 
 // Outage is a time in which no request is answered.
@@ -70,10 +78,14 @@ type sky struct {
 	mu   sync.Mutex
 	dice dice
 	down bool
+	seen map[string]int // requests by verb
 }
 
 func newSky(w Weather, who string, t *Timeline, count func(string)) *sky {
-	return &sky{weather: w, who: who, timeline: t, count: count, dice: dice{rand.New(rand.NewPCG(w.Seed, 1))}}
+	return &sky{
+		weather: w, who: who, timeline: t, count: count,
+		dice: dice{rand.New(rand.NewPCG(w.Seed, 1))}, seen: map[string]int{},
+	}
 }
 
 // fault is one kind of what becomes of a request.
@@ -150,6 +162,13 @@ func (s *sky) decide(r harness.Request) harness.Fate {
 	if s.down {
 		s.count("no answer")
 		return harness.Fate{DropBefore: true}
+	}
+	s.seen[r.Verb]++
+	for _, aim := range s.weather.Aims {
+		if aim.Verb == r.Verb && aim.Nth == s.seen[r.Verb] {
+			s.timeline.Add(s.who, "        %s %s: aimed at%s", r.Verb, r.Resource, spans(aim.Fate))
+			return aim.Fate
+		}
 	}
 	if s.weather.One == 0 || !s.dice.in(s.weather.One) {
 		return harness.Fate{}

@@ -79,11 +79,12 @@ func Controls() []Control {
 					"func whose(l handshake.Lock, run string) Whose {\n\tif run != \"\" {\n\t\treturn Own\n\t}",
 				},
 			},
-			// Another run comes in the freeze; it cannot quiesce, and so it unquiesces.
+			// Another run comes in the freeze before the trigger does; it cannot quiesce, and so it
+			// unquiesces.
 			Plan: func() Plan {
 				p := onlyRun()
-				p.Storage = "chaos-late"
 				b := p.Actors[0]
+				p.Actors[0].Quiesce.After = 3 * time.Second
 				b.Name, b.Run, b.Start = "b", "b", When{"frozen a", 100 * time.Millisecond}
 				p.Actors = append(p.Actors, b)
 				return p

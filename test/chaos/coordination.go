@@ -56,11 +56,11 @@ func (c *Campaign) Coordinate(s *harness.Site, p Plan, program string) Verdict {
 	x.app, err = StartApplication(x.timeline, s.VolumeDir(), p)
 	s.Must(err)
 	defer x.app.Stop()
-	x.ledger = Keep(s, x.timeline, p.Method)
+	x.ledger = Keep(s, x.timeline, p.Method, x.fired)
 	s.Replicate(x.source())
 	ctx, cancel := context.WithCancel(s.Ctx)
 	var beside sync.WaitGroup
-	if len(p.Actors) > 1 {
+	if p.coordinators() > 1 {
 		beside.Go(func() { x.syncAgain(ctx) })
 	}
 	for _, k := range p.Kills {
@@ -229,6 +229,16 @@ func (x *coordination) begin(run string, more int) {
 	if a := x.site.Annotations(); armedBy(a) == run {
 		at := x.timeline.Add("claim", "the trigger of %s is armed, and no process of it is left", run)
 		x.armed = append(x.armed, Left{run, at})
+	}
+}
+
+// fired hears of each trigger that is set. One of a run that has ended is set by a write that
+// came late, and armed, also if VolSync takes it at once.
+func (x *coordination) fired(run string) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if ran, is := x.alive[run]; is && ran == 0 {
+		x.armed = append(x.armed, Left{run, time.Now()})
 	}
 }
 

@@ -35,6 +35,7 @@ type Ledger struct {
 	site     *harness.Site
 	timeline *Timeline
 	method   string
+	fired    func(run string) // hears of each trigger
 	stop     func()
 
 	mu      sync.Mutex
@@ -60,10 +61,10 @@ func sources() schema.GroupVersionResource {
 }
 
 // Keep starts a ledger.
-func Keep(s *harness.Site, t *Timeline, method string) *Ledger {
+func Keep(s *harness.Site, t *Timeline, method string, fired func(run string)) *Ledger {
 	ctx, cancel := context.WithCancel(s.Ctx)
 	l := &Ledger{
-		site: s, timeline: t, method: method,
+		site: s, timeline: t, method: method, fired: fired,
 		now: map[string]string{}, locks: map[string]time.Time{}, stages: map[string]bool{},
 	}
 	var running sync.WaitGroup
@@ -116,6 +117,8 @@ func (l *Ledger) claim(o *unstructured.Unstructured) {
 		name := key[strings.Index(key, "/")+1:]
 		at := l.timeline.Mark(l.key(key, is), "claim", "%s: %q → %q", name, was, is)
 		switch {
+		case key == harness.Trigger && is != "" && is != a[harness.Latest]:
+			l.fired(runOf(is))
 		case key == harness.Latest:
 			l.records = append(l.records, Record{is, at})
 		case key == harness.LockedBy && l.locks[runOf(is)].IsZero():

@@ -108,6 +108,16 @@ func NewPlan(seed uint64, number int) Plan {
 	return p
 }
 
+// coordinators are how many actors wait for VolSync.
+func (p Plan) coordinators() (n int) {
+	for _, a := range p.Actors {
+		if a.Form.Coordinates() {
+			n++
+		}
+	}
+	return n
+}
+
 // cast says who is in the scene.
 func (d dice) cast(p *Plan) {
 	a := d.coordinator(p, "a", "a", When{})

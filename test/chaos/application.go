@@ -166,7 +166,7 @@ func (a *Application) serve(conn net.Conn) {
 
 // answer does what a command is to do, as it behaves, and tells the script how to end.
 func (c *command) answer(b Behaviour, effect func() int) {
-	c.say("%sing", c.verb)
+	c.begin()
 	if !c.wait(b.Before) {
 		return
 	}
@@ -183,6 +183,15 @@ func (c *command) answer(b Behaviour, effect func() int) {
 	}
 	c.say("%s of %s ends with %d", c.verb, c.run, code)
 	fmt.Fprintln(c.conn, code)
+}
+
+// begin tells that it has begun, to who waits for that.
+func (c *command) begin() {
+	key := "quiescing "
+	if c.verb == "unquiesce" {
+		key = "unquiescing "
+	}
+	c.app.timeline.Mark(key+base(c.run), c.actor, "    %s of %s begins", c.verb, c.run)
 }
 
 func (c *command) attempt() int {
@@ -226,7 +235,7 @@ func (c *command) quiesce() int {
 	if err := a.mark(); err != nil {
 		return 1
 	}
-	a.timeline.Mark("frozen "+c.run, "app", "FROZEN for %s", c.run)
+	a.timeline.Mark("frozen "+base(c.run), "app", "FROZEN for %s", c.run)
 	return 0
 }
 
@@ -247,7 +256,7 @@ func (c *command) unquiesce() int {
 	if err := a.mark(); err != nil {
 		return 1
 	}
-	at := a.timeline.Mark("thawed "+was, "app", "RUNS again: %s's freeze was ended by %s", was, c.actor)
+	at := a.timeline.Mark("thawed "+base(was), "app", "RUNS again: %s's freeze was ended by %s", was, c.actor)
 	a.thaws = append(a.thaws, Thaw{Began: c.began, At: at, Actor: c.actor, Run: c.run, Frozen: was})
 	if was != c.run && a.tells {
 		return 106
@@ -258,7 +267,7 @@ func (c *command) unquiesce() int {
 // hold keeps the application frozen as long as the script lives, and tells at the end whether
 // it was frozen all the time.
 func (c *command) hold(of Commands) {
-	c.say("holding")
+	c.begin()
 	if !c.wait(of.Quiesce.Before) {
 		return
 	}
@@ -271,6 +280,7 @@ func (c *command) hold(of Commands) {
 	c.app.mu.Unlock()
 	fmt.Fprintln(c.conn, "QUIESCED")
 	_, err := c.lines.ReadString('\n') // it releases, or is gone
+	c.app.timeline.Mark("unquiescing "+base(c.run), c.actor, "    hold of %s is to end", c.run)
 	if err == nil {
 		c.wait(of.Unquiesce.Before)
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	storagev1 "k8s.io/api/storage/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -42,13 +43,14 @@ func Prepare(ctx context.Context, c *cluster.Cluster) error {
 			"apiVersion": classes.GroupVersion().String(), "kind": "VolumeSnapshotClass", "parameters": parameters,
 			"metadata": map[string]any{"name": name}, "driver": driver, "deletionPolicy": "Delete",
 		}}
-		if _, err := dyn.Resource(classes).Create(ctx, class, metav1.CreateOptions{}); err != nil {
+		_, err := dyn.Resource(classes).Create(ctx, class, metav1.CreateOptions{})
+		if err != nil && !apierrors.IsAlreadyExists(err) {
 			return err
 		}
-		_, err := client.StorageV1().StorageClasses().Create(ctx, &storagev1.StorageClass{
+		_, err = client.StorageV1().StorageClasses().Create(ctx, &storagev1.StorageClass{
 			ObjectMeta: metav1.ObjectMeta{Name: name}, Provisioner: driver, Parameters: pace,
 		}, metav1.CreateOptions{})
-		if err != nil {
+		if err != nil && !apierrors.IsAlreadyExists(err) {
 			return err
 		}
 	}

@@ -67,7 +67,7 @@ func (f Finding) String() string { return strings.ToUpper(string(f.Kind)) + ": "
 const launch = 300 * time.Millisecond
 
 // Judge returns what went wrong. late is how many copies were spoilt by a command that had been
-// started before the run that they are of had the lock: no lock can call that command back.
+// started before the run that they are of had the lock, and that nobody could call back.
 func Judge(f Facts) (found []Finding, late int) {
 	for _, p := range f.Processes {
 		if !p.Form.Coordinates() || p.Code != 0 || p.Killed {
@@ -122,11 +122,21 @@ func (f Facts) good(p Process) string {
 	return ""
 }
 
-// wasLate reports whether a command ended the freeze of the run that was started before the run
-// had the lock.
+// wasLate reports whether the freeze of the run was ended by a command that nobody could call
+// back: it had been started before the run had the lock, and beside its process somebody had
+// started another of the same run, which let the lock go.
 func (f Facts) wasLate(run string) bool {
 	return slices.ContainsFunc(f.Thaws, func(t Thaw) bool {
-		return t.Frozen == run && t.Run != run && t.Began.Before(f.Locks[run].Add(launch))
+		return t.Frozen == run && t.Run != run && t.Began.Before(f.Locks[run].Add(launch)) && f.passed(t, f.Locks[run])
+	})
+}
+
+// passed reports whether a process of the run was started after the one whose command t is, and
+// before then.
+func (f Facts) passed(t Thaw, then time.Time) bool {
+	of := slices.IndexFunc(f.Processes, func(p Process) bool { return p.Name == t.Actor && p.Run == t.Run })
+	return of >= 0 && slices.ContainsFunc(f.Processes, func(p Process) bool {
+		return p.Run == t.Run && p.Start.After(f.Processes[of].Start) && p.Start.Before(then)
 	})
 }
 

@@ -100,7 +100,7 @@ func NewPlan(seed uint64, number int) Plan {
 		p.Storage = "chaos-never"
 	}
 	p.Scene = d.of("alone", "alone", "alone", "retried", "retried", "cleaned", "cleaned", "cleaned",
-		"two runs", "two runs", "storm", "storm")
+		"two runs", "two runs", "storm", "storm", "beside", "repeated", "refused")
 	d.cast(&p)
 	if d.in(15) {
 		p.Kills = append(p.Kills, Kill{When{d.moment("a"), d.span(600)}, 100*time.Millisecond + d.span(2000)})
@@ -144,6 +144,24 @@ func (d dice) cast(p *Plan) {
 		b := d.coordinator(p, "b", "b", When{d.of("", d.moment("a"), d.moment("a")), d.span(500)})
 		b.Tries = 1 + d.IntN(3)
 		p.Actors = append(p.Actors, b)
+	case "beside": // a cleanup that is slow, a run that notices it, and the next run
+		other("hand", byHand(), When{d.of("frozen a", "fired a", "copying a"), d.span(300)})
+		p.Actors[1].Unquiesce = Behaviour{Before: 700*time.Millisecond + d.span(2500)}
+		d.next(p, When{"ended a", d.span(300)})
+	case "repeated": // an unquiesce that fails again and again, a cleanup, and the next run
+		p.Actors[0].Unquiesce.Fails = 2 + d.IntN(3)
+		other("hand", byHand(), When{"unquiescing a", d.span(800)})
+		d.next(p, When{"ended hand", d.span(200)})
+	case "refused": // the clean-up of a run that was refused, in the freeze of another
+		p.Actors[0].Start = When{d.of("locked b", "frozen b"), d.span(200)}
+		p.Actors[0].Limits.Wait = 500*time.Millisecond + d.span(1500)
+		other("hand", byHand(), When{"ended a", d.span(300)})
+		hand := &p.Actors[1]
+		hand.Weather.One = 1 + d.IntN(3)
+		if d.in(3) {
+			hand.Weather.Outage = Outage{When{"began hand", 0}, 3*time.Second + d.span(20000)}
+		}
+		d.next(p, When{})
 	case "storm":
 		other("hand", byHand(), When{d.moment("a"), d.span(1500)})
 		b := d.coordinator(p, "b", "b", When{d.moment("a"), d.span(1500)})
@@ -165,6 +183,15 @@ func (d dice) cast(p *Plan) {
 			d.hit(p, &p.Actors[i])
 		}
 	}
+}
+
+// next is another run, in whose freeze there is time for what should not come.
+func (d dice) next(p *Plan, start When) {
+	b := d.coordinator(p, "b", "b", start)
+	b.Tries = 4
+	b.Quiesce.After = 500*time.Millisecond + d.span(3000)
+	b.Quiesce.Fails = 0
+	p.Actors = append(p.Actors, b)
 }
 
 // coordinator is a run in one of its forms.
@@ -260,7 +287,10 @@ func (d dice) hit(p *Plan, a *Actor) {
 
 // moment is an event of a run that something else may come after.
 func (d dice) moment(run string) string {
-	return d.of("began", "waited", "locked", "quiescing", "frozen", "fired", "copying", "cut", "recorded",
+	if d.in(11) {
+		return "waited"
+	}
+	return d.of("began", "locked", "quiescing", "frozen", "fired", "copying", "cut", "recorded",
 		"unquiescing", "thawed") + " " + run
 }
 

@@ -29,7 +29,7 @@ func number(t *testing.T, name string, otherwise uint64) uint64 {
 }
 
 // TestCampaign carries out many plans: half of them of a seed that is always the same, half of
-// one that is new each time; or all of CHAOS_SEED.
+// one that is new each time; or all of CHAOS_SEED. CHAOS_SCENE takes those of one scene alone.
 func TestCampaign(t *testing.T) {
 	harness.Need(t)
 	c := NewCampaign()
@@ -58,6 +58,9 @@ func TestCampaign(t *testing.T) {
 	for _, p := range parts {
 		fmt.Fprintf(os.Stderr, "chaos: seed %d, coordinations %d to %d\n", p.seed, p.from, p.to-1)
 		for n := p.from; n < p.to; n++ {
+			if scene := os.Getenv("CHAOS_SCENE"); scene != "" && scene != NewPlan(p.seed, n).Scene {
+				continue
+			}
 			t.Run(fmt.Sprintf("%d/%d", p.seed, n), func(t *testing.T) {
 				t.Parallel()
 				s := harness.NewFor(t)

@@ -104,7 +104,7 @@ func (f Facts) good(p Process) string {
 	}
 	var of *Copy
 	for i, c := range f.Copies {
-		if c.Seen.Before(f.Records[at].At) {
+		if c.Version < f.Records[at].Version && (of == nil || of.Version < c.Version) {
 			of = &f.Copies[i]
 		}
 	}

@@ -12,8 +12,8 @@ func TestJudge(t *testing.T) {
 	good := func() Facts {
 		return Facts{
 			Processes: []Process{{Name: "a", Run: "a", Form: Run, Start: at(0), End: at(9)}},
-			Records:   []Record{{"", at(1)}, {"a.token", at(6)}},
-			Copies:    []Copy{{UID: "u", Seen: at(4), Marks: []string{"frozen a 1", "frozen a 1", "frozen a 1"}}},
+			Records:   []Record{{"", 1}, {"a.token", 6}},
+			Copies:    []Copy{{UID: "u", Version: 4, Marks: []string{"frozen a 1", "frozen a 1", "frozen a 1"}}},
 			Locks:     map[string]time.Time{"a": at(2)},
 			At:        at(12),
 		}
@@ -25,8 +25,9 @@ func TestJudge(t *testing.T) {
 	}{
 		"good":               {change: func(*Facts) {}},
 		"recorded for other": {func(f *Facts) { f.Records[1].Trigger = "b.token" }, FalseSuccess, 0},
-		"no copy":            {func(f *Facts) { f.Copies[0].Seen = at(7) }, FalseSuccess, 0},
-		"an older copy":      {func(f *Facts) { f.Copies = append(f.Copies, Copy{UID: "v", Seen: at(8)}) }, "", 0},
+		"no copy":            {func(f *Facts) { f.Copies[0].Version = 7 }, FalseSuccess, 0},
+		"a newer copy":       {func(f *Facts) { f.Copies = append(f.Copies, Copy{UID: "v", Version: 8}) }, "", 0},
+		"another copy":       {func(f *Facts) { f.Copies = append(f.Copies, Copy{UID: "v", Version: 5}) }, FalseSuccess, 0},
 		"running":            {func(f *Facts) { f.Copies[0].Marks[2] = "running 2" }, FalseSuccess, 0},
 		"frozen for other": {func(f *Facts) {
 			f.Copies[0].Marks = []string{"frozen b 1", "frozen b 1", "frozen b 1"}

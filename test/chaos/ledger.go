@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -19,15 +20,15 @@ import (
 // Record is a trigger that VolSync recorded.
 type Record struct {
 	Trigger string
-	At      time.Time
+	Version uint64 // of the claim
 }
 
 // Copy is a copy that VolSync made.
 type Copy struct {
-	UID   string
-	Seen  time.Time // when it was there
-	Marks []string  // what the application's files say in it; nil until they were read
-	Err   error     // why they could not be read
+	UID     string
+	Version uint64   // that it was seen with first: etcd counts all changes, so it tells what came before what
+	Marks   []string // what the application's files say in it; nil until they were read
+	Err     error    // why they could not be read
 }
 
 // Ledger is what the claim and the storage went through, read with an administrator's eyes.
@@ -120,11 +121,17 @@ func (l *Ledger) claim(o *unstructured.Unstructured) {
 		case key == harness.Trigger && is != "" && is != a[harness.Latest]:
 			l.fired(runOf(is))
 		case key == harness.Latest:
-			l.records = append(l.records, Record{is, at})
+			l.records = append(l.records, Record{is, version(o)})
 		case key == harness.LockedBy && l.locks[runOf(is)].IsZero():
 			l.locks[runOf(is)] = at
 		}
 	}
+}
+
+// version is the number of an object's last change.
+func version(o *unstructured.Unstructured) uint64 {
+	n, _ := strconv.ParseUint(o.GetResourceVersion(), 10, 64)
+	return n
 }
 
 // key is what a plan may wait for: the change of an annotation.
@@ -170,8 +177,8 @@ func (l *Ledger) copy(ctx context.Context, event watch.EventType, o *unstructure
 	uid := string(o.GetUID())
 	short := uid[:8]
 	if l.find(uid) == nil {
-		at := l.timeline.Add("copy", "%s is there", short)
-		l.copies = append(l.copies, Copy{UID: uid, Seen: at})
+		l.timeline.Add("copy", "%s is there", short)
+		l.copies = append(l.copies, Copy{UID: uid, Version: version(o)})
 	}
 	if event == watch.Deleted {
 		l.timeline.Add("copy", "%s is gone", short)

@@ -102,7 +102,7 @@ func NewPlan(seed uint64, number int) Plan {
 	p.Scene = d.of("alone", "alone", "alone", "retried", "retried", "cleaned", "cleaned", "cleaned",
 		"two runs", "two runs", "storm", "storm", "beside", "repeated", "refused")
 	d.cast(&p)
-	if d.in(15) {
+	if d.in(25) {
 		p.Kills = append(p.Kills, Kill{When{d.moment("a"), d.span(600)}, 100*time.Millisecond + d.span(2000)})
 	}
 	return p

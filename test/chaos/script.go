@@ -6,10 +6,14 @@ import "strconv"
 // what disarm has found: in the freeze of another run nothing must be unquiesced.
 const Steps = `#!/usr/bin/env bash
 waiting=$(copytrigger await-waiting --until "$CHAOS_UNTIL" --timeout "$CHAOS_WAIT") || exit
+quiesced=
 finish() {
   code=$?; trap '' HUP INT TERM
   lock=$(copytrigger disarm --timeout 5s | sed -n 's/.*"lock":"\([^"]*\)".*/\1/p')
-  if [ "$lock" = other ]; then exit $((code ? code : 6)); fi
+  if [ "$lock" = other ]; then
+    [ -z "$quiesced" ] || echo "another run has the claim, and ours MAY STILL BE QUIESCED: $CHAOS_RUN" >&2
+    exit $((code ? code : 6))
+  fi
   for try in 1 2 3; do
     bash "$CHAOS_SCRIPT" unquiesce; ended=$?
     if [ $ended = 106 ]; then code=$((code ? code : 6)); fi
@@ -25,7 +29,7 @@ finish() {
 trap finish EXIT
 trap 'exit 129' HUP; trap 'exit 130' INT; trap 'exit 143' TERM
 trigger=$(printf '%s' "$waiting" | sed -n 's/.*"trigger":"\([^"]*\)".*/\1/p')
-bash "$CHAOS_SCRIPT" quiesce || exit
+quiesced=yes; bash "$CHAOS_SCRIPT" quiesce || exit
 fire=
 if [ "$CHAOS_FIRE" ]; then fire=--fire; else copytrigger fire-trigger --trigger "$trigger" || exit; fi
 copied=$(copytrigger await-completed $fire --trigger "$trigger" --until "$CHAOS_UNTIL" \

@@ -145,8 +145,10 @@ func (d dice) cast(p *Plan) {
 		b.Tries = 1 + d.IntN(3)
 		p.Actors = append(p.Actors, b)
 	case "beside": // a cleanup that is slow, a run that notices it, and the next run
-		other("hand", byHand(), When{d.of("frozen a", "fired a", "copying a"), d.span(300)})
-		p.Actors[1].Unquiesce = Behaviour{Before: 700*time.Millisecond + d.span(2500)}
+		// Before the trigger is fired, so that VolSync waits for the next run, too.
+		p.Actors[0].Quiesce = Behaviour{After: 300*time.Millisecond + d.span(1500)}
+		other("hand", byHand(), When{"frozen a", d.span(300)})
+		p.Actors[1].Unquiesce = Behaviour{Before: 1500*time.Millisecond + d.span(4000)}
 		d.next(p, When{"ended a", d.span(300)})
 	case "repeated": // an unquiesce that fails again and again, a cleanup, and the next run
 		p.Actors[0].Unquiesce.Fails = 2 + d.IntN(3)
@@ -160,6 +162,9 @@ func (d dice) cast(p *Plan) {
 		hand.Weather.One = 1 + d.IntN(3)
 		if d.in(3) {
 			hand.Weather.Outage = Outage{When{"began hand", 0}, 3*time.Second + d.span(20000)}
+		}
+		if d.in(3) {
+			hand.Weather.Aims = []Aim{unauthorized(1)}
 		}
 		d.next(p, When{})
 	case "storm":

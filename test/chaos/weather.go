@@ -31,6 +31,12 @@ type Aim struct {
 	Fate harness.Fate
 }
 
+// unauthorized is the answer to the look with that number.
+func unauthorized(nth int) Aim {
+	status := harness.Unauthorized()
+	return Aim{"get", nth, harness.Fate{Status: &status}}
+}
+
 // Outage is a time in which no request is answered.
 type Outage struct {
 	When

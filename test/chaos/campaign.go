@@ -119,6 +119,7 @@ func (c *Campaign) killVolSync(s *harness.Site, down time.Duration) error {
 func (c *Campaign) Note(v Verdict) {
 	c.count("coordinations", fmt.Sprintf("%s\t%s", v.Plan.Scene, v.Plan.Method))
 	c.count("totals", "coordinations")
+	c.count("seeds", fmt.Sprintf("seed %d", v.Plan.Seed))
 	if v.Good() {
 		c.count("totals", "with a good copy")
 	}
@@ -141,7 +142,8 @@ func (c *Campaign) Table() string {
 	defer c.mu.Unlock()
 	var b strings.Builder
 	row := func(cells ...string) { fmt.Fprintf(&b, "| %s |\n", strings.Join(cells, " | ")) }
-	b.WriteString("| | coordinations |\n|---|---|\n")
+	fmt.Fprintf(&b, "The last campaign, of %s; %s:\n\n| | coordinations |\n|---|---|\n",
+		time.Now().Format(time.DateOnly), strings.Join(sorted(c.counts["seeds"]), ", "))
 	for _, name := range []string{
 		"coordinations", "with a good copy", "cleaned up at the end by who was told", "spoilt by a late command",
 	} {

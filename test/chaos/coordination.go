@@ -197,7 +197,7 @@ func (x *coordination) run(a Actor, run, kubeconfig string) (Process, bool) {
 		p.signal(syscall.SIGKILL)
 		<-p.ended
 	}
-	each(p.cmd.Process.Pid, syscall.SIGKILL) // what it has left
+	each(p.cmd.Process.Pid, "", syscall.SIGKILL) // what it has left
 	f := p.facts(run, a.Form)
 	x.mu.Lock()
 	x.processes = append(x.processes, f)
@@ -265,6 +265,12 @@ func (x *coordination) signal(p *process, s Signal) {
 	case <-p.ended:
 		return
 	default:
+	}
+	if s.Step {
+		x.timeline.Add(p.name, "        the step is killed")
+		x.campaign.count("signals", "killed, a step alone")
+		p.killStep()
+		return
 	}
 	x.timeline.Add(p.name, "        %s", s.Signal)
 	x.campaign.count("signals", s.Signal.String())

@@ -51,6 +51,7 @@ type Signal struct {
 	When
 	Signal  syscall.Signal
 	Stopped time.Duration
+	Step    bool // SIGKILL meets only the step that a script is at
 }
 
 // Kill ends VolSync's manager, which is started again after Down.
@@ -203,7 +204,7 @@ func (d dice) next(p *Plan, start When) {
 func (d dice) coordinator(p *Plan, name, run string, start When) Actor {
 	a := Actor{Name: name, Run: run, Start: start, Tries: 1}
 	a.Form = Form(d.of(string(Run), string(Run), string(Run), string(Hold), string(Chain), string(FireChain)))
-	a.Cut = p.Method == "Snapshot" && d.in(3)
+	a.Cut = p.Method == "Snapshot" && a.Form != FireChain && d.in(3)
 	seconds := func(n int) time.Duration { return time.Duration(n) * time.Second }
 	a.Limits = Limits{Wait: seconds(20), Ack: seconds(10), Copy: seconds(15), Freeze: seconds(20), Unquiesce: seconds(15)}
 	if d.in(5) {
@@ -276,6 +277,7 @@ func (d dice) hit(p *Plan, a *Actor) {
 		s.Signal = syscall.SIGINT
 	case 2:
 		s.Signal = syscall.SIGKILL
+		s.Step = (a.Form == Chain || a.Form == FireChain) && d.in(2)
 	case 3:
 		s.Signal = syscall.SIGTERM
 		if p.Scoped {
@@ -335,6 +337,9 @@ func (p Plan) String() string {
 			fmt.Fprintf(&b, "    %s %s", s.Signal, s.When)
 			if s.Stopped > 0 {
 				fmt.Fprintf(&b, ", for %s", s.Stopped)
+			}
+			if s.Step {
+				b.WriteString(", the step alone")
 			}
 			b.WriteString("\n")
 		}

@@ -102,18 +102,21 @@ func (p *process) signal(s syscall.Signal) {
 		p.killed = true
 		p.mu.Unlock()
 		for range 3 { // what is just being started is found the next time
-			each(pid, syscall.SIGSTOP)
+			each(pid, "", syscall.SIGSTOP)
 		}
-		each(pid, syscall.SIGKILL)
+		each(pid, "", syscall.SIGKILL)
 	case syscall.SIGSTOP, syscall.SIGCONT:
-		each(pid, s)
+		each(pid, "", s)
 	default:
 		_ = syscall.Kill(-pid, s)
 	}
 }
 
-// each sends a signal to every process of a session.
-func each(session int, s syscall.Signal) {
+// killStep kills the program in a script, which goes on.
+func (p *process) killStep() { each(p.cmd.Process.Pid, "copytrigger", syscall.SIGKILL) }
+
+// each sends a signal to every process of a session, or to those with the name.
+func each(session int, name string, s syscall.Signal) {
 	all, _ := filepath.Glob("/proc/[0-9]*/stat")
 	for _, file := range all {
 		text, err := os.ReadFile(file)
@@ -121,9 +124,10 @@ func each(session int, s syscall.Signal) {
 			continue // it has ended
 		}
 		// pid (name) state ppid pgrp session …
-		rest := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
+		head, tail, _ := strings.Cut(string(text), ") ")
+		rest := strings.Fields(tail)
 		pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(file)))
-		if len(rest) > 3 && rest[3] == fmt.Sprint(session) {
+		if len(rest) > 3 && rest[3] == fmt.Sprint(session) && (name == "" || strings.HasSuffix(head, "("+name)) {
 			_ = syscall.Kill(pid, s)
 		}
 	}

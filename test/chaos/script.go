@@ -9,7 +9,8 @@ waiting=$(copytrigger await-waiting --until "$CHAOS_UNTIL" --timeout "$CHAOS_WAI
 quiesced=
 finish() {
   code=$?; trap '' HUP INT TERM
-  lock=$(copytrigger disarm --timeout 5s | sed -n 's/.*"lock":"\([^"]*\)".*/\1/p')
+  found=$(copytrigger disarm --timeout 5s) || echo "a trigger may stay armed: copytrigger disarm --run-id $CHAOS_RUN" >&2
+  lock=$(printf '%s' "$found" | sed -n 's/.*"lock":"\([^"]*\)".*/\1/p')
   if [ "$lock" = other ]; then
     [ -z "$quiesced" ] || echo "another run has the claim, and ours MAY STILL BE QUIESCED: $CHAOS_RUN" >&2
     exit $((code ? code : 6))
@@ -44,8 +45,9 @@ exit 0
 
 // Hand is what somebody does who cleans up with the commands one by one.
 const Hand = `#!/usr/bin/env bash
-lock=$(copytrigger disarm --timeout 5s | sed -n 's/.*"lock":"\([^"]*\)".*/\1/p')
-if [ "${PIPESTATUS[0]}" != 0 ] || [ -z "$lock" ]; then
+found=$(copytrigger disarm --timeout 5s)
+lock=$(printf '%s' "$found" | sed -n 's/.*"lock":"\([^"]*\)".*/\1/p')
+if [ -z "$lock" ]; then
   echo "nothing is known of the lock: copytrigger cleanup --run-id $CHAOS_RUN" >&2; exit 1
 fi
 if [ "$lock" = other ]; then exit 0; fi

@@ -12,7 +12,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 
@@ -33,7 +32,7 @@ func Prepare(ctx context.Context, c *cluster.Cluster) error {
 	if err != nil {
 		return err
 	}
-	classes := schema.GroupVersionResource{Group: "snapshot.storage.k8s.io", Version: "v1", Resource: "volumesnapshotclasses"}
+	classes := snapshots().GroupVersion().WithResource("volumesnapshotclasses")
 	for name, pace := range Storages() {
 		parameters := map[string]any{}
 		for key, value := range pace {
@@ -170,7 +169,8 @@ func (c *Campaign) cross(b *strings.Builder, title, of string) {
 		row, column, _ := strings.Cut(name, "\t")
 		rows[row], columns[column] = 0, 0
 	}
-	fmt.Fprintf(b, "\n| %s | %s |\n|---|%s\n", title, strings.Join(sorted(columns), " | "), strings.Repeat("---|", len(columns)))
+	fmt.Fprintf(b, "\n| %s | %s |\n|---|%s\n",
+		title, strings.Join(sorted(columns), " | "), strings.Repeat("---|", len(columns)))
 	for _, row := range sorted(rows) {
 		var cells []string
 		for _, column := range sorted(columns) {

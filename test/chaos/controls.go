@@ -169,7 +169,8 @@ func (c Control) edited(root string) (map[string]string, error) {
 			text = string(read)
 		}
 		if n := strings.Count(text, e.From); n != 1 {
-			return nil, fmt.Errorf("%s: this is %d times in %s, and must be once; change the control: %s", c.Name, n, e.File, e.From)
+			return nil, fmt.Errorf("%s: this is %d times in %s, and must be once; change the control: %s",
+				c.Name, n, e.File, e.From)
 		}
 		texts[e.File] = strings.Replace(text, e.From, e.To, 1)
 	}

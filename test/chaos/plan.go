@@ -314,7 +314,8 @@ func (d dice) span(most int) time.Duration { return time.Duration(d.IntN(most+1)
 // String tells the plan to people.
 func (p Plan) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "plan %d of seed %d: %s; copyMethod %s, class %s; unquiesce", p.Number, p.Seed, p.Scene, p.Method, p.Storage)
+	fmt.Fprintf(&b, "plan %d of seed %d: %s; copyMethod %s, class %s; unquiesce",
+		p.Number, p.Seed, p.Scene, p.Method, p.Storage)
 	if p.Scoped {
 		b.WriteString(" ends only its own run's freeze")
 	} else {

@@ -9,7 +9,8 @@ waiting=$(copytrigger await-waiting --until "$CHAOS_UNTIL" --timeout "$CHAOS_WAI
 quiesced=
 finish() {
   code=$?; trap '' HUP INT TERM
-  found=$(copytrigger disarm --timeout 5s) || echo "a trigger may stay armed: copytrigger disarm --run-id $CHAOS_RUN" >&2
+  found=$(copytrigger disarm --timeout 5s) ||
+    echo "a trigger may stay armed: copytrigger disarm --run-id $CHAOS_RUN" >&2
   lock=$(printf '%s' "$found" | sed -n 's/.*"lock":"\([^"]*\)".*/\1/p')
   if [ "$lock" = other ]; then
     [ -z "$quiesced" ] || echo "another run has the claim, and ours MAY STILL BE QUIESCED: $CHAOS_RUN" >&2

@@ -108,6 +108,8 @@ func answered(name string, status metav1.Status) fault {
 	return fault{name: name, fate: func(dice) harness.Fate { return harness.Fate{Status: &status} }}
 }
 
+func late(d dice) harness.Fate { return harness.Fate{After: d.span(3000)} }
+
 func final(f fault) fault { f.final = true; return f }
 
 func watched(name string, fate func(d dice) harness.WatchFate) fault {
@@ -128,8 +130,8 @@ func faults() []fault {
 		{name: "write very late", write: true, fate: func(d dice) harness.Fate {
 			return harness.Fate{Before: 10*time.Second + d.span(3000)}
 		}},
-		{name: "write's reply late", write: true, fate: func(d dice) harness.Fate { return harness.Fate{After: d.span(3000)} }},
-		{name: "look's reply late", look: true, fate: func(d dice) harness.Fate { return harness.Fate{After: d.span(3000)} }},
+		{name: "write's reply late", write: true, fate: late},
+		{name: "look's reply late", look: true, fate: late},
 		final(answered("401", harness.Unauthorized())),
 		final(answered("403", harness.Forbidden())),
 		{name: "409", write: true, fate: func(dice) harness.Fate { return harness.Fate{Status: &conflict} }},

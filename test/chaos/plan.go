@@ -206,7 +206,8 @@ func (d dice) coordinator(p *Plan, name, run string, start When) Actor {
 	a.Form = Form(d.of(string(Run), string(Run), string(Run), string(Hold), string(Chain), string(FireChain)))
 	a.Cut = p.Method == "Snapshot" && a.Form != FireChain && d.in(3)
 	seconds := func(n int) time.Duration { return time.Duration(n) * time.Second }
-	a.Limits = Limits{Wait: seconds(20), Ack: seconds(10), Copy: seconds(15), Freeze: seconds(20), Unquiesce: seconds(15)}
+	// The next cleanup waits as long as an unquiesce of this run may last, and some more.
+	a.Limits = Limits{Wait: seconds(20), Ack: seconds(10), Copy: seconds(15), Freeze: seconds(20), Unquiesce: seconds(8)}
 	if d.in(5) {
 		short := 200*time.Millisecond + d.span(1500)
 		switch d.IntN(4) {
@@ -228,7 +229,7 @@ func (d dice) coordinator(p *Plan, name, run string, start When) Actor {
 // hand is somebody at a shell.
 func (d dice) hand(p *Plan, name string, form Form, start When) Actor {
 	a := Actor{Name: name, Run: "a", Form: form, Start: start, Tries: 1, Commands: d.commands()}
-	a.Limits = Limits{Wait: 5 * time.Second, Unquiesce: 10 * time.Second}
+	a.Limits = Limits{Wait: 5 * time.Second, Unquiesce: 6 * time.Second}
 	if form != Stranger {
 		a.Weather = d.weather(p)
 	}

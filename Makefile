@@ -75,6 +75,19 @@ bench: programs ## how long the application is frozen beyond VolSync's own time,
 	cd test && COPYTRIGGER_CLUSTER_TESTS=1 $(GO) test -run '^$$' -bench '^BenchmarkFreeze$$/^run' -benchtime=$(RUNS)x -timeout 60m ./integration
 	cd test && COPYTRIGGER_CLUSTER_TESTS=1 $(GO) test -run '^$$' -bench '^BenchmarkFreeze$$/^(steps|kubectl)' -benchtime=20x -timeout 60m ./integration
 
+# RUNS here is how many coordinations; 100 take two to three minutes on two cores.
+.PHONY: chaos
+chaos: RUNS = 100
+chaos: programs ## RUNS randomized coordinations under faults, signals and kills (CHAOS_SEED=n: those of a seed again)
+	@mkdir -p bin; sync # what building has left to be written would hold up the disk
+	cd test && COPYTRIGGER_CHAOS_TESTS=1 CHAOS_RUNS=$(RUNS) CHAOS_TABLE=$(CURDIR)/bin/chaos.md \
+		$(GO) run $(GOTESTSUM) --format=pkgname --jsonfile=$(CURDIR)/bin/chaos.json -- -count=1 -timeout 12h ./chaos
+	@cat bin/chaos.md
+
+.PHONY: reliability
+reliability: ## put the counts of the last campaign into docs/reliability.md
+	@sed -i -e '/campaign: begin/,/campaign: end/{//!d}' -e '/campaign: begin/r bin/chaos.md' docs/reliability.md
+
 .PHONY: recipes
 recipes: tools-recipes tools-test programs ## the recipes of docs/recipes against the real databases
 	@sync # the databases would wait for what building has left to be written

@@ -52,20 +52,25 @@ func (p *Proxy) Answer(r Request, times int, status metav1.Status) *atomic.Int64
 	var count atomic.Int64
 	p.add(&fault{r, times, func(x *exchange) {
 		count.Add(1)
-		status.TypeMeta = metav1.TypeMeta{APIVersion: "v1", Kind: "Status"}
-		status.Status = metav1.StatusFailure
-		text, err := json.Marshal(status)
-		if err != nil {
-			panic(err)
-		}
-		x.w.Header().Set("Content-Type", "application/json")
-		if d := status.Details; d != nil && d.RetryAfterSeconds > 0 {
-			x.w.Header().Set("Retry-After", fmt.Sprint(d.RetryAfterSeconds))
-		}
-		x.w.WriteHeader(int(status.Code))
-		_, _ = x.w.Write(text)
+		x.answer(status)
 	}})
 	return &count
+}
+
+// answer is the reply of a server that refuses.
+func (x *exchange) answer(status metav1.Status) {
+	status.TypeMeta = metav1.TypeMeta{APIVersion: "v1", Kind: "Status"}
+	status.Status = metav1.StatusFailure
+	text, err := json.Marshal(status)
+	if err != nil {
+		panic(err)
+	}
+	x.w.Header().Set("Content-Type", "application/json")
+	if d := status.Details; d != nil && d.RetryAfterSeconds > 0 {
+		x.w.Header().Set("Retry-After", fmt.Sprint(d.RetryAfterSeconds))
+	}
+	x.w.WriteHeader(int(status.Code))
+	_, _ = x.w.Write(text)
 }
 
 // Drop cuts the connection of the next requests of a kind; afterwards: when the server

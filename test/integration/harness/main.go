@@ -123,7 +123,7 @@ func run(m *testing.M, c Config, existing bool) (code int, err error) {
 			return 1, err
 		}
 	}
-	if err := build(ctx, w.binary); err != nil {
+	if err := Build(ctx, w.binary); err != nil {
 		return 1, err
 	}
 	if !existing {
@@ -163,9 +163,11 @@ func clusterFor(ctx context.Context, options cluster.Options) (*cluster.Cluster,
 	return cluster.Up(ctx, options)
 }
 
-// build makes the program from the root module, looking for races if the tests do.
-func build(ctx context.Context, binary string) error {
+// Build makes the program from the root module, looking for races if the tests do. flags are
+// more flags of go build.
+func Build(ctx context.Context, binary string, flags ...string) error {
 	args := []string{"build", "-trimpath", "-tags=urfave_cli_no_docs,urfave_cli_no_suggest,nethttpomithttp2", "-o", binary}
+	args = append(args, flags...)
 	env := append(os.Environ(), "GOWORK=off")
 	if raceDetector {
 		args = append(args, "-race")

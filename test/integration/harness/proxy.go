@@ -25,6 +25,7 @@ type Proxy struct {
 
 	mu      sync.Mutex
 	faults  []*fault
+	decide  func(Request) Fate // nil: none has a fate
 	streams map[*stream]bool
 	opened  chan struct{} // closed when the next stream has begun
 	conns   map[net.Conn]bool
@@ -107,8 +108,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		f.act(x)
 		return
 	}
-	x.forward()
-	x.reply()
+	x.meet(p.fateOf(x.Request))
 }
 
 // exchange is one request and its reply.
@@ -119,6 +119,7 @@ type exchange struct {
 	r     *http.Request
 	body  []byte
 	got   *http.Response
+	watch WatchFate
 }
 
 // forward sends the request to the API server and waits for the reply's beginning.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"sync"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -18,11 +19,12 @@ type stream struct {
 	mu     sync.Mutex // held while an event is written
 	cut    chan struct{}
 	broken bool
+	begun  time.Time
 }
 
 // stream passes the events of a watch on, one by one.
 func (p *Proxy) stream(x *exchange) {
-	st := &stream{of: x.Request, x: x, cut: make(chan struct{})}
+	st := &stream{of: x.Request, x: x, cut: make(chan struct{}), begun: time.Now()}
 	if f, ok := x.w.(http.Flusher); ok {
 		f.Flush()
 	}
@@ -40,13 +42,14 @@ func (p *Proxy) stream(x *exchange) {
 			panic(http.ErrAbortHandler)
 		}
 	}()
+	defer st.endLater()()
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
 		events := bufio.NewReader(x.got.Body)
 		for {
 			event, err := events.ReadBytes('\n')
-			if err != nil || !st.write(event) {
+			if err != nil || !st.late() || !st.write(event) {
 				return
 			}
 		}

@@ -23,6 +23,7 @@ type Disarming struct {
 	expected    Claim    // what that write would have made of the claim
 	tries       uint8    // to change the lock
 	denied      bool     // the lock may not be changed
+	doubtful    bool     // a write of the lock may be under way still
 }
 
 // LockAfter is what becomes of a lock.
@@ -82,6 +83,7 @@ func (w *Disarming) Next(world World) (Patch, Decision) {
 		w.decision = w.unconfirmed
 		return w.next, w.decision
 	}
+	w.doubtful = w.doubtful && !(c.Lock.Run == w.Run && c.Lock.Has(w.Process))
 	var lock Lock
 	w.decision, lock = w.decide(c)
 	w.next.To = c
@@ -107,6 +109,8 @@ func (w *Disarming) wasKept(c Claim) bool {
 // Replied takes the reply to the patch; passing reports whether its error may pass. It reports
 // whether to look again at once.
 func (w *Disarming) Replied(r Reply, passing bool) (again bool) {
+	// Whatever was written on the condition of an older claim fails after a change of it.
+	w.doubtful = r == Unknown && w.next.SetLock || r == NotWritten && w.doubtful
 	switch {
 	case r == Conflict:
 		return true
@@ -128,8 +132,11 @@ func (w *Disarming) Decision() Decision { return w.decision }
 
 // LeavesLock reports whether all that is left to write is a lock that fences nothing: no write
 // of the trigger that is under way could be kept without it. That it cannot be written is then
-// no reason to fail.
+// no reason to fail, unless it may still be written later.
 func (w *Disarming) LeavesLock() bool {
 	onlyLock := w.next.SetLock && !w.next.SetTrigger
-	return onlyLock && w.Trigger == (Trigger{}) && w.next.To.Lock.State == Cleanup
+	return onlyLock && w.Trigger == (Trigger{}) && w.next.To.Lock.State == Cleanup && !w.doubtful
 }
+
+// LockInDoubt reports whether a write of the lock may be under way still.
+func (w *Disarming) LockInDoubt() bool { return w.doubtful }

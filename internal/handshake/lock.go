@@ -62,7 +62,7 @@ func ParseLock(value string) Lock {
 	run, rest, marked := strings.Cut(value, "/")
 	word, owners, _ := strings.Cut(rest, "/")
 	switch {
-	case value == "":
+	case run == "": // or of nobody, whom no cleanup could name
 		return Lock{}
 	case !marked:
 		return Lock{Run: run, State: Held}

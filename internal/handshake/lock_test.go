@@ -36,7 +36,7 @@ func TestLockAsText(t *testing.T) {
 			t.Errorf("%q: got %+v, which is written %q", text, got, got)
 		}
 	}
-	for text, want := range map[string]Lock{ourRun: {ourRun, Held, ""}, "run-1/of-a-later-version/p": {ourRun, Lost, ""}} {
+	for text, want := range map[string]Lock{"/": {}, "/lost/p": {}, ourRun: {ourRun, Held, ""}, "run-1/of-a-later-version/p": {ourRun, Lost, ""}} {
 		if got := ParseLock(text); got != want {
 			t.Errorf("%q: got %+v", text, got)
 		}

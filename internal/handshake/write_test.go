@@ -263,3 +263,31 @@ func TestDisarmingKnowsItsWrite(t *testing.T) {
 		}
 	}
 }
+
+// A write of a cleanup's lock of which nobody knows may still arrive, until the claim has changed.
+func TestDisarmingInDoubtAboutItsLock(t *testing.T) {
+	free := World{}
+	own := World{Claim: Claim{Lock: Lock{runID, Cleanup, "c"}}}
+	for name, c := range map[string]struct {
+		replies []Reply
+		then    World
+		doubt   bool
+	}{
+		"written":                     {[]Reply{Written}, free, false},
+		"not written":                 {[]Reply{NotWritten}, free, false},
+		"unknown":                     {[]Reply{Unknown}, free, true},
+		"unknown, then not written":   {[]Reply{Unknown, NotWritten}, free, true},
+		"unknown, then a conflict":    {[]Reply{Unknown, Conflict}, free, false},
+		"unknown, then written":       {[]Reply{Unknown, Written}, free, false},
+		"unknown, and it was written": {[]Reply{Unknown}, own, false},
+	} {
+		w := Disarming{Run: runID, Lock: LockForCleanup, Process: "c"}
+		for _, r := range c.replies {
+			w.Next(free)
+			w.Replied(r, true)
+		}
+		if w.Next(c.then); w.LockInDoubt() != c.doubt || w.doubtful && w.LeavesLock() {
+			t.Errorf("%s: in doubt: %t, leaves it: %t", name, w.LockInDoubt(), w.LeavesLock())
+		}
+	}
+}

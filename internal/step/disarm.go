@@ -94,6 +94,12 @@ func (s Step) disarm(ctx context.Context, o DisarmOptions) (Disarmed, error) {
 		return found, nil
 	}
 	nothingArmed := d.Do != handshake.Write || kube.IsNotFound(err)
+	if nothingArmed && found.Lock == Nobodys && w.LockInDoubt() {
+		return found, s.left(outcome.LeftLocked, o.Run, &outcome.Ending{
+			Outcome: outcome.Failed, Err: err,
+			Why: s.about("the write of this cleanup's lock may still be under way: " + err.Error()),
+		})
+	}
 	var refused *outcome.Ending
 	if !errors.As(s.unfired(err, ""), &refused) || refused.Outcome != outcome.Refused || !nothingArmed {
 		return found, s.undecided(err, o.Run)

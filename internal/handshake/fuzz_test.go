@@ -1,7 +1,9 @@
 package handshake
 
-import "strings"
+import (
+	"strings"
 	"testing"
+)
 
 // What is read as a trigger is written as it was read, and names a run that is one.
 func FuzzParseTrigger(f *testing.F) {

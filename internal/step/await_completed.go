@@ -107,7 +107,9 @@ func (s Step) giveUpUnseen(ctx context.Context, o AwaitCompletedOptions, why err
 // otherFailed is why the wait for a member of a group ends: that for another one has.
 type otherFailed struct{ claim string }
 
-func (o *otherFailed) Error() string { return "the wait for claim " + o.claim + " of the group has failed" }
+func (o *otherFailed) Error() string {
+	return "the wait for claim " + o.claim + " of the group has failed"
+}
 
 // told are the copies; the time of a cut may have to be asked for, which nobody waits for after an
 // error.

@@ -90,7 +90,7 @@ type running struct {
 
 	owner    string // of the lock
 	fired    time.Time
-	lostHold error  // why the application was not quiesced any more, although it was to be
+	lostHold error    // why the application was not quiesced any more, although it was to be
 	copied   []copied // while the application was quiesced
 }
 

@@ -70,30 +70,11 @@ func (g Group) wait(ctx context.Context, once bool, w groupWait) (reason string,
 	}
 	look := func(ctx context.Context) ([]state, error) { return g.looks(ctx, w.look) }
 	if once {
-		sts, err := look(ctx)
-		if err != nil {
-			return "", err
-		}
-		done, why, err := w.decide(ctx, sts)
-		if !done && err == nil {
-			err = timeUp{0}
-		}
-		return why, err
+		return lookOnce(ctx, look, w.decide)
 	}
 	run := newWaiter(s.Log, w.lenient, w.wake)
 	err = run.during(ctx, func(ctx context.Context) error {
-		copies := make([]copyWatch, len(g))
-		for i, member := range g {
-			copies[i] = copyWatch{step: member, waiter: run, stop: func() {}}
-			run.watch(ctx, func(ctx context.Context, changed func()) error {
-				return member.Claims.Follow(ctx, member.Claim, changed, run.trouble)
-			})
-		}
-		if !s.ClaimOnly && !w.claimOnly {
-			run.watch(ctx, func(ctx context.Context, changed func()) error {
-				return s.VolSync.FollowSources(ctx, changed, run.trouble)
-			})
-		}
+		copies := g.watch(ctx, run, w)
 		return run.until(ctx, func(ctx context.Context) (bool, string, error) {
 			sts, err := retried(ctx, run.trouble, look)
 			if err != nil {
@@ -110,6 +91,39 @@ func (g Group) wait(ctx context.Context, once bool, w groupWait) (reason string,
 		})
 	})
 	return run.why(), err
+}
+
+// lookOnce is a wait that was told not to wait.
+func lookOnce(
+	ctx context.Context, look func(context.Context) ([]state, error),
+	decide func(context.Context, []state) (bool, string, error),
+) (reason string, err error) {
+	sts, err := look(ctx)
+	if err != nil {
+		return "", err
+	}
+	done, why, err := decide(ctx, sts)
+	if !done && err == nil {
+		err = timeUp{0}
+	}
+	return why, err
+}
+
+// watch watches the claims, and VolSync's objects. The copies are watched when they are known.
+func (g Group) watch(ctx context.Context, run *waiter, w groupWait) []copyWatch {
+	copies := make([]copyWatch, len(g))
+	for i, member := range g {
+		copies[i] = copyWatch{step: member, waiter: run, stop: func() {}}
+		run.watch(ctx, func(ctx context.Context, changed func()) error {
+			return member.Claims.Follow(ctx, member.Claim, changed, run.trouble)
+		})
+	}
+	if s := g[0]; !s.ClaimOnly && !w.claimOnly {
+		run.watch(ctx, func(ctx context.Context, changed func()) error {
+			return s.VolSync.FollowSources(ctx, changed, run.trouble)
+		})
+	}
+	return copies
 }
 
 // copyWatch is the watch of the copy of the ReplicationSource that was seen last.

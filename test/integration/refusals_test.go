@@ -23,14 +23,14 @@ func TestAwaitWaitingRefuses(t *testing.T) {
 			name:    "a claim that is armed",
 			arrange: func(s *harness.Site) { s.Annotate(harness.Trigger, foreign) },
 			reason:  `it is armed with the trigger "somebody-else"`,
-			hint:    "kubectl annotate --overwrite pvc",
+			hint:    "kubectl annotate --overwrite -n ",
 			left:    left{trigger: foreign},
 		},
 		{
 			name:    "a claim without copy triggers",
 			arrange: func(s *harness.Site) { s.Annotate(harness.Use, ""); s.Replicate(harness.Source{}) },
 			reason:  "it has no annotation " + harness.Use + ", so VolSync copies it without waiting",
-			hint:    "kubectl annotate pvc",
+			hint:    "kubectl annotate --overwrite -n ",
 		},
 		{
 			name:    "a claim that nobody copies",

@@ -180,6 +180,20 @@ func Completed(c Claim, t Trigger, seen Seen) Decision {
 		Hint: "let one run at a time coordinate a claim; do not rely on this sync's copy"}
 }
 
+// NeverFired decides, after [Completed] has found nothing of the trigger, whether nothing was made
+// for it: VolSync still waits as it did when the trigger was made. Else it may have been set,
+// recorded, and replaced before anybody looked.
+func NeverFired(w World, t Trigger, seen Seen) bool {
+	wait, no := w.waiting()
+	if no != nil {
+		return false
+	}
+	if seen.Sync != (Wait{}) {
+		return seen.Sync == Wait{ClaimUID: wait.ClaimUID, SourceUID: wait.SourceUID, SyncStart: wait.SyncStart}
+	}
+	return NewTrigger(t.run, wait) == t
+}
+
 // Taken reports whether VolSync has reacted to the trigger.
 func Taken(c Claim, t Trigger) bool {
 	return c.Latest == t.String() || c.Trigger == t.String() && c.Status == StatusInProgress

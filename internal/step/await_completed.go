@@ -173,7 +173,7 @@ func (r *recordWait) run(ctx context.Context) error {
 	overdue, quiet := r.copyOverdue()
 	defer quiet()
 	w := wait{lenient: true, look: r.look, claimOnly: r.progress != nil, wake: r.wake}
-	w.decide = func(_ context.Context, st state) (bool, string, error) {
+	w.decide = func(ctx context.Context, st state) (bool, string, error) {
 		c := st.world.Claim
 		d := r.decide(st.world, r.seen)
 		r.last = st
@@ -182,6 +182,8 @@ func (r *recordWait) run(ctx context.Context) error {
 			r.times.mark(taken)
 		}
 		switch {
+		case d.Do == handshake.End && d.Outcome == outcome.Refused && !r.seen.Fired:
+			return true, d.Why, s.ending(r.unlessReplaced(ctx, d))
 		case d.Do == handshake.End:
 			return true, d.Why, s.ending(d)
 		case c.Latest == r.options.Trigger.String():
@@ -204,6 +206,21 @@ func (r *recordWait) run(ctx context.Context) error {
 	}
 	r.took = time.Since(start)
 	return nil
+}
+
+// unlessReplaced is a refusal for a trigger that is nowhere to be seen, unless it may have been
+// recorded, and the record been replaced: then a copy was made.
+func (r *recordWait) unlessReplaced(ctx context.Context, refused handshake.Decision) handshake.Decision {
+	st, err := r.step.look(ctx)
+	if err == nil && handshake.NeverFired(st.world, r.options.Trigger, r.seen) {
+		return refused
+	}
+	return handshake.Decision{
+		Do: handshake.End, Outcome: outcome.Unverified,
+		Why: "the trigger is neither set nor recorded, and VolSync does not wait any more as it did when the " +
+			"trigger was made: if it was fired, VolSync may have copied for it",
+		Hint: "if fire-trigger was run, do not rely on the copy of that sync: its record was replaced, or taken back",
+	}
 }
 
 // errSourceGone ends a wait that would only make the freeze longer.

@@ -104,3 +104,26 @@ func TestAwaitCompletedLooksOnce(t *testing.T) {
 		nil,
 	).wants(t, want{outcome: outcome.OK, trigger: waitingTrigger(t)})
 }
+
+// A trigger that is nowhere to be seen was never fired if VolSync still waits as it did when the
+// trigger was made. Else a copy may have been made for it: the record was replaced since.
+func TestAwaitCompletedAfterTheRecordWasReplaced(t *testing.T) {
+	for name, c := range map[string]struct {
+		prepare func(p *play)
+		want    outcome.Outcome
+	}{
+		"the same wait":     {func(*play) {}, outcome.Refused},
+		"another wait":      {func(p *play) { p.waits("2000-01-01T09:00:00Z") }, outcome.Unverified},
+		"another record":    {func(p *play) { p.annotate(handshake.LatestAnnotation, "newer") }, outcome.Unverified},
+		"another sync":      {func(p *play) { p.sources[0].SyncStart = "2000-01-01T09:00:00Z" }, outcome.Unverified},
+		"it cannot be read": {func(p *play) { p.faults(always(forbidden, "list rs"), nil) }, outcome.Unverified},
+	} {
+		p := complete(t, freeze, func(p *play) {
+			p.annotate(handshake.TriggerAnnotation, "")
+			c.prepare(p)
+		}, nil)
+		if got := p.outcome(); got != c.want {
+			t.Errorf("%s: got %s (%v), want %s", name, got, p.err, c.want)
+		}
+	}
+}

@@ -37,8 +37,8 @@ func (s Step) giveUp(ctx context.Context, w handshake.Disarming, why error) (rec
 	switch {
 	case err == nil && d.Outcome == outcome.OK:
 		return true, nil
-	case err == nil && ending != nil && ending.Outcome == d.Outcome:
-		return false, ending
+	case err == nil && ending != nil && (ending.Outcome == d.Outcome || d.Outcome == outcome.Refused):
+		return false, ending // that nothing is there to be given back says less
 	case err == nil:
 		return false, &outcome.Ending{Outcome: d.Outcome, Why: s.about(why.Error(), d.Why), Hint: s.hint(d), Err: why}
 	case kube.IsNotFound(err) && !w.Seen.Fired:

@@ -62,7 +62,7 @@ func TestAwaitCompletedComesLate(t *testing.T) {
 		s.Copied(i + 1)
 		if last != "" {
 			// The one before is not recorded any more, and must not look like it.
-			s.Run("await-completed", "--trigger", last).Ends(harness.Refused).Error("the trigger is neither set nor recorded")
+			s.Run("await-completed", "--trigger", last).Ends(harness.Unverified).Error("VolSync may have copied for it")
 		}
 		s.Unlock("nightly")
 		last = trigger

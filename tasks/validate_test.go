@@ -79,8 +79,9 @@ func TestKustomizationIsWhole(t *testing.T) {
 			}
 		}
 	}
-	if len(got.pipelines) != 2 || len(got.roles) != 1 || len(got.others) != 2 {
-		t.Errorf("%d Pipelines, %d Roles, %d others, want 2, 1, 2", len(got.pipelines), len(got.roles), len(got.others))
+	// Roles and bindings of the steps and of the cleanups, and one account.
+	if len(got.pipelines) != 2 || len(got.roles) != 2 || len(got.others) != 3 {
+		t.Errorf("%d Pipelines, %d Roles, %d others, want 2, 2, 3", len(got.pipelines), len(got.roles), len(got.others))
 	}
 }
 

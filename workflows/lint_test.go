@@ -177,7 +177,7 @@ func TestKustomizationIsWhole(t *testing.T) {
 			t.Errorf("%s is not applied", d.Name())
 		}
 	}
-	if len(s.templates) != 3 || len(s.roles) != 1 || len(s.bindings) != 1 || len(s.others) != 1 {
+	if len(s.templates) != 3 || len(s.roles) != 2 || len(s.bindings) != 2 || len(s.others) != 1 {
 		t.Errorf(
 			"%d templates, %d Roles, %d bindings, %d others",
 			len(s.templates),

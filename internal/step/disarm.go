@@ -56,13 +56,20 @@ func (g Group) Disarm(ctx context.Context, o DisarmOptions) ([]Disarmed, error) 
 	return all, g.together(errs)
 }
 
-// WhoseAll is the lock of a group: another's as soon as that of one member is, and unknown as soon
-// as one is; of its own if that of any is.
+// WhoseAll is the lock of a group: another run's as soon as that of one member is, or else its own
+// if that of any is: the run had locked all of them. A claim that is not there counts only where
+// nothing else is known.
 func WhoseAll(all []Disarmed) Whose {
-	for _, w := range []Whose{Anothers, "", Own} {
-		if slices.ContainsFunc(all, func(d Disarmed) bool { return d.Lock == w }) {
-			return w
-		}
+	any := func(is func(d Disarmed) bool) bool { return slices.ContainsFunc(all, is) }
+	switch {
+	case any(func(d Disarmed) bool { return d.Lock == Anothers && d.By.State != handshake.Free }):
+		return Anothers
+	case any(func(d Disarmed) bool { return d.Lock == Own }):
+		return Own
+	case any(func(d Disarmed) bool { return d.Lock == "" }):
+		return ""
+	case any(func(d Disarmed) bool { return d.Lock == Anothers }):
+		return Anothers
 	}
 	return Nobodys
 }

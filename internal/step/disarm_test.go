@@ -110,3 +110,29 @@ func TestDisarmTriesOnce(t *testing.T) {
 		t.Errorf("%d requests in %s, want 1 at once", len(p.requests), p.took)
 	}
 }
+
+// Whose a group is: that of another run counts first, for its freeze must not be ended; then the
+// run's own, for it had locked all.
+func TestWhoseAll(t *testing.T) {
+	others := Disarmed{Lock: Anothers, By: handshake.Lock{Run: "other", State: handshake.Held}}
+	own, none, unknown, gone := Disarmed{Lock: Own}, Disarmed{Lock: Nobodys}, Disarmed{}, Disarmed{Lock: Anothers}
+	for _, c := range []struct {
+		all  []Disarmed
+		want Whose
+	}{
+		{[]Disarmed{none, none}, Nobodys},
+		{[]Disarmed{none, own}, Own},
+		{[]Disarmed{own, others}, Anothers},
+		{[]Disarmed{own, gone}, Own},
+		{[]Disarmed{own, unknown}, Own},
+		{[]Disarmed{none, unknown}, ""},
+		{[]Disarmed{none, gone}, Anothers},
+		{[]Disarmed{unknown, gone}, ""},
+		{[]Disarmed{gone}, Anothers},
+		{[]Disarmed{unknown}, ""},
+	} {
+		if got := WhoseAll(c.all); got != c.want {
+			t.Errorf("%+v: got %q, want %q", c.all, got, c.want)
+		}
+	}
+}

@@ -23,7 +23,6 @@ type NotRun struct {
 	NoShell bool // because the container has no shell
 
 	forbidden bool
-	namespace string
 }
 
 func (e *NotRun) Error() string {
@@ -40,7 +39,7 @@ func (e *NotRun) Hint() string {
 	switch {
 	case e.forbidden:
 		return fmt.Sprintf("the account that runs this needs the Role copytrigger-exec (rbac/exec) in namespace %s: "+
-			`the verbs "create" and "get" on resource "pods/exec"`, e.namespace)
+			`the verbs "create" and "get" on resource "pods/exec"`, e.Where.Namespace)
 	case e.NoShell:
 		return `give the command as JSON array of strings, '["program", "argument"]', or another container with --container`
 	}
@@ -63,6 +62,12 @@ func (e *Broken) Error() string {
 }
 
 func (e *Broken) Unwrap() error { return e.Err }
+
+// Hint returns the next move: nobody can end the command from here.
+func (e *Broken) Hint() string {
+	return fmt.Sprintf("give the command a limit of its own; what runs there: kubectl exec -n %s %s -c %s -- ps",
+		e.Where.Namespace, e.Where.Name, e.Where.Container)
+}
 
 // failure returns how a command ended with a code; nil for well.
 func failure(t pods.Target, code int) error {

@@ -27,11 +27,10 @@ import (
 	"github.com/copytrigger/copytrigger/internal/pods"
 )
 
-// Exec runs commands in pods of one namespace.
+// Exec runs commands in pods.
 type Exec struct {
-	Config    *rest.Config
-	Namespace string
-	Out       io.Writer // gets what the commands say, a line each Write; it must not make anybody wait
+	Config *rest.Config
+	Out    io.Writer // gets what the commands say, a line each Write; it must not make anybody wait
 }
 
 // Command is a command for a container.
@@ -140,7 +139,7 @@ func (e Exec) url(t pods.Target, args []string, stdin bool) (*url.URL, error) {
 	if err != nil {
 		return nil, err
 	}
-	where := base.JoinPath(path, "namespaces", e.Namespace, "pods", t.Name, "exec")
+	where := base.JoinPath(path, "namespaces", t.Namespace, "pods", t.Name, "exec")
 	query := url.Values{"container": {t.Container}, "command": args, "stdout": {"true"}, "stderr": {"true"}}
 	if stdin {
 		query.Set("stdin", "true")
@@ -160,7 +159,7 @@ func (e Exec) withoutToken(ctx context.Context, t pods.Target, c Command, err er
 		err = refused.Cause
 	}
 	request := &kube.Error{Request: kube.Request{
-		Verb: "create", Resource: "pods/exec", Namespace: e.Namespace, Name: t.Name,
+		Verb: "create", Resource: "pods/exec", Namespace: t.Namespace, Name: t.Name,
 	}, Err: err}
 	switch {
 	case ctx.Err() != nil:
@@ -176,7 +175,7 @@ func (e Exec) withoutToken(ctx context.Context, t pods.Target, c Command, err er
 	case errors.As(err, &exited):
 		return exited.Code, &NotRun{Where: t, Err: err, NoShell: true}
 	case kube.Undone(err) || refused != nil:
-		return notExecutable, &NotRun{Where: t, Err: request, forbidden: kube.IsForbidden(err), namespace: e.Namespace}
+		return notExecutable, &NotRun{Where: t, Err: request, forbidden: kube.IsForbidden(err)}
 	case says(err, unreachable):
 		return notExecutable, &NotRun{Where: t, Err: err}
 	case says(err, notThere):

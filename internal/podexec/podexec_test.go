@@ -38,13 +38,13 @@ func (s *said) Write(p []byte) (int, error) {
 
 func (s *said) String() string { s.mu.Lock(); defer s.mu.Unlock(); return s.b.String() }
 
-var target = pods.Target{Name: "db-0", UID: "u", Container: "main", ContainerID: "id-1"}
+var target = pods.Target{Namespace: "app", Name: "db-0", UID: "u", Container: "main", ContainerID: "id-1"}
 
 func at(t *testing.T) (*podtest.Server, Exec, *said) {
 	t.Helper()
 	server := podtest.New(t, podtest.Pod{Name: "db-0", UID: "u", Claims: []string{"data"}})
 	out := &said{}
-	return server, Exec{Config: server.Config(), Namespace: podtest.Namespace, Out: out}, out
+	return server, Exec{Config: server.Config(), Out: out}, out
 }
 
 // protocols runs a test over each of the two.
@@ -73,7 +73,7 @@ func TestRun(t *testing.T) {
 		}{
 			"well":           {sh("echo one; echo two >&2"), 0, "", "[db-0] one\n[db-0] two\n"},
 			"array":          {Command{Args: []string{"echo", "a b", "$HOME"}}, 0, "", "[db-0] a b $HOME\n"},
-			"code":           {sh("exit 7"), 7, "the command in pod db-0 (container main) ended with exit code 7", ""},
+			"code":           {sh("exit 7"), 7, "the command in pod app/db-0 (container main) ended with exit code 7", ""},
 			"code 127":       {sh("exit 127"), 127, "ended with exit code 127", ""},
 			"killed":         {sh("exec 2>&-; kill -KILL $$"), 137, "exit code 137 (killed)", "[db-0] Killed\n"},
 			"not there":      {Command{Args: []string{"no-such-program"}}, 127, "was not run", ""},
@@ -202,12 +202,12 @@ func TestRefused(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 		server.Refuse(0)
-		_, err = e.Run(t.Context(), pods.Target{Name: "gone", Container: "main"}, sh("exit 0"))
+		_, err = e.Run(t.Context(), pods.Target{Namespace: "app", Name: "gone", Container: "main"}, sh("exit 0"))
 		if !errors.As(err, &notRun) || !kube.IsNotFound(err) {
 			t.Errorf("got %v", err)
 		}
 	})
-	e := Exec{Config: podtest.New(t).Config(), Namespace: "app", Out: &said{}}
+	e := Exec{Config: podtest.New(t).Config(), Out: &said{}}
 	e.Config.Host = "http://127.0.0.1:1"
 	var notRun *NotRun
 	if _, err := e.Run(t.Context(), target, sh("exit 0")); !errors.As(err, &notRun) {

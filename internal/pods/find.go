@@ -25,21 +25,24 @@ type Wanted struct {
 
 // Target is a container that runs, in a pod.
 type Target struct {
+	Namespace   string
 	Name        string // of the pod
 	UID         string
 	Container   string
 	ContainerID string // another one after a restart
 }
 
-func (t Target) String() string { return fmt.Sprintf("pod %s (container %s)", t.Name, t.Container) }
+func (t Target) String() string {
+	return fmt.Sprintf("pod %s/%s (container %s)", t.Namespace, t.Name, t.Container)
+}
 
 // Changed returns what has become of t if now is what is there in its place; "" if it is t still.
 func (t Target) Changed(now Target) string {
 	switch {
 	case t.UID != now.UID:
-		return fmt.Sprintf("pod %s was replaced by %s", t.Name, now.Name)
+		return fmt.Sprintf("pod %s/%s was replaced by %s", t.Namespace, t.Name, now.Name)
 	case t.Container != now.Container || t.ContainerID != now.ContainerID:
-		return fmt.Sprintf("container %s of pod %s was restarted", t.Container, t.Name)
+		return fmt.Sprintf("container %s of pod %s/%s was restarted", t.Container, t.Namespace, t.Name)
 	}
 	return ""
 }
@@ -87,7 +90,7 @@ func (a Application) Find(ctx context.Context, w Wanted) (Target, error) {
 			Next: fmt.Sprintf("see why: kubectl describe pod -n %s %s", a.namespace, p.Metadata.Name),
 		}
 	}
-	return Target{Name: p.Metadata.Name, UID: p.Metadata.UID, Container: container, ContainerID: id}, nil
+	return Target{a.namespace, p.Metadata.Name, p.Metadata.UID, container, id}, nil
 }
 
 // candidates are the pods that can be meant. Of several with the labels it is those that mount
@@ -230,37 +233,45 @@ func (a Application) container(p pod, w Wanted) (string, error) {
 // pod is what is read of a pod.
 type pod struct {
 	Metadata struct {
-		Name              string
-		UID               string
-		Annotations       map[string]string
-		DeletionTimestamp *string
-	}
+		Name              string            `json:"name"`
+		UID               string            `json:"uid"`
+		Annotations       map[string]string `json:"annotations"`
+		DeletionTimestamp *string           `json:"deletionTimestamp"`
+	} `json:"metadata"`
 	Spec struct {
-		Containers     []container
-		InitContainers []container
+		Containers     []container `json:"containers"`
+		InitContainers []container `json:"initContainers"`
 		Volumes        []struct {
-			Name                  string
-			PersistentVolumeClaim *struct{ ClaimName string }
-		}
-	}
+			Name  string `json:"name"`
+			Claim *struct {
+				Name string `json:"claimName"`
+			} `json:"persistentVolumeClaim"`
+		} `json:"volumes"`
+	} `json:"spec"`
 	Status struct {
-		Phase                 string
-		ContainerStatuses     []containerStatus
-		InitContainerStatuses []containerStatus
-	}
+		Phase                 string            `json:"phase"`
+		ContainerStatuses     []containerStatus `json:"containerStatuses"`
+		InitContainerStatuses []containerStatus `json:"initContainerStatuses"`
+	} `json:"status"`
 }
 
 type container struct {
-	Name          string
-	RestartPolicy string // of an init container: Always for a sidecar
-	VolumeMounts  []struct{ Name string }
-	VolumeDevices []struct{ Name string }
+	Name          string  `json:"name"`
+	RestartPolicy string  `json:"restartPolicy"` // of an init container: Always for a sidecar
+	VolumeMounts  []mount `json:"volumeMounts"`
+	VolumeDevices []mount `json:"volumeDevices"`
+}
+
+type mount struct {
+	Volume string `json:"name"`
 }
 
 type containerStatus struct {
-	Name        string
-	ContainerID string
-	State       struct{ Running *struct{} }
+	Name        string `json:"name"`
+	ContainerID string `json:"containerID"`
+	State       struct {
+		Running *struct{} `json:"running"`
+	} `json:"state"`
 }
 
 func read(item unstructured.Unstructured) (p pod, err error) {
@@ -286,7 +297,7 @@ func (p pod) containers() []container {
 // volume is the name of the volume that is the claim; "" for none.
 func (p pod) volume(claim string) string {
 	for _, v := range p.Spec.Volumes {
-		if v.PersistentVolumeClaim != nil && v.PersistentVolumeClaim.ClaimName == claim {
+		if v.Claim != nil && v.Claim.Name == claim {
 			return v.Name
 		}
 	}
@@ -301,7 +312,7 @@ func (p pod) mounts(claims []string) bool {
 // mountedIn reports whether the container has all the claims.
 func (p pod) mountedIn(c container, claims []string) bool {
 	for _, claim := range claims {
-		is := func(m struct{ Name string }) bool { return m.Name == p.volume(claim) }
+		is := func(m mount) bool { return m.Volume == p.volume(claim) }
 		if !slices.ContainsFunc(c.VolumeMounts, is) && !slices.ContainsFunc(c.VolumeDevices, is) {
 			return false
 		}

@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/copytrigger/copytrigger/internal/process"
 	"github.com/sethvargo/go-retry"
 )
 
@@ -21,8 +20,15 @@ const notHeld = 106
 // Commands quiesce an application and let it go by two commands of the user's. Nobody knows
 // in between whether it still is quiesced; the second may find out.
 type Commands struct {
-	On, Off process.Command
+	On, Off Command
 	Log     *slog.Logger
+}
+
+// Command is a command of the user's; a process.Command, which runs here, is one.
+type Command interface {
+	// RunUntil runs it to its end, or until ctx ends, and returns its exit code as a shell has it.
+	// The error says how it did not end well.
+	RunUntil(ctx context.Context) (code int, err error)
 }
 
 // Quiesce runs the first command.

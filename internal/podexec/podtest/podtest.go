@@ -165,6 +165,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 			s.status(w, http.StatusNotFound)
 			return
 		}
+		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(p.object())
 	}
 }

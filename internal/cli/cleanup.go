@@ -36,6 +36,7 @@ func (m *program) cleanupCommand() command {
 type cleanupFlags struct {
 	claimFlags
 	unquiesceFlags
+	inPodFlags
 	runIDFlags
 	selectorFlags
 	runEnded bool
@@ -47,6 +48,7 @@ func (f *cleanupFlags) flags() []cli.Flag {
 		f.claimFlags.flags(),
 		f.unquiesceFlags.flags("`CMD` that lets the application run again, as run has it; "+
 			"it is repeated until it ends with 0"),
+		f.inPodFlags.flags(),
 		[]cli.Flag{f.unquiesceFlags.timeoutFlag()},
 		f.runIDFlags.flags("`ID` of the run: trigger and lock of another run are left alone"),
 		f.selectorFlags.flags("first wait until no pod with these labels can quiesce any more, `SELECTOR` of kubectl"),
@@ -62,14 +64,19 @@ func (f *cleanupFlags) check(c *cli.Context) error {
 		f.checkTimeout(c),
 		f.runIDFlags.check(c),
 		f.checkOptional(c),
-		f.unquiesceFlags.check(c),
+		f.inPodFlags.check(c),
+		f.unquiesceFlags.check(c, f.inPod),
 		f.outputFlags.check(c),
 	)
 }
 
 func (f *cleanupFlags) run(ctx context.Context, s step.Step, m *program) (result.Values, error) {
 	var app step.Application
-	if f.unquiesce.args != nil {
+	switch {
+	case f.unquiesce.args != nil && f.inPod:
+		variables := ours(m.userCommand(s, nil, f.runID, 0).Env)
+		app = &quiesce.PodCommands{Pod: f.podFlags.in(m, &f.clusterFlags, s, variables), Off: f.unquiesce.args}
+	case f.unquiesce.args != nil:
 		app = quiesce.Commands{Off: m.userCommand(s, f.unquiesce.args, f.runID, 0), Log: s.Log}
 	}
 	found, err := s.Members().Cleanup(ctx, step.CleanupOptions{

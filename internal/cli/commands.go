@@ -23,6 +23,7 @@ func (m *program) commands() []command {
 		m.unlockCommand(),
 		m.runCommand(),
 		m.cleanupCommand(),
+		m.execCommand(),
 		m.verdictCommand(),
 		m.recordCommand(),
 		m.installCommand(),

@@ -31,6 +31,10 @@ func knownFlags(t *testing.T) map[string]flagValues {
 		"state-file":        {good: dir + "/locked"},
 		"ack-timeout":       {good: "5s", bad: "0", says: "--ack-timeout is 0"},
 		"after":             {good: "exitCode", bad: "", says: "--after is empty"},
+		"container":         {good: "db", bad: "D_", says: "--container"},
+		"in-pod":            {good: "true", bad: "soon", says: "in-pod"},
+		"pod":               {good: "db-0", bad: "..", says: "--pod"},
+		"pod-selector":      {good: "a=b", bad: "a=b=c", says: "--pod-selector"},
 		"command":           {good: `["true"]`, bad: "[]", says: "COMMAND is missing"},
 		"context":           {good: "ctx"},
 		"copy":              {good: "uid-1", bad: "", says: "--copy is empty"},
@@ -70,8 +74,9 @@ func lineWith(t *testing.T, command, flag string, known map[string]flagValues) [
 		"await-completed":  {"pvc", "trigger"},
 		"disarm":           {"pvc", "run-id"},
 		"unlock":           {"pvc", "run-id"},
-		"run":              {"pvc", "run-id", "quiesce", "unquiesce"},
-		"cleanup":          {"pvc", "run-id"},
+		"run":              {"pvc", "run-id", "quiesce", "unquiesce", "in-pod"},
+		"cleanup":          {"pvc", "run-id", "in-pod"},
+		"exec":             {"pvc"},
 		"verdict":          {"step"},
 		"await-pods-ended": {"selector"},
 	}[command] {
@@ -81,6 +86,9 @@ func lineWith(t *testing.T, command, flag string, known map[string]flagValues) [
 		line = append(line, "--"+name+"="+known[name].good)
 	}
 	switch {
+	case command == "exec" && flag != "command":
+		line = append(line, "--", "true")
+	case command == "exec":
 	case command == "install":
 		line = append(line, "dir")
 	case flag == "command":

@@ -28,7 +28,9 @@ func (f *unquiesceFlags) timeoutFlag() cli.Flag {
 		"give up unquiescing after `DURATION`, all attempts together")
 }
 
-func (f *unquiesceFlags) check(*cli.Context) error { return f.unquiesce.check("unquiesce") }
+func (f *unquiesceFlags) check(_ *cli.Context, inPod bool) error {
+	return f.unquiesce.check("unquiesce", inPod)
+}
 
 func (f *unquiesceFlags) checkTimeout(*cli.Context) error {
 	return positive("unquiesce-timeout", f.unquiesceTimeout)
@@ -53,8 +55,10 @@ func (f *applicationFlags) flags() []cli.Flag {
 	)
 }
 
-func (f *applicationFlags) check(c *cli.Context) error {
-	err := cmp.Or(f.quiesce.check("quiesce"), f.unquiesceFlags.check(c), f.hold.check("hold"))
+func (f *applicationFlags) check(c *cli.Context, inPod bool) error {
+	err := cmp.Or(
+		f.quiesce.check("quiesce", inPod), f.unquiesceFlags.check(c, inPod), f.hold.check("hold", inPod),
+	)
 	return cmp.Or(err, f.checkTogether(), f.checkReadyLine())
 }
 
@@ -91,14 +95,17 @@ type commandText struct {
 	args []string // nil for none
 }
 
-// check reads the command of a flag, and refuses one that cannot be run here.
-func (t *commandText) check(flag string) (err error) {
+// check reads the command of a flag, and refuses one that cannot be run here, unless it is for a pod.
+func (t *commandText) check(flag string, inPod bool) (err error) {
 	if t.text == "" {
 		return nil
 	}
 	if t.args, err = commandLine(t.text); err != nil {
 		return usageError{fmt.Errorf("--%s: %w", flag, err),
 			`give it as a shell has it, or as JSON array: '["psql", "--file=x.sql"]'`}
+	}
+	if inPod {
+		return nil
 	}
 	if _, err := process.CanRun(t.args[0]); err != nil {
 		return usageError{fmt.Errorf("--%s cannot be run: %w", flag, err), cannotRun}

@@ -32,8 +32,11 @@ func (f *claimFlags) flags() []cli.Flag {
 
 // check takes the claims of --pvc and of the arguments together: the array parameter of an
 // engine can only be handed over as arguments.
-func (f *claimFlags) check(c *cli.Context) error {
-	flags, names := c.StringSlice("pvc"), c.Args().Slice()
+func (f *claimFlags) check(c *cli.Context) error { return f.checkNames(c, c.Args().Slice()) }
+
+// checkNames takes the claims of --pvc and these names.
+func (f *claimFlags) checkNames(c *cli.Context, names []string) error {
+	flags := c.StringSlice("pvc")
 	for _, name := range flags {
 		if len(validation.IsDNS1123Subdomain(name)) > 0 {
 			return usageError{fmt.Errorf("--pvc %q is not a claim's name", name), notAName}

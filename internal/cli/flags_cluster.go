@@ -20,6 +20,8 @@ type clusterFlags struct {
 	namespace  string
 	kubeconfig string
 	context    string
+
+	connected kube.Cluster // once it is
 }
 
 // flags returns the flags; what says whose namespace is meant: the claim's or the pods'.
@@ -59,6 +61,7 @@ func (f *clusterFlags) connect(m *program, version string) (step.Step, error) {
 	if err != nil {
 		return step.Step{}, usageError{err, "check --kubeconfig and --context"}
 	}
+	f.connected = cluster
 	m.log = m.log.With("namespace", cluster.Namespace)
 	return step.Step{
 		Claims:    pvc.In(cluster.Metadata, cluster.Namespace, "copytrigger"),

@@ -25,6 +25,9 @@ func (m *program) runCommand() command {
 			"or a JSON array: '[\"psql\", \"--file=quiesce.sql\"]'. What it says goes to stderr.\n\n" +
 			"--hold is for locks that end with a session: one command that takes the lock, says QUIESCED,\n" +
 			"keeps the lock until its stdin ends, and ends with 0 only if it still had it.\n\n" +
+			"--in-pod runs them in the application's own pod, by its image's shell: what a command there does\n" +
+			"after its connection broke, or after --max-freeze, nobody can end. A pod that was replaced, or\n" +
+			"whose container was restarted, makes the outcome unverified. It needs the Role of rbac/exec.\n\n" +
 			"Of our variables the commands get COPYTRIGGER_RUN_ID, COPYTRIGGER_NAMESPACE, COPYTRIGGER_PVCS\n" +
 			"(the names of the claims, with spaces between) and COPYTRIGGER_MAX_FREEZE_SECONDS, and no other.\n" +
 			"Results: those of the steps, and how long each part took, in seconds." + claimArgsHelp,
@@ -39,6 +42,7 @@ func (m *program) runCommand() command {
 type runFlags struct {
 	claimFlags
 	applicationFlags
+	inPodFlags
 	maxFreeze time.Duration
 	untilFlags
 	copyTimeoutFlags
@@ -54,6 +58,7 @@ func (f *runFlags) flags() []cli.Flag {
 	return slices.Concat(
 		f.claimFlags.flags(),
 		f.applicationFlags.flags(),
+		f.inPodFlags.flags(),
 		[]cli.Flag{duration(&f.maxFreeze, "max-freeze", 10*time.Minute,
 			"let the application go `DURATION` after the start of quiesce, whatever comes")},
 		f.untilFlags.flags("unquiesce when VolSync has recorded the trigger (completed), or already when the "+
@@ -87,19 +92,33 @@ func (f *runFlags) check(c *cli.Context) error {
 		f.runIDFlags.checkOrMake(c),
 		f.untilFlags.check(c),
 		f.mayLookAtCopy(f.untilCut()),
-		f.applicationFlags.check(c),
+		f.inPodFlags.check(c),
+		f.applicationFlags.check(c, f.inPod),
 		f.outputFlags.check(c),
 	)
 }
 
 // application is what the run quiesces and lets run again.
 func (f *runFlags) application(m *program, s step.Step) step.Application {
+	if f.inPod {
+		return f.inThePod(m, s)
+	}
 	if f.hold.args != nil {
 		return quiesce.NewHold(m.userCommand(s, f.hold.args, f.runID, f.maxFreeze), f.readyLine, m.stderr)
 	}
 	on := m.userCommand(s, f.quiesce.args, f.runID, f.maxFreeze)
 	on.Bound = true // nobody would unquiesce after it
 	return quiesce.Commands{On: on, Off: m.userCommand(s, f.unquiesce.args, f.runID, f.maxFreeze), Log: s.Log}
+}
+
+// inThePod is the application with its commands in its own pod.
+func (f *runFlags) inThePod(m *program, s step.Step) step.Application {
+	variables := ours(m.userCommand(s, nil, f.runID, f.maxFreeze).Env)
+	pod := f.podFlags.in(m, &f.clusterFlags, s, variables)
+	if f.hold.args != nil {
+		return quiesce.NewPodHold(pod, f.hold.args, f.readyLine)
+	}
+	return &quiesce.PodCommands{Pod: pod, On: f.quiesce.args, Off: f.unquiesce.args}
 }
 
 func (f *runFlags) options(app step.Application, times *step.Timeline) step.RunOptions {

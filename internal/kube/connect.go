@@ -25,8 +25,9 @@ type Where struct {
 type Cluster struct {
 	Metadata  metadata.Interface
 	Dynamic   dynamic.Interface
-	Namespace string // as asked for, else the context's, else the pod's own
-	Server    string // its URL
+	Config    *rest.Config // for connections that are no requests
+	Namespace string       // as asked for, else the context's, else the pod's own
+	Server    string       // its URL
 }
 
 // ErrNowhere means that nothing says which cluster to talk to.
@@ -63,5 +64,5 @@ func Connect(w Where) (Cluster, error) {
 	if err != nil {
 		return Cluster{}, fmt.Errorf("making the dynamic client: %w", err)
 	}
-	return Cluster{Metadata: md, Dynamic: dyn, Namespace: namespace, Server: config.Host}, nil
+	return Cluster{Metadata: md, Dynamic: dyn, Config: config, Namespace: namespace, Server: config.Host}, nil
 }

@@ -44,7 +44,7 @@ func (e *NotRun) Hint() string {
 		return `give the command as JSON array of strings, '["program", "argument"]', or another container with --container`
 	}
 	if says(e.Err, unreachable) {
-		return "the API server does not reach the pod's node: kubectl get nodes"
+		return "the API server does not reach the pod's node: is it Ready?"
 	}
 	return "is the program in the image of that container? --container chooses another"
 }
@@ -65,8 +65,7 @@ func (e *Broken) Unwrap() error { return e.Err }
 
 // Hint returns the next move: nobody can end the command from here.
 func (e *Broken) Hint() string {
-	return fmt.Sprintf("give the command a limit of its own; what runs there: kubectl exec -n %s %s -c %s -- ps",
-		e.Where.Namespace, e.Where.Name, e.Where.Container)
+	return "see whether the command still runs in " + e.Where.String() + "; give it a limit of its own"
 }
 
 // failure returns how a command ended with a code; nil for well.

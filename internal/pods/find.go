@@ -61,12 +61,13 @@ func ApplicationIn(client dynamic.Interface, namespace string) Application {
 }
 
 // NotOne says that there is no pod, or no container, that can be meant, or that several can.
-type NotOne struct{ Why, Next string }
+type NotOne struct {
+	Why  string
+	Next string // what a person can do
+	Seen string // labels of the pods that were looked at; "" for all
+}
 
 func (e *NotOne) Error() string { return e.Why }
-
-// Hint returns the next move.
-func (e *NotOne) Hint() string { return e.Next }
 
 // Find returns the one container that is meant. Where none or several can be, the error is a
 // [NotOne].
@@ -87,7 +88,7 @@ func (a Application) Find(ctx context.Context, w Wanted) (Target, error) {
 	if id == "" {
 		return Target{}, &NotOne{
 			Why:  fmt.Sprintf("container %s of pod %s/%s does not run", container, a.namespace, p.Metadata.Name),
-			Next: fmt.Sprintf("see why: kubectl describe pod -n %s %s", a.namespace, p.Metadata.Name),
+			Next: "see why it does not run, or choose another with --container",
 		}
 	}
 	return Target{a.namespace, p.Metadata.Name, p.Metadata.UID, container, id}, nil
@@ -157,23 +158,20 @@ func (a Application) request(verb, name string) kube.Request {
 
 func (a Application) notOnePod(found []pod, w Wanted) error {
 	what := "mounts PVC " + strings.Join(w.Claims, " and PVC ")
-	see := "kubectl get pods -n " + a.namespace
 	switch {
 	case w.Name != "":
 		return &NotOne{
 			Why: fmt.Sprintf("pod %s/%s is not there, does not run, or is being deleted", a.namespace, w.Name),
-			Next: fmt.Sprintf("%s %s shows it; name another with --pod, or leave it out for the pod that %s",
-				see, w.Name, what),
+			Next: "name another with --pod, or leave --pod out for the pod that " + what,
 		}
 	case w.Selector != "":
 		what = "has the labels " + w.Selector
-		see += " -l '" + w.Selector + "'"
 	}
 	if len(found) == 0 {
 		return &NotOne{
 			Why: fmt.Sprintf("no running pod in namespace %s %s", a.namespace, what),
-			Next: see + " shows what is there; --pod NAME or --pod-selector LABELS chooses a pod; " +
-				"without a pod nothing has to be quiesced",
+			Next: "--pod NAME or --pod-selector LABELS chooses a pod; where none runs nothing has to be quiesced",
+			Seen: w.Selector,
 		}
 	}
 	var names []string
@@ -184,6 +182,7 @@ func (a Application) notOnePod(found []pod, w Wanted) error {
 		Why: fmt.Sprintf("%d running pods in namespace %s can be meant: %s (each %s)",
 			len(found), a.namespace, strings.Join(few(names), ", "), what),
 		Next: "choose one with --pod " + names[0] + ", or with --pod-selector LABELS",
+		Seen: w.Selector,
 	}
 }
 

@@ -32,7 +32,7 @@ func TestFind(t *testing.T) {
 		"mounts only one": {[]podtest.Pod{db}, pods.Wanted{Claims: []string{"data", "x"}}, "", "mounts PVC data and PVC x", ""},
 		"none": {
 			[]podtest.Pod{other}, pods.Wanted{Claims: data}, "",
-			"no running pod in namespace app mounts PVC data", "kubectl get pods -n app",
+			"no running pod in namespace app mounts PVC data", "--pod NAME",
 		},
 		"several": {
 			[]podtest.Pod{second, db}, pods.Wanted{Claims: data}, "",
@@ -46,7 +46,7 @@ func TestFind(t *testing.T) {
 			[]podtest.Pod{db, with(func(p *podtest.Pod) { p.Name, p.Claims = "db-1", nil })},
 			pods.Wanted{Claims: data, Selector: "app=db"}, "db-0/main", "", "",
 		},
-		"by labels, none": {[]podtest.Pod{db}, pods.Wanted{Claims: data, Selector: "app=x"}, "", "has the labels app=x", "-l 'app=x'"},
+		"by labels, none": {[]podtest.Pod{db}, pods.Wanted{Claims: data, Selector: "app=x"}, "", "has the labels app=x", "--pod NAME"},
 		"being deleted": {
 			[]podtest.Pod{with(func(p *podtest.Pod) { p.Deleting = true })}, pods.Wanted{Claims: data}, "", "no running pod", "",
 		},
@@ -71,7 +71,7 @@ func TestFind(t *testing.T) {
 		},
 		"container that does not run": {
 			[]podtest.Pod{with(func(p *podtest.Pod) { p.ContainerID = "none" })}, pods.Wanted{Claims: data}, "",
-			"container main of pod app/db-0 does not run", "kubectl describe pod -n app db-0",
+			"container main of pod app/db-0 does not run", "--container",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -88,7 +88,7 @@ func TestFind(t *testing.T) {
 				return
 			}
 			var notOne *pods.NotOne
-			if !errors.As(err, &notOne) || !strings.Contains(err.Error(), c.why) || !strings.Contains(notOne.Hint(), c.next) {
+			if !errors.As(err, &notOne) || !strings.Contains(err.Error(), c.why) || !strings.Contains(notOne.Next, c.next) {
 				t.Errorf("got %v, want %q and %q", err, c.why, c.next)
 			}
 		})

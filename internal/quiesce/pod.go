@@ -174,3 +174,6 @@ func (p *Pod) whileThere(ctx context.Context, t pods.Target) (context.Context, f
 	}()
 	return ctx, func() { cancel(nil) }
 }
+
+// UnquiesceIsScoped reports false: no command knows whose freeze it ends.
+func (c *PodCommands) UnquiesceIsScoped() bool { return false }

@@ -127,3 +127,6 @@ func (h *PodHold) Unquiesce(ctx context.Context, _ func(context.Context) error) 
 		return fmt.Errorf("the command in %s did not end when its stdin did, and cannot be ended from here", h.chosen)
 	}
 }
+
+// UnquiesceIsScoped reports true: a session's lock is its own.
+func (h *PodHold) UnquiesceIsScoped() bool { return true }

@@ -164,7 +164,7 @@ func TestConnectionBreaks(t *testing.T) {
 			if err := app.Quiesce(t.Context()); !errors.As(err, &broken) {
 				t.Errorf("got %v", err)
 			}
-			if !strings.Contains(log.String(), "kubectl exec -n app db-0 -c main -- ps") {
+			if !strings.Contains(log.String(), "still runs in pod app/db-0 (container main)") {
 				t.Errorf("said %q", log)
 			}
 			go whenBegun()

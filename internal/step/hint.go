@@ -35,6 +35,9 @@ func (s Step) Commands(m handshake.Move) []string {
 	case handshake.MoveShowClaims:
 		return []string{s.commandLine("kubectl", "get", "pvc", "-n", s.Namespace)}
 	case handshake.MoveShowPods:
+		if m.Labels == "" {
+			return []string{s.commandLine("kubectl", "get", "pods", "-n", s.Namespace)}
+		}
 		return []string{s.commandLine("kubectl", "get", "pods", "-n", s.Namespace, "-l", m.Labels)}
 	case handshake.MoveShowMutators:
 		return []string{s.commandLine("kubectl", "get", "mutatingwebhookconfigurations,mutatingadmissionpolicies")}

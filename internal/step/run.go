@@ -104,7 +104,10 @@ func (r *running) all(ctx context.Context) error {
 	if r.hasEarlierAttempt(ctx) {
 		return r.cleanUpEarlier(ctx, r.options.OneAtATime)
 	}
-	var err error
+	err := r.prepare(ctx)
+	if err != nil {
+		return err
+	}
 	r.ran.Waiting, err = r.group.AwaitWaiting(ctx, AwaitWaitingOptions{
 		Run: r.options.Run, Owner: r.owner, UntilCut: r.options.UntilCut, Timeout: r.options.Limits.Wait,
 	})
@@ -116,6 +119,9 @@ func (r *running) all(ctx context.Context) error {
 		return err
 	}
 	r.keepLocked()
+	if err = r.prepare(ctx); err != nil { // it may be another pod now
+		return r.unlock(ctx, err)
+	}
 	err = r.unquiesce(ctx, r.quiesceAndCopy(ctx))
 	r.ran.Copied = told(r.copied, err)
 	uids := r.uncertain()
@@ -275,6 +281,13 @@ func (r *running) unquiesce(ctx context.Context, err error) error {
 	}
 	o.Times.mark(runsAgain)
 	// Only now: who finds the claim locked must take the application for quiesced.
+	return r.unlock(ctx, err)
+}
+
+// unlock unlocks the claim after a run that ended with err, and whose application runs.
+func (r *running) unlock(ctx context.Context, err error) error {
+	s, o := r.step, r.options
+	ctx = context.WithoutCancel(ctx)
 	if lerr := r.group.unlockItself(ctx, o.Run, r.owner); lerr != nil {
 		stays := *endingOf(lerr) // only something to clean up
 		stays.Outcome = outcome.Failed

@@ -161,7 +161,7 @@ func (a Application) notOnePod(found []pod, w Wanted) error {
 	switch {
 	case w.Name != "":
 		return &NotOne{
-			Why: fmt.Sprintf("pod %s/%s is not there, does not run, or is being deleted", a.namespace, w.Name),
+			Why:  fmt.Sprintf("pod %s/%s is not there, does not run, or is being deleted", a.namespace, w.Name),
 			Next: "name another with --pod, or leave --pod out for the pod that " + what,
 		}
 	case w.Selector != "":
@@ -169,7 +169,7 @@ func (a Application) notOnePod(found []pod, w Wanted) error {
 	}
 	if len(found) == 0 {
 		return &NotOne{
-			Why: fmt.Sprintf("no running pod in namespace %s %s", a.namespace, what),
+			Why:  fmt.Sprintf("no running pod in namespace %s %s", a.namespace, what),
 			Next: "--pod NAME or --pod-selector LABELS chooses a pod; where none runs nothing has to be quiesced",
 			Seen: w.Selector,
 		}

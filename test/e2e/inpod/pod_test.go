@@ -74,7 +74,7 @@ func TestExec(t *testing.T) {
 			t.Errorf("result %s is %q, want %q", name, got, want)
 		}
 	}
-	s.Run("exec", "--command", "exit 42").Exits(42).Error("exit code 42")
+	s.Run("exec", "--command", "exit 42").Exits(42).Says("ended with exit code 42")
 	s.Run("exec", "--command", "exit 127").Exits(127)
 	s.Run("exec", "--command", "kill -KILL $$").Exits(137)
 	s.Run("exec", "--", "psqll").Ends(harness.Refused).Error("there is no program psqll")
@@ -103,8 +103,9 @@ func TestRunInPod(t *testing.T) {
 	t.Parallel()
 	s := site(t)
 	s.ReplicateAndWait(harness.Source{})
-	s.Run("run", "--in-pod", "--quiesce", "echo on $COPYTRIGGER_PVCS >>/tmp/log", "--unquiesce", "echo off >>/tmp/log").
-		Ends(harness.OK)
+	r := s.Run("run", "--in-pod", "--quiesce", "echo on $COPYTRIGGER_PVCS >>/tmp/log",
+		"--unquiesce", "echo off >>/tmp/log").Ends(harness.OK)
+	t.Logf("quiesce took %s s, unquiesce %s s", r.Value("quiesce-seconds"), r.Value("unquiesce-seconds"))
 	s.Run("exec", "--", "cat", "/tmp/log").Ends(harness.OK).Says("[db-0] on data\n[db-0] off\n")
 }
 

@@ -55,7 +55,7 @@ func (f *podFlags) in(m *program, cluster *clusterFlags, s step.Step, env []stri
 		Cluster: quiesce.InCluster{
 			Exec:   podexec.Exec{Config: cluster.connected.Config, Out: m.stderr},
 			Pods:   pods.ApplicationIn(cluster.connected.Dynamic, s.Namespace),
-			Wanted: pods.Wanted{Claims: []string{s.Claim}, Name: f.pod, Selector: f.podSelector, Container: f.container},
+			Wanted: pods.Wanted{Claims: s.Group, Name: f.pod, Selector: f.podSelector, Container: f.container},
 		},
 		Env: env, Log: m.log,
 	}

@@ -55,7 +55,7 @@ func TestRunPrepares(t *testing.T) {
 		t.Run(title, func(t *testing.T) {
 			a := &preparedApp{app: &app{}, answers: c.answers}
 			p := on(t, func(p *play) { a.play = p; p.sources[0].Claim = name }, func(ctx context.Context, s Step) (any, error) {
-				return s.Run(ctx, RunOptions{Run: run, App: a, Limits: runLimits, Times: &a.play.times})
+				return s.Members().Run(ctx, RunOptions{Run: run, App: a, Limits: runLimits, Times: &a.play.times})
 			}, nil)
 			p.wants(t, c.want)
 			if a.frozen || a.thawed > 0 || a.asked != c.asked {

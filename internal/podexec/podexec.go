@@ -59,9 +59,9 @@ func (e Exec) Run(ctx context.Context, t pods.Target, c Command) (code int, err 
 	token := newToken()
 	seen := make(chan ending, 1)
 	out := newOutput(e.Out, t.Name, c.Line)
-	stdout := out.stdout(token, func(how ending) { seen <- how })
+	stdout, stderr := out.stdout(token, func(how ending) { seen <- how }), out.stderr()
 	over := make(chan error, 1)
-	go func() { over <- e.stream(streams, t, c, token, stdout, out.stderr()) }()
+	go func() { over <- e.stream(streams, t, c, token, stdout, stderr) }()
 	select {
 	case how := <-seen:
 		select {

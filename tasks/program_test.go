@@ -31,6 +31,7 @@ var values = map[string]string{
 	"params.max-freeze": "1m", "params.unquiesce-timeout": "1m", "params.until": "completed", "params.ready-line": "QUIESCED",
 	"params.quiesce-command": "true", "params.unquiesce-command": `["true"]`, "params.hold-command": "",
 	"params.volume": "program", "params.pvc-only": "false",
+	"params.in-pod": "true", "params.pod-selector": "app=db", "params.container": "db",
 	"params.selector":     "tekton.dev/pipelineRunUID=" + uid + ",tekton.dev/pipelineTask=quiesced-copy",
 	"context.taskRun.uid": uid, "context.taskRun.namespace": "shop",
 	"steps.await-waiting.results.trigger": uid + ".0123456789abcdef",

@@ -30,6 +30,7 @@ func newServer(t *testing.T, records bool) *server {
 	t.Helper()
 	s := &server{records: records, changed: make(chan struct{}), annotations: map[string]string{
 		handshake.UseAnnotation:    "true",
+		handshake.BoundAnnotation:  "yes",
 		handshake.StatusAnnotation: handshake.StatusWaiting,
 		handshake.SinceAnnotation:  "2026-01-01T00:00:00Z",
 	}}

@@ -363,11 +363,14 @@ func TestBreakLockBeforeUnquiesceWrittenLate(t *testing.T) {
 // member, after a run that was refused for that: disarm locks the free member, says "other" with 0, so
 // that unquiesce and unlock are skipped, and the member stays locked for ever, unsaid.
 func TestBreakDisarmOfAGroupOfWhichAnotherHasAMember(t *testing.T) {
-	for what, lock := range map[string]string{"a is free": "", "a is the run's": "run-1/held/p"} {
+	for what, lock := range map[string]string{"a is free": "", "a is the run's": "run-1/held/p", "a is free, and b misspelt": ""} {
 		var found []Disarmed
 		p := onPair(t, func(p *pair) {
 			lockedFor(lock)(p.a)
 			lockedFor("other")(p.b)
+			if strings.Contains(what, "misspelt") {
+				p.b.claim = nil
+			}
 		}, func(ctx context.Context, g Group) (err error) {
 			found, err = g.Disarm(ctx, DisarmOptions{Run: run, Timeout: time.Minute})
 			return err
@@ -427,5 +430,100 @@ func TestBreakSaysLetGoWhereItWasLeftAlone(t *testing.T) {
 	}, nil)
 	if a.tried == 0 && strings.Contains(p.err.Error(), "the application let go") {
 		t.Errorf("not let go, and says: %v", p.err)
+	}
+}
+
+// A run ends well and unlocks the claim; it is killed right there, before its state file is removed. Its
+// container starts again while it cannot reach the API server, and another run is in its freeze by now:
+// it unquiesces first. No flag is wrong, and nobody has unlocked by hand.
+func TestBreakKilledBetweenUnlockAndForgetting(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "locked")
+	var left []byte
+	a := &stubborn{}
+	a.run(t, RunOptions{State: file}, func(p *play) {
+		p.faults(nil, func(r string) error {
+			if r == "patch pvc" && p.get(handshake.LockAnnotation) == "" && left == nil {
+				left, _ = os.ReadFile(file)
+			}
+			return nil
+		})
+	}, func(p *play) { p.takes(); p.completes() })
+	if left == nil {
+		return // it was gone before
+	}
+	b := &stubborn{}
+	tried := 0
+	b.run(t, RunOptions{State: file}, func(p *play) {
+		if err := os.WriteFile(file, left, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Until(time.Date(2000, 1, 1, 0, 2, 0, 0, time.UTC)))
+		lockedFor("other")(p)
+		p.faults(always(away), nil)
+	}, func(p *play) { after(time.Minute); tried = b.tried; p.faults(nil, nil) })
+	if tried != 0 {
+		t.Errorf("unquiesced in the freeze of another run, by the file %s", left)
+	}
+}
+
+// The exit handler's cleanup of quiesced-copy-run (workflows), where the pod of the run cannot be seen to
+// end (a node that is lost): it waits 3m30s for the pod, then for as long as the run can live by its
+// default limits, from the start of this attempt on; its pod is ended before that, in each attempt. So
+// it never unlocks, however often it is tried again.
+func TestBreakArgosCleanupCannotOutliveTheRun(t *testing.T) {
+	text, err := os.ReadFile("../../workflows/templates/quiesced-copy-run/manifests.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const deadline = 630 * time.Second
+	if !strings.Contains(string(text), "activeDeadlineSeconds: 630\n") || !strings.Contains(string(text), "--timeout=3m30s") {
+		t.Skip("the manifest has changed")
+	}
+	run := Limits{Freeze: 10 * time.Minute, Unquiesce: 2 * time.Minute}.longest() // max-freeze, unquiesce-timeout
+	if takes := 210*time.Second + run; takes > deadline {
+		t.Errorf("it takes %s, and has %s", takes, deadline)
+	}
+}
+
+// A restarted run lets go first, blindly, a moment before the time of its state file: its attempt may
+// take as long as --unquiesce-timeout. A cleanup that has waited until then unlocks the claim, and
+// another run is in its freeze when the attempt acts.
+func TestBreakLetsGoFirstALittleBeforeUntil(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "locked")
+	app := &hanging{takes: runLimits.Unquiesce - time.Minute}
+	by := ""
+	on(t, func(p *play) {
+		app.play = p
+		app.during = func() { by = p.get(handshake.LockAnnotation) }
+		lockedFor("run-1/held/earlier-1287s")(p)
+		text := `{"run":"` + run + `","owner":"earlier-1287s","until":"` + time.Now().Add(30*time.Second).Format(time.RFC3339) + `"}`
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		f := &flaky{cluster: p.cluster}
+		f.away.Store(true)
+		p.step.Claims = f
+		time.AfterFunc(time.Hour, func() { f.away.Store(false) })
+	}, func(ctx context.Context, s Step) (any, error) {
+		_, err := Group{s}.Run(ctx, RunOptions{Run: run, App: app, State: file, Limits: runLimits, Times: &Timeline{}})
+		return nil, err
+	}, func(p *play) {
+		second := p.step
+		second.Claims, second.Process = p.cluster, "second"
+		done := make(chan error)
+		// It has seen the lock as long ago as the run has made it.
+		go func() {
+			done <- second.awaitOwnersEnded(context.Background(), CleanupOptions{Run: run, Unquiesce: time.Minute},
+				handshake.ParseLock("run-1/lost/earlier-1287s"), time.Now().Add(30*time.Second-1287*time.Second))
+		}()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		if p.get(handshake.LockAnnotation) == "" {
+			p.annotate(handshake.LockAnnotation, lockValue("other"))
+		}
+	})
+	if handshake.ParseLock(by).Run == "other" {
+		t.Errorf("let go while %q has the claim", by)
 	}
 }

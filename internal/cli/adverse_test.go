@@ -30,7 +30,7 @@ func (stuck) MayAnnotate(context.Context, string, map[string]string) (pvc.Claim,
 
 // An await-waiting has locked the claim, cannot write its results (a full disk, a reader that is dead),
 // and cannot take the lock off either: it says only the first.
-func TestBreakUndoOfAwaitWaitingKeepsQuiet(t *testing.T) {
+func TestUndoOfAwaitWaitingKeepsQuiet(t *testing.T) {
 	f := &awaitWaitingFlags{}
 	f.runID = "r"
 	s := step.Step{Claims: stuck{}, Namespace: "app", Claim: "data", Process: "p", Log: slog.New(slog.DiscardHandler)}
@@ -44,7 +44,7 @@ func TestBreakUndoOfAwaitWaitingKeepsQuiet(t *testing.T) {
 // A run id with a slash was refused; now what follows the slash is dropped without a word, as of a
 // lock's value: two runs, app/nightly and app/by-hand, are one and the same, and the second lets the
 // application go in the freeze of the first, as if that were an attempt of its own that was lost.
-func TestBreakRunIDsThatDifferBehindASlash(t *testing.T) {
+func TestRunIDsThatDifferBehindASlash(t *testing.T) {
 	for _, id := range []string{"app/nightly", "app/by-hand"} {
 		f := &runIDFlags{runID: id}
 		if err := f.checkOrMake(nil); err == nil {

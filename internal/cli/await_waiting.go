@@ -82,7 +82,9 @@ func (f *awaitWaitingFlags) run(ctx context.Context, s step.Step) (result.Values
 
 // undo unlocks the claim: nobody has read that the run may begin.
 func (f *awaitWaitingFlags) undo(ctx context.Context, s step.Step, why error) error {
-	// Its error is not told: why is.
-	_ = s.Members().Unlock(context.WithoutCancel(ctx), step.UnlockOptions{Run: f.runID, Timeout: 10 * time.Second})
+	o := step.UnlockOptions{Run: f.runID, Timeout: 10 * time.Second}
+	if err := s.Members().Unlock(context.WithoutCancel(ctx), o); err != nil {
+		return join(why, err)
+	}
 	return why
 }

@@ -36,7 +36,7 @@ func (f *runIDFlags) check(c *cli.Context) error {
 
 // checkOrMake makes up a run id where none is given, for the command that begins a run.
 func (f *runIDFlags) checkOrMake(c *cli.Context) error {
-	f.runID = handshake.ParseLock(f.runID).Run // as it may stand in a claim's lock
+	f.runID = handshake.RunOf(f.runID)
 	f.runGiven = f.runID != ""
 	if !f.runGiven {
 		if c.IsSet("run-id") {

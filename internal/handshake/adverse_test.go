@@ -9,7 +9,7 @@ import (
 // A group of two is fired, and await-completed --until=cut named only one of them later: the trigger was
 // not made for that one's sync, and the cut is taken for good (Recorded would refuse it); so is, with
 // --copy, the record. Nobody has looked at the other claim.
-func TestBreakCutOfAGroupByOneMember(t *testing.T) {
+func TestCutOfAGroupByOneMember(t *testing.T) {
 	w, _ := cutWorld()
 	both := NewTrigger(runID,
 		Wait{ClaimUID: theClaim, SourceUID: theSource, SyncStart: theSync},
@@ -30,7 +30,7 @@ func TestBreakCutOfAGroupByOneMember(t *testing.T) {
 
 // A write of the lock hangs, and the next one is refused: the first may still come, and Locking has
 // forgotten it. (Firing and Disarming remember.)
-func TestBreakLockingForgetsAWriteThatHangs(t *testing.T) {
+func TestLockingForgetsAWriteThatHangs(t *testing.T) {
 	l := Locking{Run: runID, Process: "p"}
 	l.Replied(Unknown, true)
 	l.Replied(NotWritten, false)
@@ -42,7 +42,7 @@ func TestBreakLockingForgetsAWriteThatHangs(t *testing.T) {
 // A lock without owners (of a version before them, by hand, or of a state that is not known) has no owner
 // of the run's own. The first cleanup becomes it: unlock, and another cleanup with --run-ended, take off
 // the lock of that cleanup, while it is unquiescing.
-func TestBreakCleanupThatBecomesTheRunsOwn(t *testing.T) {
+func TestCleanupThatBecomesTheRunsOwn(t *testing.T) {
 	for _, v := range []string{"r", "r/held", "r/lost", "r/unheard/p"} {
 		w := Disarming{Run: "r", Lock: LockForCleanup, Process: "c-80s"}
 		p, _ := w.Next(World{Claim: Claim{Lock: ParseLock(v)}})
@@ -56,7 +56,7 @@ func TestBreakCleanupThatBecomesTheRunsOwn(t *testing.T) {
 // Fired with --pvc-only, into a wait that stands there from before, while a copy exists: VolSync records
 // the trigger at once, for the old copy. await-completed without --pvc-only takes that copy for the
 // proof, and says that nothing is unchecked.
-func TestBreakProofOfATriggerThatWasFiredByTheClaimAlone(t *testing.T) {
+func TestProofOfATriggerThatWasFiredByTheClaimAlone(t *testing.T) {
 	claim := Claim{UID: theClaim, Bound: true, Enabled: true, Latest: "old", Status: StatusWaiting, Since: theWait,
 		Lock: Lock{Run: runID, State: Held, Owners: "p"}}
 	source := Source{Name: "rs", UID: theSource, Claim: "data", Mover: "restic", Method: "Snapshot", SyncStart: theSync}

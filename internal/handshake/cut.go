@@ -37,8 +37,14 @@ func Cut(w World, t Trigger, seen Seen) Decision {
 	case c.Cut == "" || !c.Bound:
 		return *notYet(fmt.Sprintf("VolSync is copying; %s is not cut yet", c.Name))
 	}
+	if w.syncOf(t, w.Sources[0], seen) == anotherSync {
+		return Unproved(madeForOthers)
+	}
 	return Decision{Do: End, Outcome: outcome.OK, Why: fmt.Sprintf("%s was cut at %s", w.Copy.Name, w.Copy.Cut)}
 }
+
+// madeForOthers is about a trigger that was made for a group, of which other claims are named now.
+const madeForOthers = "the trigger was made for another sync than the present one, or for more claims than this one"
 
 // NoCut refuses a wait for the cut where nobody sees one. It is asked before anything is
 // quiesced. It ends with ok where there may be a cut.
@@ -77,6 +83,8 @@ func Verified(w World, t Trigger, seen Seen, uid string) Decision {
 			Why:  "VolSync recorded the trigger, and it cannot be told for which copy: " + describeCopy(w.Copy),
 			Hint: "do not rely on this sync's copy",
 		}
+	case d.Do == End && d.Outcome == outcome.OK && len(w.Sources) == 1 && w.syncOf(t, w.Sources[0], seen) == anotherSync:
+		return Unproved(madeForOthers)
 	}
 	return d
 }

@@ -75,6 +75,19 @@ func ParseLock(value string) Lock {
 	return Lock{Run: run, State: Lost}
 }
 
+// RunOf returns the run of what a user has copied from a lock: its value, or the run's id alone. What
+// is neither it returns unchanged.
+func RunOf(text string) string {
+	run, rest, _ := strings.Cut(text, "/")
+	word, _, _ := strings.Cut(rest, "/")
+	for _, w := range words {
+		if w == word {
+			return run
+		}
+	}
+	return text
+}
+
 // String returns the value of [LockAnnotation]; "" removes it.
 func (l Lock) String() string {
 	parts := []string{l.Run, words[l.State], l.Owners}
@@ -167,7 +180,7 @@ func TakeLock(c Claim, run string) Decision {
 		return *d
 	default:
 		d := refuse(fmt.Sprintf("run %s has locked the claim: its application may be quiesced", l.Run),
-			"wait until it has ended; if it is dead, end it, and give its --unquiesce as well")
+			"wait until it has ended; if it is dead, end it, with its --unquiesce and with --pvc for all other claims that it has locked")
 		d.Next = Move{Kind: MoveCleanup, Run: l.Run}
 		return *d
 	}

@@ -150,7 +150,8 @@ func TestUnquiescing(t *testing.T) {
 		"run-1/held/p": "run-1/held/p", "run-1/lost/p": "run-1/lost/p", "run-1/lost/c/p": "run-1/lost/c/p",
 		"run-1/cleanup/p": "run-1/cleanup/p",
 		"":                "run-1/cleanup/p", // somebody has taken it off
-		"run-1/held/c":    "run-1/held/c/p", "run-1/lost/pp/c": "run-1/lost/pp/c/p", "run-1/cleanup/c": "run-1/cleanup/c/p",
+		"run-1/held/c":    "",                // of another attempt
+		"run-1/lost/pp/c": "run-1/lost/pp/c/p", "run-1/cleanup/c": "run-1/cleanup/c/p",
 		"run-2/lost/p": "", "run-2/held/p": "", "run-2/cleanup/p": "",
 	} {
 		u := Unquiescing{Run: ourRun, Process: "p"}

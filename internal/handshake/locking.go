@@ -42,14 +42,18 @@ func (l *Locking) Next(w World) (Patch, Decision) {
 // Replied takes the reply to the patch. It reports whether to look again.
 func (l *Locking) Replied(r Reply, _ bool) (again bool) {
 	if r != Conflict {
-		l.tried = r == Unknown
+		l.tried = r == Unknown || r == NotWritten && l.tried
 	}
 	return r == Conflict
 }
 
 // Unquiescing is what comes right before each attempt to unquiesce: it must not end another run's
 // freeze, and none may begin before it has ended. So the process is to be an owner of the lock.
-type Unquiescing struct{ Run, Process string }
+type Unquiescing struct {
+	Run, Process string
+	Cleanup      bool // what has locked the claim before is lost
+	doubt        bool // about a write, which may be under way still
+}
 
 // Next decides about the claim as it is. Ok means that the application may be let run.
 func (u *Unquiescing) Next(w World) (Patch, Decision) {
@@ -58,10 +62,15 @@ func (u *Unquiescing) Next(w World) (Patch, Decision) {
 	case l.State != Free && l.Run != u.Run:
 		return p, *refuse(fmt.Sprintf("run %s has locked the claim meanwhile, and its application is left alone", l.Run),
 			"let one run at a time coordinate a claim")
+	case l.State == Held && l.Owners != "" && l.Own() != u.Process && !u.Cleanup:
+		return p, *refuse("another attempt of run "+u.Run+" has locked the claim meanwhile, and its application is left alone",
+			"let one attempt of a run at a time coordinate a claim")
 	case l.State == Free:
 		l = Lock{u.Run, Cleanup, u.Process}
 	default:
-		l = l.with(u.Process)
+		if l = l.with(u.Process); l.State == Held && u.Cleanup {
+			l.State = Lost
+		}
 	}
 	d := Decision{Do: End, Outcome: outcome.OK, Why: "the claim is locked by run " + u.Run}
 	if l != w.Claim.Lock {
@@ -71,7 +80,13 @@ func (u *Unquiescing) Next(w World) (Patch, Decision) {
 }
 
 // Replied takes the reply to the patch. It reports whether to look again.
-func (u *Unquiescing) Replied(r Reply, _ bool) (again bool) { return r == Conflict }
+func (u *Unquiescing) Replied(r Reply, _ bool) (again bool) {
+	u.doubt = r == Unknown
+	return r == Conflict
+}
+
+// Doubt reports whether nobody knows where its write is.
+func (u *Unquiescing) Doubt() bool { return u.doubt }
 
 // Unlocking is unlock between its looks.
 type Unlocking struct {

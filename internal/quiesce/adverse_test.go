@@ -13,7 +13,7 @@ import (
 
 // The limit of unquiesce has passed before the first attempt (--unquiesce-timeout=1ns, or a process that
 // stands still right there): nothing is run, and it ends well, as if the application ran.
-func TestBreakUnquiesceWhoseLimitHasPassed(t *testing.T) {
+func TestUnquiesceWhoseLimitHasPassed(t *testing.T) {
 	ran := filepath.Join(t.TempDir(), "ran")
 	c := Commands{Off: process.Command{Args: []string{"touch", ran}}, Log: slog.New(slog.DiscardHandler)}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Nanosecond)

@@ -57,7 +57,7 @@ var ErrLeaveAlone = errors.New("the application is left alone")
 // freeze it ends, so may is asked before every attempt: after [ErrLeaveAlone] there is none any
 // more, and any other error puts it off.
 func (c Commands) Unquiesce(ctx context.Context, may func(context.Context) error) error {
-	var err error
+	err := context.Cause(ctx) // with which nothing is tried
 	pauses := retry.WithCappedDuration(mostPause, retry.NewExponential(firstPause))
 	_ = retry.Do(ctx, pauses, func(ctx context.Context) error {
 		if no := may(ctx); no != nil {

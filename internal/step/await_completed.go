@@ -73,7 +73,33 @@ func (g Group) await(
 		return err
 	})
 	times.last(all)
-	return cs, g.together(errs)
+	if err := g.together(errs); err != nil || len(g) == 1 || o.Copy != "" || o.Copies != nil {
+		return cs, err
+	}
+	return cs, g.together(g.each(func(_ int, s Step) error { return s.stillLocked(ctx, o) }))
+}
+
+// stillLocked looks at the lock of a member once more when the last one is copied: until then the
+// application was quiesced only if every lock was there.
+func (s Step) stillLocked(ctx context.Context, o AwaitCompletedOptions) error {
+	var c handshake.Claim
+	err := s.persist(ctx, lenient, func(ctx context.Context) error {
+		st, err := s.lookAtClaim(ctx)
+		c = st.world.Claim
+		return err
+	})
+	if err == nil {
+		err = s.ending(handshake.WithLock(handshake.Decision{Do: handshake.End, Outcome: outcome.OK}, c, o.Trigger.Run()))
+	}
+	if err == nil {
+		return nil
+	}
+	if recorded, gerr := s.giveUp(ctx, handshake.Disarming{
+		Run: o.Trigger.Run(), Trigger: o.Trigger, Seen: handshake.Seen{Fired: true, Taken: true}, Lock: handshake.LockLost,
+	}, err); !recorded {
+		return gerr
+	}
+	return s.unfired(err, "")
 }
 
 // syncs are those that the members of a group were fired into: at the record their copies are told
@@ -140,7 +166,7 @@ func (s Step) await(
 	case o.UntilCut:
 		return s.awaitCut(ctx, o, seen, times)
 	case o.Copy != "" && o.Copy != Recorded:
-		return s.awaitVerified(ctx, o, times)
+		return s.awaitVerified(ctx, o, seen.Sync, times)
 	}
 	return s.awaitRecorded(ctx, o, seen, times)
 }
@@ -317,9 +343,12 @@ func (s Step) lookAtClaimLast(ctx context.Context) (state, error) {
 
 // awaitVerified waits for the record of the copy that was cut. A copy that takes its place
 // meanwhile makes the run unverified.
-func (s Step) awaitVerified(ctx context.Context, o AwaitCompletedOptions, times *Timeline) (copied, error) {
+func (s Step) awaitVerified(
+	ctx context.Context, o AwaitCompletedOptions, sync handshake.Wait, times *Timeline,
+) (copied, error) {
 	o.Ack = 0 // it has reacted
-	r := &recordWait{step: s, options: o, seen: handshake.Seen{Fired: true, Taken: true}, times: times, look: s.look}
+	r := &recordWait{step: s, options: o, times: times, look: s.look}
+	r.seen = handshake.Seen{Fired: true, Taken: true, Sync: sync}
 	r.decide = func(w handshake.World, seen handshake.Seen) handshake.Decision {
 		return handshake.Verified(w, o.Trigger, seen, o.Copy)
 	}

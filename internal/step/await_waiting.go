@@ -221,6 +221,17 @@ func (s Step) fenceLock(ctx context.Context, run, owner string) error {
 	return err
 }
 
+// fenceLock does it for every member.
+func (g Group) fenceLock(ctx context.Context, run, owner string) error {
+	return g.together(g.each(func(_ int, s Step) error {
+		err := s.fenceLock(ctx, run, owner)
+		if err == nil {
+			return nil
+		}
+		return s.left(outcome.LeftLocked, run, endingOf(s.unfired(err, "")))
+	}))
+}
+
 // waitsFor is what a wait says that goes on after a decision.
 func (s Step) waitsFor(d handshake.Decision) string {
 	if hint := s.hint(d); hint != "" {

@@ -23,6 +23,9 @@ type CleanupOptions struct {
 	Wait      time.Duration // for the end of these pods; then it goes on, and ends with an error
 	Unquiesce time.Duration // for unquiesce, with all its attempts
 	RunEnded  bool          // the run has no process any more
+
+	Unquiesced bool   // the application has been let run already
+	RunsAgain  func() // called when the application runs, before the claims are unlocked; nil for none
 }
 
 // Cleanup ends a run that was lost, in this order: its trigger, because VolSync might take one
@@ -51,8 +54,9 @@ func (g Group) Cleanup(ctx context.Context, o CleanupOptions) ([]Disarmed, error
 // cleanUp is a cleanup once no pod can quiesce any more.
 func (g Group) cleanUp(signalled context.Context, o CleanupOptions) ([]Disarmed, error) {
 	s, ctx := g.shared(), context.WithoutCancel(signalled)
-	me := handshake.Owner(s.Process, wholeSeconds(o.Unquiesce+disarmLimit))
-	found, err := g.Disarm(ctx, DisarmOptions{Run: o.Run, Owner: me, Timeout: max(disarmLimit, o.Unquiesce)})
+	disarming := max(disarmLimit, o.Unquiesce)
+	me := handshake.Owner(s.Process, wholeSeconds(disarming+o.Unquiesce+disarmLimit))
+	found, err := g.Disarm(ctx, DisarmOptions{Run: o.Run, Owner: me, Timeout: disarming})
 	start, lock := time.Now(), WhoseAll(found)
 	switch {
 	case lock == "" && o.App != nil:
@@ -63,11 +67,21 @@ func (g Group) cleanUp(signalled context.Context, o CleanupOptions) ([]Disarmed,
 	if lock == Anothers {
 		return found, g.leaveAlone(ctx, o.Run, me, found, err)
 	}
+	if o.App == nil && !o.Unquiesced && mayBeFrozen(found) {
+		return found, s.left(outcome.LeftFrozen|outcome.LeftLocked, o.Run, &outcome.Ending{
+			Outcome: outcome.Failed, Err: err,
+			Why:  s.about("the run had quiesced the application by a command, and nobody says how it is let run again"),
+			Hint: s.then("or with its --unquiesce", handshake.Move{Kind: handshake.MoveCleanup, Run: o.Run}),
+		})
+	}
 	var uerr error
 	if o.App != nil {
 		if uerr = g.unquiesceLost(ctx, o, me, err); uerr != nil && lock != Nobodys {
 			return found, uerr // the run itself may have locked it: it stays so
 		}
+	}
+	if o.RunsAgain != nil && uerr == nil {
+		o.RunsAgain()
 	}
 	lerr := g.together(g.each(func(i int, s Step) error {
 		if err := s.unlockItself(ctx, o.Run, me); err != nil {
@@ -76,6 +90,15 @@ func (g Group) cleanUp(signalled context.Context, o CleanupOptions) ([]Disarmed,
 		return s.awaitOwnersEnded(signalled, o, found[i].By, start)
 	}))
 	return found, cmp.Or(uerr, err, lerr)
+}
+
+// mayBeFrozen reports whether the run that had locked a claim may have left the application
+// quiesced. A hold has not: it ended with its process.
+func mayBeFrozen(found []Disarmed) bool {
+	return slices.ContainsFunc(found, func(d Disarmed) bool {
+		seconds, limited := handshake.OwnerSeconds(d.By.Own())
+		return d.Lock == Own && !(limited && seconds == 0)
+	})
 }
 
 // notKnownWhose is the end of a cleanup that could not read the lock. To let the application run
@@ -157,8 +180,13 @@ func wholeSeconds(d time.Duration) int { return int((d + time.Second - 1) / time
 // cleanup itself has put on the others is taken off.
 func (g Group) leaveAlone(ctx context.Context, run, me string, found []Disarmed, err error) error {
 	errs := g.each(func(i int, s Step) error {
-		if found[i].Lock == Anothers {
+		switch found[i].Lock {
+		case Anothers:
 			return s.leftAlone(found[i].By, nil)
+		case Own:
+			return s.left(outcome.LeftFrozen|outcome.LeftLocked, run, &outcome.Ending{
+				Outcome: outcome.Failed, Why: s.about("it was not unlocked, because another run has another claim of the group"),
+			})
 		}
 		return s.unlockItself(ctx, run, me)
 	})
@@ -187,7 +215,9 @@ func (s Step) leftAlone(by handshake.Lock, err error) error {
 // unquiesceLost lets the application of a lost run go. err is what went wrong until then.
 func (g Group) unquiesceLost(ctx context.Context, o CleanupOptions, me string, err error) error {
 	s := g.shared()
-	uerr := s.unquiesce(ctx, o.App, o.Unquiesce, func(ctx context.Context) error { return g.mayUnquiesce(ctx, o.Run, me) })
+	uerr := s.unquiesce(ctx, o.App, o.Unquiesce, func(ctx context.Context) error {
+		return g.mayUnquiesce(ctx, handshake.Unquiescing{Run: o.Run, Process: me, Cleanup: true})
+	})
 	switch {
 	case errors.Is(uerr, quiesce.ErrNotHeld):
 		s.Log.Info(s.subject() + ": the application was not quiesced any more")
@@ -218,8 +248,8 @@ func (s Step) unquiesce(
 
 // mayUnquiesce makes sure that an attempt of the owner to unquiesce ends no other run's freeze, of
 // whichever member.
-func (g Group) mayUnquiesce(ctx context.Context, run, owner string) error {
-	errs := g.each(func(_ int, s Step) error { return s.mayUnquiesce(ctx, run, owner) })
+func (g Group) mayUnquiesce(ctx context.Context, u handshake.Unquiescing) error {
+	errs := g.each(func(_ int, s Step) error { return s.mayUnquiesce(ctx, u) })
 	for _, err := range errs {
 		if errors.Is(err, quiesce.ErrLeaveAlone) {
 			return err
@@ -230,14 +260,16 @@ func (g Group) mayUnquiesce(ctx context.Context, run, owner string) error {
 
 // mayUnquiesce makes sure that an attempt of the owner to unquiesce ends no other run's freeze. Its
 // error is [quiesce.ErrLeaveAlone] where it would.
-func (s Step) mayUnquiesce(ctx context.Context, run, owner string) error {
+func (s Step) mayUnquiesce(ctx context.Context, u handshake.Unquiescing) error {
 	ctx, cancel := context.WithTimeout(ctx, shortLimit)
 	defer cancel()
 	never := func(error) bool { return false }
-	d, err := s.apply(ctx, loop{passes: never}, &handshake.Unquiescing{Run: run, Process: owner})
+	d, err := s.apply(ctx, loop{passes: never}, &u)
 	switch {
 	case kube.IsNotFound(err): // then no run is in its freeze
 		return nil
+	case err != nil && u.Doubt():
+		return fmt.Errorf("%w: %w: %w", errLockUnread, errLockInDoubt, err)
 	case err != nil:
 		return fmt.Errorf("%w: %w", errLockUnread, err)
 	case d.Outcome == outcome.OK:
@@ -246,6 +278,9 @@ func (s Step) mayUnquiesce(ctx context.Context, run, owner string) error {
 	return fmt.Errorf("%w: %w", quiesce.ErrLeaveAlone,
 		&outcome.Ending{Outcome: outcome.Unverified, Why: s.about(d.Why), Hint: s.hint(d)})
 }
+
+// errLockInDoubt says that a write of the lock may still be under way.
+var errLockInDoubt = errors.New("its write may be under way still")
 
 // errLockUnread says that it is not known whose freeze an unquiesce would end.
 var errLockUnread = errors.New("whose lock is on the claim is not known")

@@ -46,7 +46,7 @@ func TestCleanup(t *testing.T) {
 	}{
 		"nothing there": {want: want{outcome: outcome.OK}, let: 1},
 		"a lost run":    {prepare: func(p *play) { armed(p); lockedFor(run)(p) }, want: want{outcome: outcome.OK, trigger: "before"}, let: 1},
-		"a lost hold":   {prepare: func(p *play) { armed(p); lockedFor(run)(p) }, held: true, want: want{outcome: outcome.OK, trigger: "before"}},
+		"a lost hold":   {prepare: func(p *play) { armed(p); lockedFor(run + "/held/p-0s")(p) }, held: true, want: want{outcome: outcome.OK, trigger: "before"}},
 		"another that was lost": {prepare: lockedFor("other/lost"), lock: "other/lost",
 			want: want{outcome: outcome.Failed, says: []string{"cleanup of run other has not ended", "left alone"}, hint: "cleanup -n app --pvc data --run-id other"}},
 		"another's cleanup": {prepare: lockedFor("other/cleanup"), lock: "other/cleanup",
@@ -109,7 +109,7 @@ func TestCleanup(t *testing.T) {
 // While the application is being let go no run may lock the claim, and begin to quiesce it.
 func TestCleanupKeepsOthersOut(t *testing.T) {
 	for by, want := range map[string]string{
-		"": run + "/cleanup/me-80s", run: run + "/lost/earlier/me-80s", run + "/lost": run + "/lost/earlier/me-80s",
+		"": run + "/cleanup/me-140s", run: run + "/lost/earlier/me-140s", run + "/lost": run + "/lost/earlier/me-140s",
 	} {
 		app := &lostApp{}
 		p := on(t, func(p *play) { app.play = p; lockedFor(by)(p) }, func(ctx context.Context, s Step) (any, error) {

@@ -53,7 +53,24 @@ func (g Group) Disarm(ctx context.Context, o DisarmOptions) ([]Disarmed, error) 
 		all[i], err = s.disarm(ctx, o)
 		return err
 	})
+	if len(g) > 1 && WhoseAll(all) == Anothers {
+		errs = g.each(func(i int, s Step) error { return cmp.Or(errs[i], s.notLocked(ctx, o, all[i])) })
+	}
 	return all, g.together(errs)
+}
+
+// notLocked takes off what disarm has put on a member of a group of which another run has a claim: no
+// cleanup follows. A claim that the run itself had locked stays so.
+func (s Step) notLocked(ctx context.Context, o DisarmOptions, found Disarmed) error {
+	switch found.Lock {
+	case Nobodys:
+		return s.unlockItself(context.WithoutCancel(ctx), o.Run, cmp.Or(o.Owner, handshake.StepwiseCleanup))
+	case Own:
+		return s.left(outcome.LeftFrozen|outcome.LeftLocked, o.Run, &outcome.Ending{
+			Outcome: outcome.Failed, Why: s.about("the run had locked it, and another run has another claim of the group"),
+		})
+	}
+	return nil
 }
 
 // WhoseAll is the lock of a group: another run's as soon as that of one member is, or else its own

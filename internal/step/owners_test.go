@@ -214,11 +214,11 @@ func TestRunLetsGoFirst(t *testing.T) {
 			p := a.run(t, RunOptions{State: file}, func(p *play) {
 				a.frozen = true
 				lockedFor(c.by)(p)
-				until := time.Now().Add(time.Minute)
+				until := time.Now().Add(20 * time.Minute)
 				if c.expired {
 					until = time.Now().Add(-time.Second)
 				}
-				text := `{"run":"` + run + `","owner":"earlier","until":"` + until.Format(time.RFC3339) + `"}`
+				text := `{"run":"` + run + `","about":"PVC app/data","owner":"earlier","until":"` + until.Format(time.RFC3339) + `"}`
 				if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 					t.Fatal(err)
 				}
@@ -252,7 +252,7 @@ func TestRunKeepsTheStateFile(t *testing.T) {
 	}
 	p := a.run(t, RunOptions{State: file}, nil, func(p *play) { p.takes(); p.completes() })
 	p.wants(t, want{outcome: outcome.OK, trigger: waitingTrigger(t)})
-	if !strings.Contains(said, `"run":"`+run+`","owner":"`+me+"-") {
+	if !strings.Contains(said, `"owner":"`+me+"-") {
 		t.Errorf("said %q while the application was quiesced", said)
 	}
 	if _, err := os.Stat(file); !errors.Is(err, os.ErrNotExist) {

@@ -88,10 +88,11 @@ type running struct {
 	options RunOptions
 	ran     Ran
 
-	owner    string // of the lock
-	fired    time.Time
-	lostHold error    // why the application was not quiesced any more, although it was to be
-	copied   []copied // while the application was quiesced
+	owner       string // of the lock
+	fired       time.Time
+	lockInDoubt bool     // a write of the lock before an unquiesce may be under way still
+	lostHold    error    // why the application was not quiesced any more, although it was to be
+	copied      []copied // while the application was quiesced
 }
 
 func (r *running) all(ctx context.Context) error {
@@ -169,18 +170,19 @@ func (r *running) cleanUpEarlier(ctx context.Context, ended bool) error {
 	s, o := r.step, r.options
 	s.Log.Warn("an earlier attempt of this run may have left the application quiesced")
 	o.Times.mark(unquiesceBegins)
+	let := "the application was left alone"
 	_, err := r.group.cleanUp(ctx, CleanupOptions{
-		Run: o.Run, App: o.App, Unquiesce: o.Limits.Unquiesce, RunEnded: ended,
+		Run: o.Run, App: o.App, Unquiesced: o.App == nil, Unquiesce: o.Limits.Unquiesce, RunEnded: ended,
+		RunsAgain: func() {
+			let = "the application was let go"
+			o.Times.mark(runsAgain)
+			forgetLocked(o.State, o.Run)
+		},
 	})
-	if err == nil {
-		o.Times.mark(runsAgain)
-		forgetLocked(o.State, o.Run)
-	}
 	return s.mergeEndings(err, &outcome.Ending{
 		Outcome: outcome.Tainted,
-		Why: s.subject() + ": an earlier attempt of this run was lost; " +
-			"what it had fired was given back, and the application let go",
-		Hint: "do not use a copy of that attempt; start again",
+		Why:     s.about("an earlier attempt of this run was lost; what it had fired was given back, and " + let),
+		Hint:    "do not use a copy of that attempt; start again",
 	})
 }
 
@@ -272,8 +274,7 @@ func (r *running) unquiesce(ctx context.Context, err error) error {
 	var notOurs *outcome.Ending
 	switch {
 	case errors.Is(uerr, quiesce.ErrLeaveAlone) && errors.As(uerr, &notOurs):
-		forgetLocked(o.State, o.Run)
-		return s.mergeEndings(err, notOurs)
+		return r.unlock(ctx, s.mergeEndings(err, notOurs)) // of what this run still has
 	case errors.Is(uerr, quiesce.ErrNotHeld):
 		err = notHeld(s, err, uerr)
 	case uerr != nil:
@@ -288,12 +289,16 @@ func (r *running) unquiesce(ctx context.Context, err error) error {
 func (r *running) unlock(ctx context.Context, err error) error {
 	s, o := r.step, r.options
 	ctx = context.WithoutCancel(ctx)
-	if lerr := r.group.unlockItself(ctx, o.Run, r.owner); lerr != nil {
+	forgetLocked(o.State, o.Run) // before somebody else can have the claim
+	unlock := r.group.unlockItself
+	if r.lockInDoubt {
+		unlock = r.group.fenceLock
+	}
+	if lerr := unlock(ctx, o.Run, r.owner); lerr != nil {
 		stays := *endingOf(lerr) // only something to clean up
 		stays.Outcome = outcome.Failed
 		err = s.mergeEndings(err, &stays)
 	}
-	forgetLocked(o.State, o.Run)
 	return err
 }
 
@@ -303,7 +308,8 @@ func (r *running) unlock(ctx context.Context, err error) error {
 func (r *running) mayUnquiesce(owner string) func(context.Context) error {
 	first := true
 	return func(ctx context.Context) error {
-		err := r.group.mayUnquiesce(ctx, r.options.Run, owner)
+		err := r.group.mayUnquiesce(ctx, handshake.Unquiescing{Run: r.options.Run, Process: owner})
+		r.lockInDoubt = r.lockInDoubt || errors.Is(err, errLockInDoubt)
 		if errors.Is(err, errLockUnread) && first {
 			err = nil
 		}

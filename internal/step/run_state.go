@@ -17,6 +17,7 @@ import (
 // locked is what the file says.
 type locked struct {
 	Run   string    `json:"run"`
+	About string    `json:"about"` // the claims
 	Owner string    `json:"owner"`
 	Until time.Time `json:"until"` // nobody else unlocks the claim before
 }
@@ -27,7 +28,7 @@ func (r *running) keepLocked() {
 	if o.State == "" {
 		return
 	}
-	text, err := json.Marshal(locked{o.Run, r.owner, time.Now().Add(o.Limits.longest())})
+	text, err := json.Marshal(locked{o.Run, r.step.subject(), r.owner, time.Now().Add(o.Limits.longest())})
 	if err == nil {
 		err = file.Write(o.State, text, 0o600)
 	}
@@ -64,8 +65,9 @@ func (r *running) letGoFirst(ctx context.Context, lost locked) bool {
 	quick, cancel := context.WithTimeout(ctx, lookLimit)
 	defer cancel()
 	_, err := r.group.looks(quick, func(ctx context.Context, s Step) (state, error) { return s.lookAtClaim(ctx) })
-	if err == nil || time.Now().After(lost.Until) {
-		return false // what comes next knows more
+	left := time.Until(lost.Until)
+	if err == nil || lost.About != s.subject() || left < o.Limits.Unquiesce || left > o.Limits.longest() {
+		return false // what comes next knows more, or must ask first
 	}
 	s.Log.Warn("an earlier attempt of this run was lost while the application was quiesced, and the API server " +
 		"does not answer: unquiescing first: " + err.Error())

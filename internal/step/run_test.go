@@ -412,7 +412,7 @@ func TestRunTwiceAtOnce(t *testing.T) {
 		first.ranOnce(t)
 		left := ""
 		if no != nil {
-			left = run + "/cleanup/second-320s"
+			left = run + "/cleanup/second-620s"
 		}
 		p.wantLock(t, left)
 	}

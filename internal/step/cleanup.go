@@ -135,7 +135,7 @@ func (s Step) awaitOwnersEnded(ctx context.Context, o CleanupOptions, found hand
 		longest = max(longest, limit)
 	}
 	if dead != "" {
-		if err := s.unlockItself(ctx, o.Run, dead); err != nil {
+		if err := s.unlockItself(context.WithoutCancel(ctx), o.Run, dead); err != nil {
 			return err
 		}
 	}

@@ -259,3 +259,17 @@ func TestRunKeepsTheStateFile(t *testing.T) {
 		t.Errorf("left: %v", err)
 	}
 }
+
+// A signal does not keep a cleanup from taking off what is known to be dead: the engine ends the pod of
+// the last attempt.
+func TestCleanupUnlocksAfterASignal(t *testing.T) {
+	app := &lostApp{}
+	p := on(t, func(p *play) { app.play = p; lockedFor("run-1/held/p-600s")(p) },
+		func(ctx context.Context, s Step) (any, error) {
+			ctx, cancel := context.WithCancelCause(ctx)
+			cancel(outcome.Stop{Name: "SIGTERM", Number: 15})
+			return Group{s}.Cleanup(ctx, CleanupOptions{Run: run, App: app, Unquiesce: time.Minute, RunEnded: true})
+		}, nil)
+	p.wants(t, want{outcome: outcome.OK})
+	p.wantLock(t, "")
+}

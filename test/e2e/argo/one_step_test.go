@@ -48,7 +48,7 @@ func oneStepNights() []night {
 			// No exit handler runs, but the process lets go by itself.
 			name: "terminate", held: true, alone: true,
 			happens: func(s *site, r *run) { s.AwaitStatus(harness.InProgress); r.set("Terminate") },
-			ending:  ending{"Failed", "", ""}, or: []ending{{"Failed", "tainted", "SIGTERM"}},
+			ending:  ending{"Failed", "", ""}, or: []ending{{"Failed", "tainted", "SIGTERM"}, {"Failed", unknown, ""}},
 		},
 	}
 }

@@ -25,7 +25,7 @@ include images/image.mk
 .PHONY: build
 build: ## build bin/copytrigger
 	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -tags $(GO_TAGS) \
-		-ldflags '-s -w -X main.version=$(VERSION)' -o bin/copytrigger ./cmd/copytrigger
+		-ldflags '$(GO_LDFLAGS)' -o bin/copytrigger ./cmd/copytrigger
 
 # The groups of .ci/packages that a target needs, as tools-GROUP.
 .PHONY: tools-image tools-test tools-demo tools-recipes tools-node

@@ -280,7 +280,7 @@ func wrong(t *testing.T, c corev1.Container) []string {
 		problems = append(problems, fmt.Sprintf("the program is %q", c.Command))
 	}
 	var help bytes.Buffer
-	cli.Main([]string{"copytrigger", c.Args[0], "--help"}, "test", &help, &help)
+	cli.Main([]string{"copytrigger", c.Args[0], "--help"}, cli.Build{}, &help, &help)
 	args := slices.Clone(c.Args)
 	for _, e := range c.Env {
 		value := e.Value

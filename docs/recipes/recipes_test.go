@@ -194,7 +194,7 @@ func TestCommandLines(t *testing.T) {
 	yamltest.Answering(t, http.StatusForbidden)
 	code := func(args []string) int {
 		var stdout, stderr bytes.Buffer
-		return cli.Main(args, "test", &stdout, &stderr)
+		return cli.Main(args, cli.Build{}, &stdout, &stderr)
 	}
 	each(t, func(t *testing.T, _ string, x *example) {
 		run := x.pod().Containers[0]

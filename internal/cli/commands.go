@@ -27,6 +27,7 @@ func (m *program) commands() []command {
 		m.recordCommand(),
 		m.installCommand(),
 		m.awaitPodsEndedCommand(),
+		m.versionCommand(),
 	}
 }
 

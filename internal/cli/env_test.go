@@ -27,6 +27,7 @@ func knownFlags(t *testing.T) map[string]flagValues {
 	return map[string]flagValues{
 		"all":               {good: "true", bad: "soon", says: "all"},
 		"keep-cleanup":      {good: "true", bad: "soon", says: "keep-cleanup"},
+		"output":            {good: "json", bad: "xml", says: `--output "xml" is neither text nor json`},
 		"one-at-a-time":     {good: "true", bad: "soon", says: "one-at-a-time"},
 		"state-file":        {good: dir + "/locked"},
 		"ack-timeout":       {good: "5s", bad: "0", says: "--ack-timeout is 0"},

@@ -172,13 +172,19 @@ programs: ## build the cluster's programs into .cache (the first time takes minu
 	@cd test && $(DEVCLUSTER) build
 
 .PHONY: check
-check: ## formatting, go vet, staticcheck, tidy modules, no function that is hard to follow
+check: ## formatting, go vet, staticcheck, tidy modules, generated files, no function that is hard to follow
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted"; exit 1; }
+	@$(GO) test -run '^TestGenerated$$' ./internal/cli
 	@$(GO) run $(GOCOGNIT) -ignore _test.go -over 20 cmd internal
 	@set -e; for module in $(MODULES); do \
 		echo "checking $$module"; \
 		(cd $$module && $(GO) mod tidy -diff && $(PLAIN) $(GO) vet ./... && $(PLAIN) $(GO) run $(STATICCHECK) ./...); \
 	done
+
+# What is made of the command line: docs/reference.md, the man page, completions.
+.PHONY: generate
+generate: ## make what is made of other files: docs/reference.md, the man page, completions
+	$(GO) test -count=1 -run '^TestGenerated$$' ./internal/cli -update
 
 .PHONY: versions
 versions: ## make docs/versions.md from the tests that ran last, on each set of versions

@@ -28,6 +28,7 @@ func (m *program) commands() []command {
 		m.installCommand(),
 		m.awaitPodsEndedCommand(),
 		m.versionCommand(),
+		m.completionCommand(),
 	}
 }
 

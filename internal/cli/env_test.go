@@ -82,6 +82,8 @@ func lineWith(t *testing.T, command, flag string, known map[string]flagValues) [
 		line = append(line, "--"+name+"="+known[name].good)
 	}
 	switch {
+	case command == "completion":
+		line = append(line, "bash")
 	case command == "install":
 		line = append(line, "dir")
 	case flag == "command":

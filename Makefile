@@ -8,6 +8,8 @@ STATICCHECK    ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOTESTSUM      ?= gotest.tools/gotestsum@v1.13.0
 # Each module by itself: what the tests need must not reach the program.
 MODULES        := . test images workflows
+# Where the program has to build beside Linux.
+PLATFORMS      ?= darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 # The versions of what a cluster is made of: a column of test/devcluster/upstream/versions.
 VERSIONS       ?= current
 export VERSIONS
@@ -179,6 +181,11 @@ check: ## formatting, go vet, staticcheck, tidy modules, generated files, no fun
 	@set -e; for module in $(MODULES); do \
 		echo "checking $$module"; \
 		(cd $$module && $(GO) mod tidy -diff && $(PLAIN) $(GO) vet ./... && $(PLAIN) $(GO) run $(STATICCHECK) ./...); \
+	done
+	@set -e; for platform in $(PLATFORMS); do \
+		echo "checking the program for $$platform"; \
+		export GOOS=$${platform%/*} GOARCH=$${platform#*/}; \
+		$(PLAIN) $(GO) vet ./cmd/... ./internal/... && $(PLAIN) $(GO) build -o /dev/null -tags $(GO_TAGS) ./cmd/copytrigger; \
 	done
 
 # What is made of the command line: docs/reference.md, the man page, completions.

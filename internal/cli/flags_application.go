@@ -28,7 +28,7 @@ func (f *unquiesceFlags) timeoutFlag() cli.Flag {
 		"give up unquiescing after `DURATION`, all attempts together")
 }
 
-func (f *unquiesceFlags) check(*cli.Context) error { return f.unquiesce.check("unquiesce") }
+func (f *unquiesceFlags) check(*cli.Context) error { return f.unquiesce.check("unquiesce", false) }
 
 func (f *unquiesceFlags) checkTimeout(*cli.Context) error {
 	return positive("unquiesce-timeout", f.unquiesceTimeout)
@@ -54,7 +54,7 @@ func (f *applicationFlags) flags() []cli.Flag {
 }
 
 func (f *applicationFlags) check(c *cli.Context) error {
-	err := cmp.Or(f.quiesce.check("quiesce"), f.unquiesceFlags.check(c), f.hold.check("hold"))
+	err := cmp.Or(f.quiesce.check("quiesce", true), f.unquiesceFlags.check(c), f.hold.check("hold", true))
 	return cmp.Or(err, f.checkTogether(), f.checkReadyLine())
 }
 
@@ -91,14 +91,18 @@ type commandText struct {
 	args []string // nil for none
 }
 
-// check reads the command of a flag, and refuses one that cannot be run here.
-func (t *commandText) check(flag string) (err error) {
+// check reads the command of a flag, and refuses one that cannot be run here. One that is bound has
+// to end when this process is killed.
+func (t *commandText) check(flag string, bound bool) (err error) {
 	if t.text == "" {
 		return nil
 	}
 	if t.args, err = commandLine(t.text); err != nil {
 		return usageError{fmt.Errorf("--%s: %w", flag, err),
 			`give it as a shell has it, or as JSON array: '["psql", "--file=x.sql"]'`}
+	}
+	if err := process.Can(bound); err != nil {
+		return usageError{fmt.Errorf("--%s cannot be run: %w", flag, err), runOnLinux}
 	}
 	if _, err := process.CanRun(t.args[0]); err != nil {
 		return usageError{fmt.Errorf("--%s cannot be run: %w", flag, err), cannotRun}

@@ -24,7 +24,7 @@ import (
 	"github.com/copytrigger/copytrigger/internal/yamltest"
 )
 
-const image = "registry.example.com/copytrigger:v0.1.0"
+const image = "ghcr.io/copytrigger/copytrigger:v0.1.0" // that of images/kustomization.yaml: release/
 
 // example is what one file has.
 type example struct {

@@ -323,8 +323,8 @@ func rights(t *testing.T) string {
 		}
 	}
 	var b strings.Builder
-	b.WriteString("\n## RBAC\n\nRights in the namespace of the claims, and no others. The names are those of the YAML: put your own in by " +
-		"an overlay. [SECURITY.md](../SECURITY.md) says what each is for, and what it lets a leaked account do.\n\n" +
+	b.WriteString("\n## RBAC\n\nRights in the namespace of the claims, and no others. The names are those of the YAML: " +
+		"put your own in by an overlay. [SECURITY.md](../SECURITY.md) says what each is for, and what it lets a leaked account do.\n\n" +
 		"| resource | verbs | names | in |\n|---|---|---|---|\n")
 	for _, row := range rows {
 		fmt.Fprintf(&b, "%s %s |\n", row, strings.Join(has[row], ", "))

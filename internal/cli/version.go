@@ -30,7 +30,9 @@ type versionFlags struct {
 }
 
 func (f *versionFlags) flags() []cli.Flag {
-	return append([]cli.Flag{textOr(&f.output, "output", "text", "print it as `text` or json", "o")}, f.logFlags.flags()...)
+	return append([]cli.Flag{
+		textOr(&f.output, "output", "text", "print it as `text` or json", "o"),
+	}, f.logFlags.flags()...)
 }
 
 func (f *versionFlags) check(*cli.Context) error {

@@ -12,7 +12,7 @@ _copytrigger() {
 	disarm) words='--help --pvc --namespace -n --kubeconfig --context --results-dir --log-format --run-id --timeout' ;;
 	unlock) words='--help --pvc --namespace -n --kubeconfig --context --results-dir --log-format --run-id --after --keep-cleanup --all --timeout' ;;
 	run) words='--help --pvc --namespace -n --kubeconfig --context --results-dir --log-format --quiesce --unquiesce --hold --ready-line --max-freeze --until --copy-timeout --ack-timeout --unquiesce-timeout --pvc-only --run-id --state-file --one-at-a-time --timeout' ;;
-	cleanup) words='--help --pvc --namespace -n --kubeconfig --context --results-dir --log-format --unquiesce --unquiesce-timeout --run-id --selector -l --timeout' ;;
+	cleanup) words='--help --pvc --namespace -n --kubeconfig --context --results-dir --log-format --unquiesce --unquiesce-timeout --run-id --selector -l --run-ended --timeout' ;;
 	verdict) words='--help --results-dir --log-format --step' ;;
 	record) words='--help --command --after --exit --dry-run --log-format' ;;
 	install) words='--help --log-format' ;;

@@ -5,14 +5,18 @@ GO_TAGS        ?= urfave_cli_no_docs,urfave_cli_no_suggest,nethttpomithttp2
 VERSION        ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 GOCOGNIT       ?= github.com/uudashr/gocognit/cmd/gocognit@v1.2.0
 STATICCHECK    ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOVULNCHECK    ?= golang.org/x/vuln/cmd/govulncheck@v1.9.0
 GOTESTSUM      ?= gotest.tools/gotestsum@v1.13.0
 # Each module by itself: what the tests need must not reach the program.
-MODULES        := . test images workflows
+MODULES        := . test images workflows release
+# Where the program has to build beside Linux.
+PLATFORMS      ?= darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 # The versions of what a cluster is made of: a column of test/devcluster/upstream/versions.
 VERSIONS       ?= current
 export VERSIONS
 # Compiled as the program and the cluster's programs are: what they share is compiled once.
 PLAIN          := CGO_ENABLED=0 GOFLAGS=-trimpath
+RELEASE        := $(PLAIN) $(GO) -C release run . -C ..
 DEVCLUSTER     := $(PLAIN) $(GO) run ./devcluster
 
 .DEFAULT_GOAL  := help
@@ -25,7 +29,7 @@ include images/image.mk
 .PHONY: build
 build: ## build bin/copytrigger
 	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -tags $(GO_TAGS) \
-		-ldflags '-s -w -X main.version=$(VERSION)' -o bin/copytrigger ./cmd/copytrigger
+		-ldflags '$(GO_LDFLAGS)' -o bin/copytrigger ./cmd/copytrigger
 
 # The groups of .ci/packages that a target needs, as tools-GROUP.
 .PHONY: tools-image tools-test tools-demo tools-recipes tools-node
@@ -143,17 +147,26 @@ test-existing: ## what can run in the cluster of KUBECONFIG, if USE_EXISTING_CLU
 		(cd test/$$suite && COPYTRIGGER_TALLY=$(CURDIR)/bin/tally.json $(GO) test -count=1 -timeout 60m) || failed="$$failed $$suite"; \
 	done; [ -z "$$failed" ] || { echo "failed:$$failed" >&2; exit 1; }
 
-.PHONY: tasks-image
-tasks-image: ## build the image as IMAGE=NAME:TAG and name it in tasks/, workflows/ and jobs/, with its digest
-	@set -e; image='$(IMAGE)'; name=$${image%:*}; tag=$${image##*:}; \
-	case "$$image" in *:*/*|*@*|'') name= ;; *:*) ;; *) name= ;; esac; \
-	[ -n "$$name" ] || { echo 'usage: make tasks-image IMAGE=registry.example.com/copytrigger:v0.1.0' >&2; exit 2; }; \
-	$(MAKE) --no-print-directory image VERSION="$$tag"; \
-	digest=$$($(GO) -C $(images_dir) run ./copytrigger/imageinfo $(abspath $(IMAGE_ARCHIVE)) | awk '$$1 == "index" {print $$2}'); \
-	sed -i -e "s|newName: .*|newName: $$name|" -e "s|newTag: .*|newTag: $$tag|" -e "s|digest: .*|digest: $$digest|" \
-		tasks/kustomization.yaml workflows/templates/kustomization.yaml jobs/kustomization.yaml; \
-	echo "tasks/, workflows/ and jobs/: $$name:$$tag@$$digest"; \
-	echo "now: skopeo copy --all oci-archive:$(IMAGE_ARCHIVE) docker://$$image"
+# An image that is named by its digest is there already; any other is built first.
+.PHONY: deploy
+deploy: ## overlays in bin/deploy that name your image, IMAGE=NAME:TAG[@DIGEST] [OPENSHIFT=1]; builds it first without DIGEST
+	@set -e; image='$(IMAGE)'; \
+	$(RELEASE) deploy "$$image" bin/deploy; \
+	case "$$image" in *@*) ;; *) \
+		$(MAKE) --no-print-directory image VERSION="$${image##*:}"; \
+		digest=$$($(GO) -C $(images_dir) run ./copytrigger/imageinfo $(abspath $(IMAGE_ARCHIVE)) | awk '$$1 == "index" {print $$2}'); \
+		$(RELEASE) deploy "$$image@$$digest" bin/deploy; \
+		echo "push it: skopeo copy --all oci-archive:$(IMAGE_ARCHIVE) docker://$$image" ;; \
+	esac; \
+	echo "apply what you need: kubectl apply -k bin/deploy/tasks, workflows, jobs, or recipes/NAME"
+
+.PHONY: release-files
+release-files: ## what a release publishes beside image and archives, in bin/release, for IMAGE=NAME:TAG@DIGEST
+	@$(RELEASE) files '$(IMAGE)' bin/release
+
+.PHONY: scan
+scan: ## known vulnerabilities in what the program reaches
+	$(GO) run $(GOVULNCHECK) -tags $(GO_TAGS) ./cmd/...
 
 .PHONY: demo
 demo: tools-demo build programs ## show a whole coordination, and the same copy without it
@@ -172,13 +185,25 @@ programs: ## build the cluster's programs into .cache (the first time takes minu
 	@cd test && $(DEVCLUSTER) build
 
 .PHONY: check
-check: ## formatting, go vet, staticcheck, tidy modules, no function that is hard to follow
+check: ## formatting, go vet, staticcheck, tidy modules, generated files, no function that is hard to follow
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted"; exit 1; }
+	@$(GO) test -run '^TestGenerated$$' ./internal/cli
 	@$(GO) run $(GOCOGNIT) -ignore _test.go -over 20 cmd internal
 	@set -e; for module in $(MODULES); do \
 		echo "checking $$module"; \
 		(cd $$module && $(GO) mod tidy -diff && $(PLAIN) $(GO) vet ./... && $(PLAIN) $(GO) run $(STATICCHECK) ./...); \
 	done
+	@cd release && $(PLAIN) $(GO) test ./...
+	@set -e; for platform in $(PLATFORMS); do \
+		echo "checking the program for $$platform"; \
+		export GOOS=$${platform%/*} GOARCH=$${platform#*/}; \
+		$(PLAIN) $(GO) vet ./cmd/... ./internal/... && $(PLAIN) $(GO) build -o /dev/null -tags $(GO_TAGS) ./cmd/copytrigger; \
+	done
+
+# What is made of the command line: docs/reference.md, the man page, completions.
+.PHONY: generate
+generate: ## make what is made of other files: docs/reference.md, the man page, completions
+	$(GO) test -count=1 -run '^TestGenerated$$' ./internal/cli -update
 
 .PHONY: versions
 versions: ## make docs/versions.md from the tests that ran last, on each set of versions

@@ -10,9 +10,8 @@ MAIN_PKG          ?= ./cmd/copytrigger
 VERSION           ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 REVISION          ?= $(shell git rev-parse --verify --quiet HEAD 2>/dev/null || echo unknown)
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
-VERSION_SYMBOL    ?= main.version
 GO_TAGS           ?= urfave_cli_no_docs,urfave_cli_no_suggest,nethttpomithttp2
-GO_LDFLAGS        ?= -s -w -X $(VERSION_SYMBOL)=$(VERSION)
+GO_LDFLAGS        ?= -s -w -X main.version=$(VERSION) -X main.commit=$(REVISION) -X main.date=$(SOURCE_DATE_EPOCH)
 IMAGE_ARCHIVE     ?= bin/copytrigger-image.tar
 IMAGE_ARCHES      ?= amd64 arm64
 IMAGE_NAME        ?= localhost/copytrigger

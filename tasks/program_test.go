@@ -204,7 +204,7 @@ func unknownVariables(t *testing.T, command string, text any) []string {
 	t.Helper()
 	var problems []string
 	var help bytes.Buffer
-	cli.Main([]string{"copytrigger", command, "--help"}, "test", &help, &help)
+	cli.Main([]string{"copytrigger", command, "--help"}, cli.Build{}, &help, &help)
 	for _, env := range regexp.MustCompile(`COPYTRIGGER_\w+`).FindAllString(fmt.Sprint(text), -1) {
 		if !strings.Contains(help.String(), "$"+env) {
 			problems = append(problems, fmt.Sprintf("%s: the program does not know %s", command, env))

@@ -156,7 +156,7 @@ func TestUsersCommands(t *testing.T) {
 	for _, c := range containers(t, templateOf(t, applied(t), "freeze")) {
 		which := strings.TrimSuffix(c.name, "-check")
 		if which != "quiesce" && which != "unquiesce" {
-			if len(c.env) > 0 || !strings.HasPrefix(c.image, "registry.example.com/copytrigger:") {
+			if len(c.env) > 0 || !strings.HasPrefix(c.image, "ghcr.io/copytrigger/copytrigger:") {
 				t.Errorf("%s: %v", c.name, c)
 			}
 			continue

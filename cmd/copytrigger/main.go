@@ -8,19 +8,14 @@ import (
 	"github.com/copytrigger/copytrigger/internal/cli"
 )
 
-// version is set by the release build (-ldflags "-X main.version=v1.2.3").
-var version string
+// What the build knows (-ldflags "-X main.version=v1.2.3"): the Makefile, the image and the
+// release set all three.
+var (
+	version string
+	commit  string
+	date    string // of the commit, in seconds since 1970
+)
 
-func main() { os.Exit(cli.Main(os.Args, versionOf(), os.Stdout, os.Stderr)) }
+func main() { os.Exit(cli.Main(os.Args, build(), os.Stdout, os.Stderr)) }
 
-// versionOf is the release's version, else what the build knows: a module version of
-// `go install`, or "devel".
-func versionOf() string {
-	if version != "" {
-		return version
-	}
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
-		return info.Main.Version
-	}
-	return "devel"
-}
+func build() cli.Build { return cli.BuildOf(version, commit, date, debug.ReadBuildInfo) }

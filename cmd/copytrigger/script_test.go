@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -29,7 +31,7 @@ func TestMain(m *testing.M) {
 
 // signalledAtTheEnd is main, with every signal that a step ends by in the last moment.
 func signalledAtTheEnd() {
-	code := cli.Main(os.Args, versionOf(), os.Stdout, os.Stderr)
+	code := cli.Main(os.Args, build(), os.Stdout, os.Stderr)
 	runtime.LockOSThread() // a signal to its own thread has come when the call returns
 	for name, s := range signals {
 		if err := unix.Tgkill(os.Getpid(), unix.Gettid(), s); err != nil {

@@ -24,7 +24,7 @@ import (
 	"github.com/copytrigger/copytrigger/internal/yamltest"
 )
 
-const image = "registry.example.com/copytrigger:v0.1.0"
+const image = "ghcr.io/copytrigger/copytrigger:v0.1.0" // that of images/kustomization.yaml: release/
 
 // example is what one file has.
 type example struct {
@@ -194,7 +194,7 @@ func TestCommandLines(t *testing.T) {
 	yamltest.Answering(t, http.StatusForbidden)
 	code := func(args []string) int {
 		var stdout, stderr bytes.Buffer
-		return cli.Main(args, "test", &stdout, &stderr)
+		return cli.Main(args, cli.Build{}, &stdout, &stderr)
 	}
 	each(t, func(t *testing.T, _ string, x *example) {
 		run := x.pod().Containers[0]

@@ -17,8 +17,10 @@ import (
 )
 
 // Main runs the command line and returns the exit code. args includes the program's name.
-func Main(args []string, version string, stdout, stderr io.Writer) int {
-	return newProgram(stdout, stderr, processSignals{}).main(args, version)
+func Main(args []string, build Build, stdout, stderr io.Writer) int {
+	m := newProgram(stdout, stderr, processSignals{})
+	m.build = build
+	return m.main(args, build.Version)
 }
 
 func (m *program) main(args []string, version string) int {
@@ -38,6 +40,7 @@ func (m *program) main(args []string, version string) int {
 
 // program is one run of the command line.
 type program struct {
+	build               Build
 	stdout              io.Writer
 	stderr              *lines
 	rawStderr           io.Writer              // to see whether it is a terminal

@@ -28,6 +28,8 @@ func (m *program) commands() []command {
 		m.recordCommand(),
 		m.installCommand(),
 		m.awaitPodsEndedCommand(),
+		m.versionCommand(),
+		m.completionCommand(),
 	}
 }
 

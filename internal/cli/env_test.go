@@ -27,6 +27,7 @@ func knownFlags(t *testing.T) map[string]flagValues {
 	return map[string]flagValues{
 		"all":               {good: "true", bad: "soon", says: "all"},
 		"keep-cleanup":      {good: "true", bad: "soon", says: "keep-cleanup"},
+		"output":            {good: "json", bad: "xml", says: `--output "xml" is neither text nor json`},
 		"one-at-a-time":     {good: "true", bad: "soon", says: "one-at-a-time"},
 		"state-file":        {good: dir + "/locked"},
 		"ack-timeout":       {good: "5s", bad: "0", says: "--ack-timeout is 0"},
@@ -86,6 +87,8 @@ func lineWith(t *testing.T, command, flag string, known map[string]flagValues) [
 		line = append(line, "--"+name+"="+known[name].good)
 	}
 	switch {
+	case command == "completion":
+		line = append(line, "bash")
 	case command == "exec" && flag != "command":
 		line = append(line, "--", "true")
 	case command == "exec":

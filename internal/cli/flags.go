@@ -25,6 +25,22 @@ func env(flag string) []string {
 	return []string{"COPYTRIGGER_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))}
 }
 
+// group returns the heading under which --help lists a flag; "" for the common ones, which come
+// first.
+func group(flag string) string {
+	switch flag {
+	case "context", "kubeconfig":
+		return "Which cluster:"
+	case "ack-timeout", "copy-timeout", "unquiesce-timeout":
+		return "More limits:"
+	case "log-format", "results-dir":
+		return "Output:"
+	case "all", "keep-cleanup", "one-at-a-time", "pvc-only", "ready-line", "state-file":
+		return "Special cases:"
+	}
+	return ""
+}
+
 func text(to *string, name, usage string, aliases ...string) cli.Flag {
 	return textOr(to, name, "", usage, aliases...)
 }
@@ -32,20 +48,23 @@ func text(to *string, name, usage string, aliases ...string) cli.Flag {
 // textOr returns a text flag with a default.
 func textOr(to *string, name, value, usage string, aliases ...string) cli.Flag {
 	return &cli.StringFlag{
-		Name: name, Aliases: aliases, EnvVars: env(name), Value: value, Destination: to, Usage: usage,
+		Name: name, Category: group(name), Aliases: aliases, EnvVars: env(name), Value: value, Destination: to,
+		Usage: usage,
 	}
 }
 
 func duration(to *time.Duration, name string, value time.Duration, usage string) cli.Flag {
-	return &cli.DurationFlag{Name: name, EnvVars: env(name), Value: value, Destination: to, Usage: usage}
+	return &cli.DurationFlag{
+		Name: name, Category: group(name), EnvVars: env(name), Value: value, Destination: to, Usage: usage,
+	}
 }
 
 func boolean(to *bool, name, usage string) cli.Flag {
-	return &cli.BoolFlag{Name: name, EnvVars: env(name), Destination: to, Usage: usage}
+	return &cli.BoolFlag{Name: name, Category: group(name), EnvVars: env(name), Destination: to, Usage: usage}
 }
 
 // texts returns a flag that may be given several times. [cli.Context.StringSlice] has its
 // values: bound to a field, they would differ by where they come from.
 func texts(name, usage string) cli.Flag {
-	return &cli.StringSliceFlag{Name: name, EnvVars: env(name), Usage: usage}
+	return &cli.StringSliceFlag{Name: name, Category: group(name), EnvVars: env(name), Usage: usage}
 }

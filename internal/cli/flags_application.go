@@ -29,7 +29,7 @@ func (f *unquiesceFlags) timeoutFlag() cli.Flag {
 }
 
 func (f *unquiesceFlags) check(_ *cli.Context, inPod bool) error {
-	return f.unquiesce.check("unquiesce", inPod)
+	return f.unquiesce.check("unquiesce", inPod, false)
 }
 
 func (f *unquiesceFlags) checkTimeout(*cli.Context) error {
@@ -57,7 +57,7 @@ func (f *applicationFlags) flags() []cli.Flag {
 
 func (f *applicationFlags) check(c *cli.Context, inPod bool) error {
 	err := cmp.Or(
-		f.quiesce.check("quiesce", inPod), f.unquiesceFlags.check(c, inPod), f.hold.check("hold", inPod),
+		f.quiesce.check("quiesce", inPod, true), f.unquiesceFlags.check(c, inPod), f.hold.check("hold", inPod, true),
 	)
 	return cmp.Or(err, f.checkTogether(), f.checkReadyLine())
 }
@@ -96,7 +96,8 @@ type commandText struct {
 }
 
 // check reads the command of a flag, and refuses one that cannot be run here, unless it is for a pod.
-func (t *commandText) check(flag string, inPod bool) (err error) {
+// One that is bound has to end when this process is killed.
+func (t *commandText) check(flag string, inPod, bound bool) (err error) {
 	if t.text == "" {
 		return nil
 	}
@@ -106,6 +107,9 @@ func (t *commandText) check(flag string, inPod bool) (err error) {
 	}
 	if inPod {
 		return nil
+	}
+	if err := process.Can(bound); err != nil {
+		return usageError{fmt.Errorf("--%s cannot be run: %w", flag, err), runOnLinux}
 	}
 	if _, err := process.CanRun(t.args[0]); err != nil {
 		return usageError{fmt.Errorf("--%s cannot be run: %w", flag, err), cannotRun}

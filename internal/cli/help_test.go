@@ -25,7 +25,7 @@ func TestExamples(t *testing.T) {
 	for _, c := range newProgram(nil, nil, withSignals()).commands() {
 		t.Run(c.name, func(t *testing.T) {
 			var help bytes.Buffer
-			if code := Main([]string{"copytrigger", c.name, "--help"}, "v1", &help, &help); code != 0 {
+			if code := Main([]string{"copytrigger", c.name, "--help"}, Build{Version: "v1"}, &help, &help); code != 0 {
 				t.Fatalf("got code %d", code)
 			}
 			_, description, found := strings.Cut(help.String(), "\nDESCRIPTION:\n   Example:\n      ")

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 
 	"github.com/urfave/cli/v2"
 
@@ -50,15 +51,24 @@ func (f *installFlags) run(m *program) error {
 	return nil
 }
 
-// executable is this program itself, even if its file was replaced meanwhile.
-const executable = "/proc/self/exe"
+// executable returns this program itself; on Linux even if its file was replaced meanwhile.
+func executable() (string, error) {
+	if runtime.GOOS == "linux" {
+		return "/proc/self/exe", nil
+	}
+	return os.Executable()
+}
 
 // install copies the running program to dir and returns the name of the copy. The program is
 // static, and runs in every image. An earlier copy is replaced whole; a process that runs it
 // goes on.
 func install(dir string) (name string, err error) {
 	name = filepath.Join(dir, "copytrigger")
-	from, err := os.Open(executable)
+	self, err := executable()
+	if err != nil {
+		return name, err
+	}
+	from, err := os.Open(self)
 	if err != nil {
 		return name, err
 	}

@@ -14,7 +14,7 @@ func TestInstall(t *testing.T) {
 			t.Fatalf("got %q, %v", file, err)
 		}
 		got, gerr := os.ReadFile(file)
-		want, werr := os.ReadFile(executable)
+		want, werr := os.ReadFile("/proc/self/exe")
 		if gerr != nil || werr != nil || string(got) != string(want) {
 			t.Errorf("the copy differs: %v, %v", gerr, werr)
 		}

@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"golang.org/x/term"
 
 	"github.com/copytrigger/copytrigger/internal/step"
 )
@@ -34,19 +34,18 @@ type live struct {
 func (m *program) show(times *step.Timeline) *live {
 	terminal, is := m.rawStderr.(*os.File)
 	if is {
-		_, err := unix.IoctlGetTermios(int(terminal.Fd()), unix.TCGETS)
-		is = err == nil
+		is = term.IsTerminal(int(terminal.Fd()))
 	}
 	l := &live{w: m.stderr, times: times, stop: make(chan struct{})}
 	if !is || *m.format.Load() != "text" {
 		return l
 	}
 	l.width = func() int {
-		size, err := unix.IoctlGetWinsize(int(terminal.Fd()), unix.TIOCGWINSZ)
-		if err != nil || size.Col == 0 {
+		columns, _, err := term.GetSize(int(terminal.Fd()))
+		if err != nil || columns == 0 {
 			return 80
 		}
-		return int(size.Col)
+		return columns
 	}
 	m.log = newLog(l, "text")
 	l.ended.Go(l.run)

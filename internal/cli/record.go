@@ -82,6 +82,9 @@ func (f *recordFlags) check(c *cli.Context) error {
 	if len(f.command) == 0 || f.command[0] == "" {
 		return usageError{errors.New("COMMAND is missing"), f.see()}
 	}
+	if err := process.Can(false); err != nil {
+		return usageError{fmt.Errorf("%s cannot be run: %w", f.command[0], err), runOnLinux}
+	}
 	return nil
 }
 

@@ -60,7 +60,7 @@ func stopsFor(byRuntime, terminal bool) []outcome.Stop {
 		return outcome.Stops()
 	}
 	return slices.DeleteFunc(slices.Concat(outcome.Stops(), outcome.ImageStops()), func(s outcome.Stop) bool {
-		return terminal && syscall.Signal(s.Number) == syscall.SIGWINCH
+		return terminal && s.Name == "SIGWINCH"
 	})
 }
 
@@ -164,5 +164,5 @@ func (m *program) catch(s ...os.Signal) { m.signals.Notify(make(chan os.Signal, 
 // not kill it, nor does a broken pipe, and the terminal does not stop it.
 func (m *program) ignoreSecondSignal() {
 	m.secondSignalIgnored.Store(true)
-	m.catch(syscall.SIGPIPE, syscall.SIGTSTP, syscall.SIGTTIN, syscall.SIGTTOU)
+	m.catch(append(terminalStops(), syscall.SIGPIPE)...)
 }

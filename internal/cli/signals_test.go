@@ -104,9 +104,9 @@ func TestSignalsEndTheContext(t *testing.T) {
 		syscall.SIGQUIT: {Name: "SIGQUIT", Number: 3},
 
 		// What images name as STOPSIGNAL, in a container.
-		syscall.SIGUSR1:    {Name: "SIGUSR1", Number: 10},
-		syscall.SIGUSR2:    {Name: "SIGUSR2", Number: 12},
-		syscall.SIGWINCH:   {Name: "SIGWINCH", Number: 28},
+		syscall.Signal(10): {Name: "SIGUSR1", Number: 10},
+		syscall.Signal(12): {Name: "SIGUSR2", Number: 12},
+		syscall.Signal(28): {Name: "SIGWINCH", Number: 28},
 		syscall.Signal(37): {Name: "SIGRTMIN+3", Number: 37},
 	} {
 		t.Run(want.Name, func(t *testing.T) {
@@ -168,7 +168,7 @@ func TestStopsFor(t *testing.T) {
 		"in a container, at a terminal": {byRuntime: true, terminal: true, usr1: true},
 	} {
 		got := stopsFor(c.byRuntime, c.terminal)
-		if has(got, syscall.SIGUSR1) != c.usr1 || has(got, syscall.SIGWINCH) != c.winch {
+		if has(got, syscall.Signal(10)) != c.usr1 || has(got, syscall.Signal(28)) != c.winch {
 			t.Errorf("%s: got %v", name, got)
 		}
 		if !has(got, syscall.SIGTERM) || !has(got, syscall.SIGQUIT) {

@@ -17,6 +17,10 @@ import (
 // cannotRun is the hint for a command that cannot be run.
 const cannotRun = "is it in the image of this container, and executable?"
 
+// runOnLinux is the hint for a command that this operating system cannot control.
+const runOnLinux = "run it on Linux, such as in a pod; all that runs no command of yours works here, too: " +
+	"cleanup without --unquiesce, after you have unquiesced by hand, or disarm and unlock"
+
 // prefix is that of all variables of this program: one a flag ([env]).
 const prefix = "COPYTRIGGER_"
 
@@ -53,11 +57,12 @@ func environmentOf(command []string) []string {
 // isSelf reports whether a program is this one.
 func isSelf(program string) bool {
 	path, err := exec.LookPath(program)
-	if err != nil {
+	self, serr := executable()
+	if err != nil || serr != nil {
 		return false
 	}
 	a, aerr := os.Stat(path)
-	b, berr := os.Stat(executable)
+	b, berr := os.Stat(self)
 	return aerr == nil && berr == nil && os.SameFile(a, b)
 }
 

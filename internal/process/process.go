@@ -1,13 +1,10 @@
 package process
 
 import (
-	"errors"
 	"os/exec"
 	"runtime"
 	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 const (
@@ -27,16 +24,20 @@ type Process struct {
 	code int           // then: how, as a shell has it
 }
 
-// Start starts the command.
+// Start starts the command. Where this operating system cannot control it as it has to be, the
+// error is that of [Can].
 func (c Command) Start() (*Process, error) { return c.start(&outputs{}) }
 
 func (c Command) start(out *outputs) (*Process, error) {
+	if err := Can(c.Bound); err != nil {
+		return nil, err
+	}
 	cmd := exec.Command(c.Args[0], c.Args[1:]...)
 	if err := out.give(cmd, c.Stdout, c.Stderr); err != nil {
 		return nil, err
 	}
 	cmd.Env, cmd.Stdin = c.Env, c.Stdin
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.SysProcAttr = ownGroup()
 	p, started := &Process{over: make(chan struct{})}, make(chan error)
 	go func() {
 		if c.Bound {
@@ -44,7 +45,7 @@ func (c Command) start(out *outputs) (*Process, error) {
 			// has to be there until the end.
 			runtime.LockOSThread()
 			defer runtime.UnlockOSThread()
-			cmd.SysProcAttr.Pdeathsig = syscall.SIGTERM
+			bind(cmd.SysProcAttr)
 		}
 		err := cmd.Start()
 		if err == nil {
@@ -76,7 +77,7 @@ func (p *Process) Over() <-chan struct{} { return p.over }
 func (p *Process) Code() int { return p.code }
 
 // signal sends a signal to the whole group, or to nobody if it has just ended.
-func (p *Process) signal(s syscall.Signal) { _ = syscall.Kill(-p.pid, s) }
+func (p *Process) signal(s syscall.Signal) { _ = signalGroup(p.pid, s) }
 
 // IsOver reports whether the end of the process is known.
 func (p *Process) IsOver() bool {
@@ -91,12 +92,7 @@ func (p *Process) IsOver() bool {
 // HasEnded reports whether the process has ended. It asks the kernel, without waiting: nobody
 // may have been told yet.
 func (p *Process) HasEnded() bool {
-	if p.IsOver() {
-		return true
-	}
-	var info unix.Siginfo
-	err := unix.Waitid(unix.P_PID, p.pid, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil)
-	return errors.Is(err, unix.ECHILD) || info.Signo != 0
+	return p.IsOver() || hasEnded(p.pid)
 }
 
 // End asks the command, and all that it has started in its group, to end, makes them after

@@ -30,7 +30,7 @@ type Exception struct {
 func FlagsOf(t *testing.T, command string) []string {
 	t.Helper()
 	var help bytes.Buffer
-	if code := cli.Main([]string{"copytrigger", command, "--help"}, "test", &help, &help); code != 0 {
+	if code := cli.Main([]string{"copytrigger", command, "--help"}, cli.Build{}, &help, &help); code != 0 {
 		t.Fatalf("%s --help exits with %d: %s", command, code, &help)
 	}
 	_, options, _ := strings.Cut(help.String(), "\nOPTIONS:\n")

@@ -39,7 +39,7 @@ func Answering(t *testing.T, code int) {
 // Misread is what the program says against a command line, as one problem.
 func Misread(args []string) []string {
 	var stdout, stderr bytes.Buffer
-	if code := cli.Main(args, "test", &stdout, &stderr); code == outcome.Usage.Code(outcome.Stop{}) {
+	if code := cli.Main(args, cli.Build{}, &stdout, &stderr); code == outcome.Usage.Code(outcome.Stop{}) {
 		return []string{fmt.Sprintf("%q: %s", args, &stderr)}
 	}
 	return nil

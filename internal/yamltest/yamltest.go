@@ -69,6 +69,14 @@ func Files(t *testing.T, least int) []string {
 	return all
 }
 
+// WriteImages writes the component that says which image runs.
+func WriteImages(t *testing.T, fs filesys.FileSystem) {
+	t.Helper()
+	for _, name := range []string{"kustomization.yaml", "kustomizeconfig.yaml"} {
+		Must(t, fs.WriteFile("/images/"+name, Text(t, "../images/"+name)))
+	}
+}
+
 // Rendered is what `kubectl kustomize` makes of a directory.
 func Rendered(t *testing.T, fs filesys.FileSystem, dir string) []byte {
 	t.Helper()

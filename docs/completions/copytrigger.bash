@@ -1,0 +1,28 @@
+# bash completion for copytrigger
+_copytrigger() {
+	local word words='' commands='help await-waiting fire-trigger await-completed disarm unlock run cleanup exec verdict record install await-pods-ended version completion'
+	COMPREPLY=()
+	for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
+		[ "$word" != -- ] || return 0 # what follows is no flag of ours
+	done
+	case ${COMP_WORDS[1]} in
+	await-waiting) words='--help --pvc --namespace -n --kubeconfig --context --results-dir --log-format --pvc-only --ack-timeout --copy-timeout --until --run-id --timeout' ;;
+	fire-trigger) words='--help --pvc --namespace -n --kubeconfig --context --results-dir --log-format --pvc-only --trigger --after --timeout' ;;
+	await-completed) words='--help --pvc --namespace -n --kubeconfig --context --results-dir --log-format --pvc-only --ack-timeout --until --copy --trigger --fire --after --timeout' ;;
+	disarm) words='--help --pvc --namespace -n --kubeconfig --context --results-dir --log-format --run-id --timeout' ;;
+	unlock) words='--help --pvc --namespace -n --kubeconfig --context --results-dir --log-format --run-id --after --keep-cleanup --all --timeout' ;;
+	run) words='--help --pvc --namespace -n --kubeconfig --context --results-dir --log-format --quiesce --unquiesce --hold --ready-line --in-pod --pod --pod-selector --container -c --max-freeze --until --copy-timeout --ack-timeout --unquiesce-timeout --pvc-only --run-id --state-file --one-at-a-time --timeout' ;;
+	cleanup) words='--help --pvc --namespace -n --kubeconfig --context --results-dir --log-format --unquiesce --in-pod --pod --pod-selector --container -c --unquiesce-timeout --run-id --selector -l --run-ended --timeout' ;;
+	exec) words='--help --pvc --namespace -n --kubeconfig --context --results-dir --log-format --pod --pod-selector --container -c --command --timeout' ;;
+	verdict) words='--help --results-dir --log-format --step' ;;
+	record) words='--help --command --after --exit --dry-run --log-format' ;;
+	install) words='--help --log-format' ;;
+	await-pods-ended) words='--help --namespace -n --kubeconfig --context --results-dir --log-format --selector -l --timeout' ;;
+	version) words='--help --output -o --log-format' ;;
+	completion) words='bash zsh fish --help --log-format' ;;
+	help) words=$commands ;;
+	esac
+	[ "$COMP_CWORD" -gt 1 ] || words="$commands --help --version"
+	COMPREPLY=($(compgen -W "$words" -- "${COMP_WORDS[COMP_CWORD]}"))
+}
+complete -o default -F _copytrigger copytrigger

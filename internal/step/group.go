@@ -21,7 +21,7 @@ func (s Step) Members() Group {
 	for _, claim := range slices.Sorted(slices.Values(s.claims())) {
 		member := s
 		if member.Claim = claim; len(s.Group) > 1 {
-			member.Log = s.Log.With("pvc", claim)
+			member.Log, member.shared = s.Log.With("pvc", claim), s.Log
 		}
 		g = append(g, member)
 	}
@@ -34,7 +34,7 @@ func (g Group) shared() Step {
 		return g[0]
 	}
 	s := g[0]
-	s.Claim, s.Group = "", nil
+	s.Claim, s.Group, s.Log = "", nil, s.shared
 	for _, member := range g {
 		s.Group = append(s.Group, member.Claim)
 	}

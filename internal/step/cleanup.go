@@ -54,6 +54,12 @@ func (g Group) cleanUp(signalled context.Context, o CleanupOptions) ([]Disarmed,
 	me := handshake.Owner(s.Process, wholeSeconds(o.Unquiesce+disarmLimit))
 	found, err := g.Disarm(ctx, DisarmOptions{Run: o.Run, Owner: me, Timeout: max(disarmLimit, o.Unquiesce)})
 	start, lock := time.Now(), WhoseAll(found)
+	unlock := func(i int, s Step) error {
+		if err := s.unlockItself(ctx, o.Run, me); err != nil {
+			return err
+		}
+		return s.awaitOwnersEnded(signalled, o, found[i].By, start)
+	}
 	switch {
 	case lock == "" && o.App != nil:
 		return found, s.notKnownWhose(o.Run, err)
@@ -61,7 +67,7 @@ func (g Group) cleanUp(signalled context.Context, o CleanupOptions) ([]Disarmed,
 		s.Log.Error(err.Error(), "hint", hintOf(err))
 	}
 	if lock == Anothers {
-		return found, g.leaveAlone(ctx, o.Run, me, found, err)
+		return found, cmp.Or(g.leaveAlone(found, unlock), err)
 	}
 	var uerr error
 	if o.App != nil {
@@ -69,13 +75,7 @@ func (g Group) cleanUp(signalled context.Context, o CleanupOptions) ([]Disarmed,
 			return found, uerr // the run itself may have locked it: it stays so
 		}
 	}
-	lerr := g.together(g.each(func(i int, s Step) error {
-		if err := s.unlockItself(ctx, o.Run, me); err != nil {
-			return err
-		}
-		return s.awaitOwnersEnded(signalled, o, found[i].By, start)
-	}))
-	return found, cmp.Or(uerr, err, lerr)
+	return found, cmp.Or(uerr, err, g.together(g.each(unlock)))
 }
 
 // notKnownWhose is the end of a cleanup that could not read the lock. To let the application run
@@ -153,16 +153,15 @@ func (s Step) outlive(ctx context.Context, run string, owners []string, longest 
 // wholeSeconds rounds up.
 func wholeSeconds(d time.Duration) int { return int((d + time.Second - 1) / time.Second) }
 
-// leaveAlone is the end of a cleanup of a group of which another run has locked a member. What the
-// cleanup itself has put on the others is taken off.
-func (g Group) leaveAlone(ctx context.Context, run, me string, found []Disarmed, err error) error {
-	errs := g.each(func(i int, s Step) error {
+// leaveAlone is the end of a cleanup of a group of which another run has locked a member. The
+// others are unlocked: the run was lost before it had locked all, and has quiesced nothing.
+func (g Group) leaveAlone(found []Disarmed, unlock func(i int, s Step) error) error {
+	return g.together(g.each(func(i int, s Step) error {
 		if found[i].Lock == Anothers {
 			return s.leftAlone(found[i].By, nil)
 		}
-		return s.unlockItself(ctx, run, me)
-	})
-	return cmp.Or(g.together(errs), err)
+		return unlock(i, s)
+	}))
 }
 
 // leftAlone is the end of a cleanup that found the lock of another run. err is what went wrong

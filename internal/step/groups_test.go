@@ -302,3 +302,271 @@ func TestGroupAwaitWaitingGivesLocksBackMeanwhile(t *testing.T) {
 	})
 	p.wants(t, left{outcome: outcome.OK, lock: held})
 }
+
+// groupFire fires the trigger that await-waiting has made at the start. The group is locked.
+func groupFire(t *testing.T, prepare, events func(*groupPlay)) *groupPlay {
+	var trigger handshake.Trigger
+	return together(t, nil, func(p *groupPlay) {
+		p.locked(run)
+		trigger = p.made()
+		if prepare != nil {
+			prepare(p)
+		}
+	}, func(ctx context.Context, _ *groupPlay, g Group) (any, error) {
+		return g.FireTrigger(ctx, FireTriggerOptions{Trigger: trigger, Timeout: 30 * time.Second})
+	}, events)
+}
+
+// groupTrigger is the trigger for the waits in which every play of a group starts.
+func groupTrigger(t *testing.T) string {
+	var trigger string
+	together(t, nil, func(p *groupPlay) { trigger = p.made().String() },
+		func(context.Context, *groupPlay, Group) (any, error) { return nil, nil }, nil)
+	return trigger
+}
+
+// afterFired does something to the second claim right before it is fired, when the first is.
+func (p *groupPlay) afterFired(do func() error) {
+	fired := make(chan struct{})
+	p.faults(nil, once("patch pvc", func() error { close(fired); return nil }))
+	p.second().faults(once("patch pvc", func() error { <-fired; return do() }), nil)
+}
+
+func TestGroupFireTrigger(t *testing.T) {
+	mine := groupTrigger(t)
+	arm := func(p *groupPlay) func() error {
+		return func() error { p.second().annotate(handshake.TriggerAnnotation, "else"); return nil }
+	}
+	for name, c := range map[string]struct {
+		prepare func(*groupPlay)
+		want    left
+		writes  [2]int
+		fired   bool
+	}{
+		"fires all":    {nil, left{outcome: outcome.OK, data: mine, wal: mine, lock: held}, [2]int{1, 1}, true},
+		"all are set":  {func(p *groupPlay) { p.set(name, wal) }, left{outcome: outcome.OK, data: mine, wal: mine, lock: held}, [2]int{}, false},
+		"all are made": {func(p *groupPlay) { p.set(name, wal); p.takes(); p.completes(); p.second().takes() }, left{outcome: outcome.OK, data: mine, wal: mine, lock: held}, [2]int{}, false},
+		"one waits no more": {func(p *groupPlay) { p.second().idles() },
+			left{outcome: outcome.Refused, says: []string{"PVC app/wal: ", "VolSync is not waiting any more"}, lock: held}, [2]int{}, false},
+		"one waits anew": {func(p *groupPlay) { p.second().syncs("2000-01-01T01:00:00Z", "2000-01-01T01:00:00Z") },
+			left{outcome: outcome.Refused, says: []string{"other waits, or other claims"}, lock: held}, [2]int{}, false},
+		"one is copied for somebody else": {func(p *groupPlay) { p.second().takes() },
+			left{outcome: outcome.Tainted, says: []string{"PVC app/wal: ", "for somebody else"}, lock: held}, [2]int{}, false},
+		"one is gone": {func(p *groupPlay) { p.second().claim = nil },
+			left{outcome: outcome.Refused, says: []string{"PVC app/wal is not there"}, lock: "="}, [2]int{}, false},
+		"one is not locked any more": {func(p *groupPlay) { p.second().annotate(handshake.LockAnnotation, "") },
+			left{outcome: outcome.Refused, says: []string{"PVC app/wal: ", "lock on the claim is gone"}, lock: "="}, [2]int{}, false},
+		"armed by somebody after the other was fired": {func(p *groupPlay) { p.afterFired(arm(p)) },
+			left{outcome: outcome.Withdrawn, says: []string{"PVC app/data: ", "PVC app/wal: it is armed"}, data: "before", wal: "else", lock: "="}, [2]int{2, 1}, false},
+		"armed by somebody after the other was taken": {func(p *groupPlay) {
+			p.afterFired(func() error { p.takes(); return arm(p)() })
+		}, left{outcome: outcome.Tainted, says: []string{"PVC app/data: ", "PVC app/wal: it is armed"}, data: "before", wal: "else", lock: "="}, [2]int{2, 1}, false},
+		"armed by somebody after the other was recorded": {func(p *groupPlay) {
+			p.afterFired(func() error { p.takes(); p.completes(); return arm(p)() })
+		}, left{outcome: outcome.Unverified, says: []string{"PVC app/data: VolSync recorded the trigger", "PVC app/wal: it is armed"}, data: mine, wal: "else", lock: "="}, [2]int{1, 1}, false},
+		"not allowed on one": {func(p *groupPlay) { p.afterFired(func() error { return forbidden }) },
+			left{outcome: outcome.Withdrawn, says: []string{"PVC app/data: ", "not yours"}, data: "before", lock: "="}, [2]int{2, 1}, false},
+		"the server is away for one": {func(p *groupPlay) { p.second().faults(times(3, always(away, "patch pvc")), nil) },
+			left{outcome: outcome.OK, data: mine, wal: mine, lock: held}, [2]int{1, 4}, true},
+		"killed between the writes": {func(p *groupPlay) { p.set(name) },
+			left{outcome: outcome.Withdrawn, says: []string{"PVC app/data: ", "an earlier attempt was lost"}, data: "before", lock: "="}, [2]int{1, 0}, false},
+		"killed between the writes, and taken": {func(p *groupPlay) { p.set(name); p.takes() },
+			left{outcome: outcome.Tainted, says: []string{"PVC app/data: ", "an earlier attempt was lost"}, data: "before", lock: "="}, [2]int{1, 0}, false},
+		"killed between the writes, and recorded": {func(p *groupPlay) { p.set(name); p.takes(); p.completes() },
+			left{outcome: outcome.Unverified, says: []string{"PVC app/data: ", "an earlier attempt was lost"}, data: mine, lock: "="}, [2]int{0, 0}, false},
+		"a signal after the first": {func(p *groupPlay) { p.afterFired(func() error { p.signal(); return away }) },
+			left{outcome: outcome.Withdrawn, says: []string{"PVC app/data: ", "SIGTERM"}, data: "before", lock: "="}, [2]int{2, 2}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := groupFire(t, c.prepare, nil)
+			p.wants(t, c.want)
+			if got := [2]int{p.count("patch pvc"), p.second().count("patch pvc")}; got != c.writes {
+				t.Errorf("wrote %v times, want %v", got, c.writes)
+			}
+			if at := p.result.(Fired).At; at.IsZero() == c.fired {
+				t.Errorf("fired at %s, want a time: %t", at, c.fired)
+			}
+		})
+	}
+}
+
+// groupComplete waits for the record of a trigger that is set on every claim of a locked group.
+func groupComplete(t *testing.T, cut bool, prepare, events func(*groupPlay)) *groupPlay {
+	var trigger handshake.Trigger
+	return together(t, nil, func(p *groupPlay) {
+		p.locked(run)
+		trigger = p.made()
+		p.set(name, wal)
+		if prepare != nil {
+			prepare(p)
+		}
+	}, func(ctx context.Context, _ *groupPlay, g Group) (any, error) {
+		return g.AwaitCompleted(ctx, AwaitCompletedOptions{Trigger: trigger, UntilCut: cut, Timeout: freeze, Ack: ack})
+	}, events)
+}
+
+func TestGroupAwaitCompleted(t *testing.T) {
+	mine := groupTrigger(t)
+	p := groupComplete(t, false, nil, func(p *groupPlay) {
+		p.takes()
+		p.cuts("2000-01-01T00:00:01Z")
+		p.completes()
+		after(time.Second)
+		p.second().takes()
+		p.second().cuts("2000-01-01T00:00:03Z")
+		after(time.Second)
+		p.second().completes()
+	})
+	p.wants(t, left{outcome: outcome.OK, data: mine, wal: mine, lock: held})
+	want := []Copied{{CutTime: "2000-01-01T00:00:01Z"}, {CutTime: "2000-01-01T00:00:03Z", Took: 2 * time.Second}}
+	if got := p.result.([]Copied); !slices.Equal(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+// What ends the wait for one claim gives back the others, and says which one it was.
+func TestGroupAwaitCompletedThatEndsBadly(t *testing.T) {
+	mine := groupTrigger(t)
+	both := func(p *groupPlay) { p.takes(); p.second().takes() }
+	done := func(p *groupPlay) { p.takes(); p.completes() }
+	lost := run + "/lost"
+	for name, c := range map[string]struct {
+		cut    bool
+		events func(*groupPlay)
+		want   left
+	}{
+		"none is taken": {events: func(*groupPlay) {},
+			want: left{outcome: outcome.Withdrawn, says: []string{"did not react"}, data: "before", wal: "before", lock: lost}},
+		"one is never taken": {events: func(p *groupPlay) { p.takes() },
+			want: left{outcome: outcome.Tainted, says: []string{"PVC app/wal: VolSync did not react", "PVC app/data: claim wal of the group has failed"}, data: "before", wal: "before", lock: lost}},
+		"one is never taken, the other recorded": {events: done,
+			want: left{outcome: outcome.Unverified, says: []string{"PVC app/wal: VolSync did not react", "PVC app/data: VolSync recorded the trigger, but claim wal"}, data: mine, wal: "before", lock: "="}},
+		"one is never recorded": {events: func(p *groupPlay) { both(p); p.completes() },
+			want: left{outcome: outcome.Tainted, says: []string{"PVC app/wal: timed out"}, data: mine, wal: "before", lock: "="}},
+		"one is deleted": {events: func(p *groupPlay) { both(p); p.second().change("pvc", func() { p.second().claim = nil }) },
+			want: left{outcome: outcome.Tainted, says: []string{"PVC app/wal: it was deleted"}, data: "before", lock: "="}},
+		"one is replaced": {events: func(p *groupPlay) {
+			both(p)
+			p.second().change("pvc", func() { c := *p.second().claim; c.UID = "another"; p.second().claim = &c })
+		}, want: left{outcome: outcome.Tainted, says: []string{"PVC app/wal: it was deleted and created again", "PVC app/data: claim wal"}, data: "before", wal: "before", lock: lost}},
+		"somebody replaces the trigger of one": {events: func(p *groupPlay) { both(p); p.second().annotate(handshake.TriggerAnnotation, "else") },
+			want: left{outcome: outcome.Tainted, says: []string{"PVC app/wal: somebody replaced the trigger"}, data: "before", wal: "else", lock: lost}},
+		"somebody takes that of one back": {events: func(p *groupPlay) { p.second().annotate(handshake.TriggerAnnotation, "") },
+			want: left{outcome: outcome.Withdrawn, says: []string{"PVC app/wal: somebody took the trigger back", "PVC app/data: claim wal"}, data: "before", lock: lost}},
+		"the copy of one proves nothing": {events: func(p *groupPlay) {
+			done(p)
+			p.second().takes()
+			p.second().change("copy", func() { p.second().copied.Owner = "somebody" })
+			p.second().completes()
+		}, want: left{outcome: outcome.Unverified, says: []string{"PVC app/wal: VolSync recorded the trigger, but volsync-rs-src is not"}, data: mine, wal: mine, lock: "="}},
+		"the source of one is deleted": {events: func(p *groupPlay) { both(p); p.second().change("rs", func() { p.second().sources = nil }) },
+			want: left{outcome: outcome.Tainted, says: []string{"PVC app/wal: the ReplicationSource was deleted"}, data: "before", wal: "before", lock: lost}},
+		"a signal": {events: func(p *groupPlay) { both(p); p.signal() },
+			want: left{outcome: outcome.Tainted, says: []string{"SIGTERM"}, data: "before", wal: "before", lock: lost}},
+		"one is never cut": {cut: true, events: func(p *groupPlay) { both(p); p.cuts("2000-01-01T00:00:01Z") },
+			want: left{outcome: outcome.Tainted, says: []string{"PVC app/wal: timed out", "PVC app/data: claim wal"}, data: "before", wal: "before", lock: lost}},
+		"one is never cut, the other recorded": {cut: true, events: func(p *groupPlay) { both(p); p.completes() },
+			want: left{outcome: outcome.Tainted, says: []string{"PVC app/wal: timed out"}, data: mine, wal: "before", lock: "="}},
+		"one is cut, the other recorded in the last moment": {cut: true, events: func(p *groupPlay) {
+			both(p)
+			p.cuts("2000-01-01T00:00:01Z")
+			p.second().faults(nil, once("patch pvc", func() error { return away }))
+			p.completes()
+		}, want: left{outcome: outcome.Tainted, says: []string{"PVC app/wal: timed out"}, data: mine, wal: "before", lock: "="}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := groupComplete(t, c.cut, nil, func(p *groupPlay) { after(time.Second); c.events(p) })
+			p.wants(t, c.want)
+			for i, copied := range p.result.([]Copied) {
+				if copied != (Copied{}) {
+					t.Errorf("got the copy %+v of claim %s", copied, p.all[i].name)
+				}
+			}
+			if !strings.Contains(fmt.Sprint(p.err), "PVC") {
+				t.Errorf("%v names no claim", p.err)
+			}
+		})
+	}
+}
+
+// Every member is tried, also where another fails.
+func TestGroupCleanupStepsTryAll(t *testing.T) {
+	for name, c := range map[string]struct {
+		prepare func(*groupPlay)
+		do      func(context.Context, *groupPlay, Group) (any, error)
+		want    left
+	}{
+		"disarm": {func(p *groupPlay) { p.set(name, wal); p.faults(always(forbidden, "patch pvc"), nil) },
+			func(ctx context.Context, _ *groupPlay, g Group) (any, error) {
+				return g.Disarm(ctx, DisarmOptions{Run: run, Timeout: time.Minute})
+			}, left{outcome: outcome.Tainted, says: []string{"A TRIGGER MAY STILL BE ARMED", "PVC app/data: cannot make sure"}, data: "=", wal: "before", lock: "="}},
+		"unlock": {func(p *groupPlay) { p.faults(always(forbidden, "patch pvc"), nil) },
+			func(ctx context.Context, _ *groupPlay, g Group) (any, error) {
+				return nil, g.Unlock(ctx, UnlockOptions{Run: run, Timeout: time.Minute})
+			}, left{outcome: outcome.Refused, says: []string{"not yours"}, lock: "="}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := together(t, nil, func(p *groupPlay) {
+				p.locked(run)
+				c.prepare(p)
+				if c.want.data == "=" {
+					c.want.data = p.trigger()
+				}
+			}, c.do, nil)
+			p.wants(t, c.want)
+			l := handshake.ParseLock(p.second().get(handshake.LockAnnotation))
+			if name == "unlock" && l.State != handshake.Free || name == "disarm" && l.State != handshake.Lost {
+				t.Errorf("wal is left locked by %s", l)
+			}
+			if hint := hintOf(p.err); !strings.Contains(hint, "--pvc data") || strings.Contains(hint, "--pvc wal") {
+				t.Errorf("hint %q is not about the claim that is left", hint)
+			}
+		})
+	}
+}
+
+func TestGroupCleanup(t *testing.T) {
+	for name, c := range map[string]struct {
+		prepare func(*groupPlay)
+		let     int
+		want    left
+	}{
+		"a lost run":                       {func(p *groupPlay) { p.locked(run); p.set(name, wal) }, 1, left{outcome: outcome.OK, data: "before", wal: "before"}},
+		"a run that was lost in its locks": {func(p *groupPlay) { p.annotate(handshake.LockAnnotation, lockValue(run)) }, 1, left{outcome: outcome.OK}},
+		"one is another's": {func(p *groupPlay) {
+			p.annotate(handshake.LockAnnotation, lockValue(run))
+			p.second().annotate(handshake.LockAnnotation, lockValue("other"))
+		}, 0, left{outcome: outcome.OK, lock: "="}},
+		"the first is another's": {func(p *groupPlay) {
+			p.second().annotate(handshake.LockAnnotation, lockValue(run))
+			p.annotate(handshake.LockAnnotation, lockValue("other"))
+		}, 0, left{outcome: outcome.OK, lock: "="}},
+		"one becomes another's before it is let go": {func(p *groupPlay) {
+			p.annotate(handshake.LockAnnotation, lockValue(run))
+			p.second().faults(second("get pvc", func() error {
+				p.second().annotate(handshake.LockAnnotation, lockValue("other"))
+				return nil
+			}), nil)
+		}, 0, left{outcome: outcome.OK, lock: "="}},
+		"one may not be read": {func(p *groupPlay) { p.locked(run); p.second().faults(always(away), nil) }, 0,
+			left{outcome: outcome.Tainted, says: []string{"not known whether another run has quiesced it"}, lock: "="}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			app := &lostApp{}
+			p := together(t, nil, func(p *groupPlay) { app.play = p.play; c.prepare(p) },
+				func(ctx context.Context, _ *groupPlay, g Group) (any, error) {
+					return g.Cleanup(ctx, CleanupOptions{Run: run, App: app, RunEnded: true, Unquiesce: time.Minute})
+				}, nil)
+			p.wants(t, c.want)
+			if len(app.trigger) != c.let {
+				t.Errorf("the application was let go %d times, want %d", len(app.trigger), c.let)
+			}
+			for _, m := range p.all {
+				l := handshake.ParseLock(m.get(handshake.LockAnnotation))
+				if l.Of(run) && c.want.outcome == outcome.OK {
+					t.Errorf("claim %s is left locked by %s", m.name, l)
+				}
+			}
+		})
+	}
+}

@@ -570,3 +570,152 @@ func TestGroupCleanup(t *testing.T) {
 		})
 	}
 }
+
+// groupRun does a whole run of the group.
+func groupRun(t *testing.T, a *app, prepare, events func(*groupPlay)) *groupPlay {
+	return together(t, nil, func(p *groupPlay) {
+		a.play, a.lost = p.play, make(chan error, 1)
+		if prepare != nil {
+			prepare(p)
+		}
+	}, func(ctx context.Context, p *groupPlay, g Group) (any, error) {
+		return g.Run(ctx, RunOptions{Run: run, App: a, UntilCut: p.untilCut, Limits: runLimits, Times: &p.times})
+	}, events)
+}
+
+func TestGroupRun(t *testing.T) {
+	mine := groupTrigger(t)
+	a := &app{}
+	p := groupRun(t, a, nil, func(p *groupPlay) {
+		p.takes()
+		p.second().takes()
+		p.cuts("2000-01-01T00:00:01Z")
+		after(time.Second)
+		p.completes()
+		after(time.Second)
+		if !a.isFrozen() {
+			t.Error("let go when the first was recorded")
+		}
+		p.second().cuts("2000-01-01T00:00:02Z")
+		p.second().completes()
+	})
+	p.wants(t, left{outcome: outcome.OK, data: mine, wal: mine})
+	a.ranOnce(t)
+	if took, reached := p.seconds("freeze-seconds"); took != 2 || !reached {
+		t.Errorf("frozen for %v s", took)
+	}
+	want := []Copied{{CutTime: "2000-01-01T00:00:01Z", Took: time.Second}, {CutTime: "2000-01-01T00:00:02Z", Took: 2 * time.Second}}
+	if got := p.result.(Ran).Copied; !slices.Equal(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+// With until=cut the application runs again when the last claim is cut, and all copies are looked
+// at until they are recorded.
+func TestGroupRunUntilCut(t *testing.T) {
+	mine := groupTrigger(t)
+	cut := func(p *groupPlay, a *app) {
+		p.takes()
+		p.second().takes()
+		p.cuts("2000-01-01T00:00:01Z")
+		after(time.Second)
+		if !a.isFrozen() {
+			t.Error("let go when the first was cut")
+		}
+		p.second().cuts("2000-01-01T00:00:02Z")
+		after(time.Second)
+		if a.isFrozen() {
+			t.Error("still frozen when the last was cut")
+		}
+	}
+	for name, c := range map[string]struct {
+		events func(*groupPlay)
+		want   left
+	}{
+		"all are recorded": {func(p *groupPlay) { p.completes(); p.second().completes() }, left{outcome: outcome.OK, data: mine, wal: mine}},
+		"one is made anew": {func(p *groupPlay) {
+			p.completes()
+			p.second().change("copy", func() { p.second().copied.UID = "anew" })
+		}, left{outcome: outcome.Unverified, says: []string{"PVC app/wal: the copy that was cut in the freeze is gone", "PVC app/data: VolSync recorded the trigger, but claim wal"}, data: mine, wal: "before"}},
+		"one is never recorded": {func(p *groupPlay) { p.completes() },
+			left{outcome: outcome.Tainted, says: []string{"PVC app/wal: timed out"}, data: mine, wal: "before"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := &app{}
+			p := groupRun(t, a, func(p *groupPlay) { p.untilCut = true }, func(p *groupPlay) { cut(p, a); c.events(p) })
+			p.wants(t, c.want)
+			a.ranOnce(t)
+		})
+	}
+}
+
+func TestGroupRunThatEndsBadly(t *testing.T) {
+	for name, c := range map[string]struct {
+		cut     bool
+		app     *app
+		prepare func(*groupPlay, *app)
+		events  func(*groupPlay, *app)
+		want    left
+	}{
+		"the hold is lost": {events: func(p *groupPlay, a *app) { p.takes(); a.lost <- errors.New("the hold has ended") },
+			app:  &app{unquiesce: func(context.Context) error { return fmt.Errorf("lost") }},
+			want: left{outcome: outcome.Tainted, says: []string{"the hold has ended"}, data: "before", wal: "before", lock: "="}},
+		"one is armed while it quiesces": {prepare: func(p *groupPlay, a *app) {
+			a.quiesce = func(context.Context) error { p.second().annotate(handshake.TriggerAnnotation, "else"); return nil }
+		}, want: left{outcome: outcome.Refused, says: []string{"PVC app/wal: it is armed"}, wal: "else"}},
+		"one is never cut": {cut: true, events: func(p *groupPlay, _ *app) {
+			p.takes()
+			p.second().takes()
+			p.cuts("2000-01-01T00:00:01Z")
+		}, want: left{outcome: outcome.Tainted, says: []string{"PVC app/wal: ", "PVC app/data: claim wal"}, data: "before", wal: "before"}},
+		"an earlier attempt was lost in its locks": {prepare: func(p *groupPlay, _ *app) { p.annotate(handshake.LockAnnotation, lockValue(run)) },
+			want: left{outcome: outcome.Tainted, says: []string{"an earlier attempt of this run was lost"}}},
+		"an earlier attempt was lost in its writes": {prepare: func(p *groupPlay, _ *app) { p.locked(run); p.set(wal) },
+			want: left{outcome: outcome.Tainted, says: []string{"an earlier attempt of this run was lost"}, wal: "before"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := c.app
+			if a == nil {
+				a = &app{}
+			}
+			p := groupRun(t, a, func(p *groupPlay) {
+				if p.untilCut = c.cut; c.prepare != nil {
+					c.prepare(p, a)
+				}
+			}, func(p *groupPlay) {
+				if c.events != nil {
+					c.events(p, a)
+				}
+			})
+			p.wants(t, c.want)
+			if a.thawed == 0 {
+				t.Error("the application was not let go")
+			}
+		})
+	}
+}
+
+// What there is to say about fifty claims is not said fifty times, and their hints are one command.
+func TestGroupErrorsAreReadable(t *testing.T) {
+	var more []string
+	for i := range 48 {
+		more = append(more, fmt.Sprintf("x-%02d", i))
+	}
+	p := together(t, more, func(p *groupPlay) {
+		p.locked(run)
+		for _, c := range p.all {
+			c.faults(always(forbidden, "patch pvc"), nil)
+		}
+	}, func(ctx context.Context, _ *groupPlay, g Group) (any, error) {
+		return nil, g.Unlock(ctx, UnlockOptions{Run: run, Timeout: time.Minute})
+	}, nil)
+	if got := p.outcome(); got != outcome.Refused {
+		t.Errorf("got %s: %v", got, p.err)
+	}
+	if says := p.err.Error(); !strings.Contains(says, "and 45 more") || strings.Count(says, "not yours") != 5 {
+		t.Errorf("says %q", says)
+	}
+	if hint := hintOf(p.err); strings.Count(hint, "copytrigger unlock") != 1 || strings.Count(hint, "--pvc ") != 50 {
+		t.Errorf("hint %q", hint)
+	}
+}

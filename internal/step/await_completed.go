@@ -294,6 +294,9 @@ func (s Step) awaitCut(
 	c.Took = r.took
 	if w := r.last.world; w.Claim.Latest == o.Trigger.String() {
 		times.mark(completed)
+		if w.Copy != nil && w.Claim.Status == handshake.StatusCompleted {
+			c.CutTime = w.Copy.Cut
+		}
 	} else {
 		times.mark(cut)
 		c.Copy, c.CutTime = w.Copy.UID, w.Copy.Cut

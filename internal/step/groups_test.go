@@ -424,6 +424,23 @@ func TestGroupAwaitCompleted(t *testing.T) {
 	}
 }
 
+// The distance of the cuts is known also where VolSync has recorded a copy before its cut was seen.
+func TestGroupAwaitCutOfARecord(t *testing.T) {
+	mine := groupTrigger(t)
+	p := groupComplete(t, true, func(p *groupPlay) {
+		p.second().takes()
+		p.second().cuts("2000-01-01T00:00:03Z")
+		p.second().completes()
+		p.takes()
+		p.cuts("2000-01-01T00:00:01Z")
+	}, nil)
+	p.wants(t, left{outcome: outcome.OK, data: mine, wal: mine, lock: held})
+	want := []Copied{{CutTime: "2000-01-01T00:00:01Z", Copy: "copy-1"}, {CutTime: "2000-01-01T00:00:03Z", Copy: Recorded}}
+	if got := p.result.([]Copied); !slices.Equal(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
 // What ends the wait for one claim gives back the others, and says which one it was.
 func TestGroupAwaitCompletedThatEndsBadly(t *testing.T) {
 	mine := groupTrigger(t)

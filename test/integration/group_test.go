@@ -107,6 +107,7 @@ func TestGroupThatDoesNotWait(t *testing.T) {
 	t.Run("one never waits", func(t *testing.T) {
 		t.Parallel()
 		g := groupOf(t, 3, 1)
+		g.Members[1].Replicate(harness.Source{Cron: "0 0 1 1 *"})
 		g.Run("await-waiting", "--run-id", "run", "--timeout", "2s").EndsTogether(harness.TimedOut).Error("data-01")
 		all(g, "", "", harness.Waiting, 1)
 		locked(g, "")

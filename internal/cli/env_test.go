@@ -260,3 +260,15 @@ func TestArgumentsAddToEnvironment(t *testing.T) {
 		t.Errorf("got %+v, %v", f, err)
 	}
 }
+
+// A variable, and a parameter of an engine that knows no arrays, names several with commas.
+func TestClaimsWithCommas(t *testing.T) {
+	noEnv(t)
+	t.Setenv("COPYTRIGGER_PVC", "wal,data")
+	for _, args := range [][]string{{}, {"--pvc", "data,wal"}, {"--pvc", "data", "--pvc", "wal"}} {
+		f, err := parsed(append([]string{"disarm", "--run-id", "r"}, args...)...)
+		if err != nil || !slices.Equal(f.(*disarmFlags).claims, []string{"data", "wal"}) {
+			t.Errorf("%q: got %+v, %v", args, f, err)
+		}
+	}
+}

@@ -109,20 +109,27 @@ func claimValues(s step.Step) result.Values {
 }
 
 // setMembers sets the result claims of a group of several: an object for each member, with how it
-// ended, and what set has to say of it.
+// ended, and what set has to say of it. Where the group has ended badly as a whole, each has.
 func setMembers(v *result.Values, s step.Step, err error, set func(i int, m *result.Values)) {
 	if s.Claim != "" {
 		return
 	}
 	var errs *step.MemberErrors
 	errors.As(err, &errs)
+	whole := v.Clone()
+	if errs == nil {
+		setOutcome(&whole, err)
+	}
 	var all result.List[result.Values]
 	for i, name := range s.Group {
 		var m result.Values
 		m.Set("pvc", name)
 		m.Set("outcome", string(outcome.OK))
-		if errs != nil {
-			setOutcome(&m, errs.Errors[min(i, len(errs.Errors)-1)])
+		switch {
+		case errs != nil:
+			setOutcome(&m, errs.Errors[i])
+		case err != nil:
+			m.Set("outcome", whole.Get("outcome")) // nobody knows better
 		}
 		if set != nil {
 			set(i, &m)
@@ -162,10 +169,12 @@ func setCopied(v *result.Values, s step.Step, cs []step.Copied, err error) {
 	var last step.Copied
 	var cuts []time.Time
 	for _, c := range cs {
+		last.Took = max(last.Took, c.Took)
 		if at, perr := time.Parse(time.RFC3339, c.CutTime); perr == nil {
-			cuts = append(cuts, at)
+			if cuts = append(cuts, at); !slices.MaxFunc(cuts, time.Time.Compare).After(at) {
+				last.CutTime = c.CutTime
+			}
 		}
-		last.Took, last.CutTime = max(last.Took, c.Took), max(last.CutTime, c.CutTime)
 	}
 	v.Set("cut-time", last.CutTime)
 	v.Set("copy-seconds", "")

@@ -39,20 +39,6 @@ func TestLockingForgetsAWriteThatHangs(t *testing.T) {
 	}
 }
 
-// A lock without owners (of a version before them, by hand, or of a state that is not known) has no owner
-// of the run's own. The first cleanup becomes it: unlock, and another cleanup with --run-ended, take off
-// the lock of that cleanup, while it is unquiescing.
-func TestCleanupThatBecomesTheRunsOwn(t *testing.T) {
-	for _, v := range []string{"r", "r/held", "r/lost", "r/unheard/p"} {
-		w := Disarming{Run: "r", Lock: LockForCleanup, Process: "c-80s"}
-		p, _ := w.Next(World{Claim: Claim{Lock: ParseLock(v)}})
-		u := Unlocking{Run: "r", Own: true, Off: StepwiseCleanup}
-		if u.Next(World{Claim: p.To}); !u.Left().Has("c-80s") {
-			t.Errorf("%q: unlock of the run makes %q of %q", v, u.Left(), p.To.Lock)
-		}
-	}
-}
-
 // Fired with --pvc-only, into a wait that stands there from before, while a copy exists: VolSync records
 // the trigger at once, for the old copy. await-completed without --pvc-only takes that copy for the
 // proof, and says that nothing is unchecked.

@@ -9,7 +9,7 @@ import (
 
 // cutWorld is a world in which VolSync copies for ours, and its snapshot has been cut.
 func cutWorld() (World, Trigger) {
-	t := NewTrigger(runID, Wait{ClaimUID: theClaim})
+	t := NewTrigger(runID, Wait{ClaimUID: theClaim, SourceUID: theSource, SyncStart: theSync})
 	return World{
 		Claim: Claim{UID: theClaim, Enabled: true, Trigger: t.String(), Latest: "old", Status: StatusInProgress},
 		Sources: []Source{

@@ -40,8 +40,9 @@ func Await(w World, run string) Decision {
 	if c.Armed() && of(run, c.Trigger) {
 		return Disarm(c, run)
 	}
-	if l := TakeLock(c, run); l.Do == End {
-		return l
+	lock := TakeLock(c, run)
+	if lock.Do == End {
+		return lock
 	}
 	wait, no := w.waiting()
 	if no != nil {
@@ -50,6 +51,9 @@ func Await(w World, run string) Decision {
 				"in an attempt whose freeze is not known", c.Latest)
 		}
 		return *no
+	}
+	if lock.Do == Look { // the locks of the others of a group would be put on, and given back, for nothing
+		return lock
 	}
 	return Decision{Do: End, Outcome: outcome.OK, Wait: wait, Why: "VolSync waits since " + c.Since}
 }

@@ -64,26 +64,28 @@ func SyncsOf(ws []World, t Trigger) []Wait {
 
 // FireTogether decides for fire-trigger on a group, before anything is written: the trigger was
 // made for the waits of all members together, so all of them must still be what await-waiting has
-// seen. With Write every member is to be fired into its wait, by a [Firing].
+// seen, and locked. With Write every member is to be fired into its wait, by a [Firing]. It returns
+// the member that it is about, too; -1 where it is about all.
 //
 // Where the trigger is set on some members only, a step was lost between its writes. The waits of
 // these are over, so nobody can tell whether the others are in theirs.
-func FireTogether(ws []World, t Trigger) (Decision, []Wait) {
+func FireTogether(ws []World, t Trigger) (d Decision, about int, waits []Wait) {
 	var ds []Decision
 	for _, w := range ws {
-		ds = append(ds, fireInto(w, t, func(Wait) bool { return true }))
+		d := fireInto(w, t, func(Wait) bool { return true })
+		ds = append(ds, WithLock(d, w.Claim, t.run))
 	}
-	d, _ := Together(ds)
+	d, about = Together(ds)
 	fired := slices.ContainsFunc(ds, func(d Decision) bool { return d.Do == End })
 	switch {
 	case d.Do != Write:
-		return d, nil
+		return d, about, nil
 	case fired:
 		return *refuse("the trigger is set on some claims of the group and not on others: an earlier attempt was lost",
-			"run disarm, then unquiesce, then unlock; then start another run"), nil
+			"run disarm, then unquiesce, then unlock; then start another run"), -1, nil
 	case NewTrigger(t.run, Waits(ds)...) != t:
 		return *refuse("the trigger was made for other waits, or other claims, than the present ones",
-			"run await-waiting again, then quiesce and fire; name the same claims for both"), nil
+			"run await-waiting again, then quiesce and fire; name the same claims for both"), -1, nil
 	}
-	return d, Waits(ds)
+	return d, -1, Waits(ds)
 }

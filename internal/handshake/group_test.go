@@ -60,7 +60,7 @@ func TestFireTogether(t *testing.T) {
 	} {
 		changed := two
 		c.change(&changed)
-		d, got := FireTogether([]World{one, changed}, trigger)
+		d, _, got := FireTogether([]World{one, changed}, trigger)
 		if d.Do != c.do || d.Outcome != c.want || (len(got) == 2) != (c.do == Write) {
 			t.Errorf("%s: %+v, %v", name, d, got)
 		}
@@ -69,10 +69,10 @@ func TestFireTogether(t *testing.T) {
 	for i := range both {
 		both[i].Claim.Trigger = trigger.String()
 	}
-	if d, _ := FireTogether(both, trigger); d.Do != End || d.Outcome != outcome.OK {
+	if d, _, _ := FireTogether(both, trigger); d.Do != End || d.Outcome != outcome.OK {
 		t.Errorf("both are fired: %+v", d)
 	}
-	if d, _ := FireTogether([]World{two, one}, NewTrigger(runID, waits[0])); d.Outcome != outcome.Refused {
+	if d, _, _ := FireTogether([]World{two, one}, NewTrigger(runID, waits[0])); d.Outcome != outcome.Refused {
 		t.Errorf("the trigger of one of them: %+v", d)
 	}
 }

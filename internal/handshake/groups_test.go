@@ -270,7 +270,7 @@ func (b bands) fire(s band, i int, do func(string, band), to func(string, band, 
 		for _, m := range b.of[i] {
 			ws = append(ws, s.claims[m].world())
 		}
-		if d, _ := FireTogether(ws, trigger); d.Do != Write {
+		if d, _, _ := FireTogether(ws, trigger); d.Do != Write {
 			t := s
 			t.runs[i].ended = d.Outcome
 			to("fire-trigger refuses", t, groupTakesBack)

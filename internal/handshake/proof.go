@@ -86,7 +86,7 @@ func (w World) syncOf(t Trigger, s Source, seen Seen) ofTrigger {
 		return start != "" && t.isOf(Wait{ClaimUID: w.Claim.UID, SourceUID: s.UID, SyncStart: start})
 	}
 	switch {
-	case is(s.SyncStart), t.isOf(Wait{ClaimUID: w.Claim.UID}): // of a wait with the claim alone, any
+	case is(s.SyncStart):
 		return syncRuns
 	case is(s.LastSyncStart):
 		return syncEnded

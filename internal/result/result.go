@@ -97,13 +97,13 @@ func (v Values) Write(stdout io.Writer, dir string) error {
 		return err
 	}
 	if dir != "" {
-		for _, f := range v.fields {
-			text, err := fileText(f)
-			if err != nil {
-				return err
-			}
+		texts, err := v.texts()
+		if err != nil {
+			return err
+		}
+		for i, f := range v.fields {
 			// Without a newline at the end: Tekton and Argo take the file as it is.
-			if err := file.Write(filepath.Join(dir, f.name), []byte(text), mode); err != nil {
+			if err := file.Write(filepath.Join(dir, f.name), []byte(texts[i]), mode); err != nil {
 				return fmt.Errorf("writing result %s: %w", f.name, err)
 			}
 		}
@@ -118,10 +118,12 @@ func (v Values) Write(stdout io.Writer, dir string) error {
 type List[T any] []T
 
 // shorter is a result whose file holds as much of it as fits.
-type shorter interface{ short() ([]byte, error) }
+type shorter interface {
+	short(limit int) ([]byte, error)
+}
 
 // short returns the list as a JSON array of what fits into a file. What does not is counted.
-func (l List[T]) short() ([]byte, error) {
+func (l List[T]) short(limit int) ([]byte, error) {
 	for n := len(l); ; n-- {
 		var all []any
 		for _, v := range l[:n] {
@@ -131,27 +133,59 @@ func (l List[T]) short() ([]byte, error) {
 			all = append(all, map[string]int{"more": len(l) - n})
 		}
 		text, err := json.Marshal(all)
-		if err != nil || len(text) <= listLimit || n == 0 {
+		if err != nil || carried(string(text)) <= limit || n == 0 {
 			return text, err
 		}
 	}
 }
 
-// listLimit is how long a list may be in a file, in bytes, beside a reason and all else.
-const listLimit = 1500
+const (
+	// filesLimit is how long all results may be as Tekton carries them, with room for its own notes.
+	filesLimit = 3600
+	// overhead is what Tekton adds to each.
+	overhead = 40
+)
 
-// fileText is a result as it stands in its file.
-func fileText(f field) (string, error) {
-	switch value := f.value.(type) {
-	case shorter:
-		text, err := value.short()
-		return string(text), err
-	case string:
-		if f.name == "reason" {
-			return short(value), nil
-		}
+// carried is how long a result is in Tekton's message, which is JSON itself.
+func carried(text string) int {
+	quoted, err := json.Marshal(text)
+	if err != nil {
+		return len(text)
 	}
-	return fmt.Sprint(f.value), nil
+	return len(quoted) + overhead
+}
+
+// texts are the results as they stand in their files. The lists share what the others leave.
+func (v Values) texts() ([]string, error) {
+	texts, left, lists := make([]string, len(v.fields)), filesLimit, 0
+	for i, f := range v.fields {
+		switch value := f.value.(type) {
+		case shorter:
+			lists++
+			continue
+		case string:
+			if texts[i] = value; f.name == "reason" {
+				texts[i] = short(value)
+			}
+		default:
+			texts[i] = fmt.Sprint(value)
+		}
+		left -= carried(texts[i]) + len(f.name)
+	}
+	for i, f := range v.fields {
+		list, is := f.value.(shorter)
+		if !is {
+			continue
+		}
+		text, err := list.short(left/lists - len(f.name))
+		if err != nil {
+			return nil, err
+		}
+		texts[i] = string(text)
+		left -= carried(texts[i]) + len(f.name)
+		lists--
+	}
+	return texts, nil
 }
 
 // mode lets everybody read a result: who collects the results is often another user.

@@ -78,7 +78,7 @@ func (c *cluster) Annotate(ctx context.Context, was pvc.Claim, values map[string
 }
 
 func (c *cluster) known(n string) {
-	if n != name {
+	if n != c.name {
 		c.t.Errorf("asked for the claim %q, which is not there", n)
 	}
 }

@@ -68,15 +68,21 @@ func (g Group) await(
 			one.Copy = o.Copies[i]
 		}
 		if cs[i], err = s.await(ctx, one, seen, all[i]); err != nil && len(g) > 1 {
-			end(&otherFailed{s.Claim})
+			end(&another{s.Claim})
 		}
 		return err
 	})
 	times.last(all)
-	if err := g.together(errs); err != nil || len(g) == 1 || o.Copy != "" || o.Copies != nil {
-		return cs, err
+	switch {
+	case len(g) > 1 && g.together(errs) != nil:
+		errs = g.giveBackAll(ctx, o, cs, errs)
+	case len(g) > 1 && o.Copy == "" && o.Copies == nil:
+		errs = g.each(func(_ int, s Step) error { return s.stillLocked(ctx, o) })
+		if g.together(errs) != nil {
+			errs = g.giveBackAll(ctx, o, cs, errs)
+		}
 	}
-	return cs, g.together(g.each(func(_ int, s Step) error { return s.stillLocked(ctx, o) }))
+	return cs, g.together(errs)
 }
 
 // stillLocked looks at the lock of a member once more when the last one is copied: until then the
@@ -100,6 +106,28 @@ func (s Step) stillLocked(ctx context.Context, o AwaitCompletedOptions) error {
 		return gerr
 	}
 	return s.unfired(err, "")
+}
+
+// giveBackAll is the end of a wait that failed for some: the members whose own wait ended well are
+// given back, too.
+func (g Group) giveBackAll(ctx context.Context, o AwaitCompletedOptions, cs []copied, errs []error) []error {
+	why := g.because(errs)
+	return g.each(func(i int, s Step) error {
+		if errs[i] != nil {
+			return errs[i]
+		}
+		uncertain := cs[i].Copy != "" && cs[i].Copy != Recorded
+		cs[i] = copied{}
+		if uncertain {
+			recorded, err := s.giveUp(ctx, handshake.Disarming{
+				Run: o.Trigger.Run(), Trigger: o.Trigger, Seen: handshake.Seen{Fired: true, Taken: true}, Lock: handshake.LockLost,
+			}, why)
+			if !recorded {
+				return err
+			}
+		}
+		return s.recordedAlone(why)
+	})
 }
 
 // syncs are those that the members of a group were fired into: at the record their copies are told
@@ -128,13 +156,6 @@ func (s Step) giveUpUnseen(ctx context.Context, o AwaitCompletedOptions, why err
 	}
 	d := handshake.Unproved("VolSync recorded the trigger, but its copy cannot be looked at: " + why.Error())
 	return s.ending(d)
-}
-
-// otherFailed is why the wait for a member of a group ends: that for another one has.
-type otherFailed struct{ claim string }
-
-func (o *otherFailed) Error() string {
-	return "the wait for claim " + o.claim + " of the group has failed"
 }
 
 // told are the copies; the time of a cut may have to be asked for, which nobody waits for after an
@@ -319,6 +340,9 @@ func (s Step) awaitCut(
 	c.Took = r.took
 	if w := r.last.world; w.Claim.Latest == o.Trigger.String() {
 		times.mark(completed)
+		if w.Copy != nil && w.Claim.Status == handshake.StatusCompleted {
+			c.CutTime = w.Copy.Cut
+		}
 	} else {
 		times.mark(cut)
 		c.Copy, c.CutTime = w.Copy.UID, w.Copy.Cut

@@ -3,8 +3,6 @@ package step
 import (
 	"cmp"
 	"context"
-	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -42,7 +40,7 @@ func (g Group) AwaitWaiting(ctx context.Context, o AwaitWaitingOptions) (Waiting
 	defer cancel()
 	o.Owner = cmp.Or(o.Owner, g.shared().Process)
 	tried := g.each(func(_ int, s Step) error { return s.unfired(s.mayFire(ctx, o.Run, o.Timeout == 0), "") })
-	if err := g.together(tried); err != nil {
+	if err := g.together(g.refuseAll(tried)); err != nil {
 		return Waiting{}, err
 	}
 	var found Waiting
@@ -79,7 +77,7 @@ func (g Group) awaited(ctx context.Context, o AwaitWaitingOptions, sts []state) 
 	case d.Do == handshake.Look:
 		return Waiting{}, false, g.waitsFor(ds), nil
 	case d.Outcome != outcome.OK:
-		return Waiting{}, true, d.Why, g.together(errs)
+		return Waiting{}, true, d.Why, g.together(g.refuseAll(errs))
 	}
 	done, why, err := g.lock(ctx, o, ds)
 	if !done || err != nil {
@@ -101,12 +99,13 @@ func (g Group) lock(ctx context.Context, o AwaitWaitingOptions, ds []handshake.D
 		if err == nil && d.Do != handshake.Look {
 			continue
 		}
+		if i == 0 {
+			return false, s.waitsFor(d), err
+		}
 		given, cancel := afterwards(ctx)
 		defer cancel()
-		for _, locked := range slices.Backward(g[:i]) {
-			if lerr := locked.unlockItself(given, o.Run, o.Owner); lerr != nil {
-				err = locked.mergeEndings(err, lerr)
-			}
+		if lerr := g[:i].unlockItself(given, o.Run, o.Owner); lerr != nil {
+			err = g.shared().mergeEndings(g.shared().unfired(err, ""), lerr)
 		}
 		return false, s.waitsFor(d), err
 	}
@@ -129,11 +128,7 @@ func (g Group) waitsFor(ds []handshake.Decision) string {
 			why = append(why, g[i].waitsFor(d))
 		}
 	}
-	const some = 5
-	if more := len(why) - some; more > 0 {
-		why = append(why[:some], fmt.Sprintf("and %d more", more))
-	}
-	return strings.Join(why, "; ")
+	return strings.Join(some(why), "; ")
 }
 
 func (s Step) warnOf(w handshake.World) {

@@ -58,6 +58,12 @@ func (g Group) cleanUp(signalled context.Context, o CleanupOptions) ([]Disarmed,
 	me := handshake.Owner(s.Process, wholeSeconds(disarming+o.Unquiesce+disarmLimit))
 	found, err := g.Disarm(ctx, DisarmOptions{Run: o.Run, Owner: me, Timeout: disarming})
 	start, lock := time.Now(), WhoseAll(found)
+	unlock := func(i int, s Step) error {
+		if err := s.unlockItself(ctx, o.Run, me); err != nil {
+			return err
+		}
+		return s.awaitOwnersEnded(signalled, o, found[i].By, start)
+	}
 	switch {
 	case lock == "" && o.App != nil:
 		return found, s.notKnownWhose(o.Run, err)
@@ -65,7 +71,7 @@ func (g Group) cleanUp(signalled context.Context, o CleanupOptions) ([]Disarmed,
 		s.Log.Error(err.Error(), "hint", hintOf(err))
 	}
 	if lock == Anothers {
-		return found, g.leaveAlone(ctx, o.Run, me, found, err)
+		return found, cmp.Or(g.leaveAlone(o.Run, found, unlock), err)
 	}
 	if o.App == nil && !o.Unquiesced && mayBeFrozen(found) {
 		return found, s.left(outcome.LeftFrozen|outcome.LeftLocked, o.Run, &outcome.Ending{
@@ -83,13 +89,7 @@ func (g Group) cleanUp(signalled context.Context, o CleanupOptions) ([]Disarmed,
 	if o.RunsAgain != nil && uerr == nil {
 		o.RunsAgain()
 	}
-	lerr := g.together(g.each(func(i int, s Step) error {
-		if err := s.unlockItself(ctx, o.Run, me); err != nil {
-			return err
-		}
-		return s.awaitOwnersEnded(signalled, o, found[i].By, start)
-	}))
-	return found, cmp.Or(uerr, err, lerr)
+	return found, cmp.Or(uerr, err, g.together(g.each(unlock)))
 }
 
 // mayBeFrozen reports whether the run that had locked a claim may have left the application
@@ -177,9 +177,9 @@ func (s Step) outlive(ctx context.Context, run string, owners []string, longest 
 func wholeSeconds(d time.Duration) int { return int((d + time.Second - 1) / time.Second) }
 
 // leaveAlone is the end of a cleanup of a group of which another run has locked a member. What the
-// cleanup itself has put on the others is taken off.
-func (g Group) leaveAlone(ctx context.Context, run, me string, found []Disarmed, err error) error {
-	errs := g.each(func(i int, s Step) error {
+// cleanup itself has put on the others is taken off; what the run itself had locked stays so.
+func (g Group) leaveAlone(run string, found []Disarmed, unlock func(i int, s Step) error) error {
+	return g.together(g.each(func(i int, s Step) error {
 		switch found[i].Lock {
 		case Anothers:
 			return s.leftAlone(found[i].By, nil)
@@ -188,9 +188,8 @@ func (g Group) leaveAlone(ctx context.Context, run, me string, found []Disarmed,
 				Outcome: outcome.Failed, Why: s.about("it was not unlocked, because another run has another claim of the group"),
 			})
 		}
-		return s.unlockItself(ctx, run, me)
-	})
-	return cmp.Or(g.together(errs), err)
+		return unlock(i, s)
+	}))
 }
 
 // leftAlone is the end of a cleanup that found the lock of another run. err is what went wrong

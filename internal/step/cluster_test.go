@@ -20,8 +20,9 @@ import (
 // real one it refuses a write to an old version, and tells watchers of every change. It
 // fails the test for whatever it does not know.
 type cluster struct {
-	t  *testing.T
-	mu sync.Mutex
+	t    *testing.T
+	name string // of the claim
+	mu   sync.Mutex
 
 	claim   *pvc.Claim // nil: deleted
 	version int
@@ -51,7 +52,7 @@ const (
 
 // waiting is a cluster in which VolSync waits for a trigger.
 func waiting(t *testing.T) *cluster {
-	return &cluster{t: t, version: 1, watchers: map[*watcher]bool{},
+	return &cluster{t: t, name: name, version: 1, watchers: map[*watcher]bool{},
 		claim: &pvc.Claim{Name: name, UID: "claim-1", Version: "1", Annotations: map[string]string{
 			handshake.UseAnnotation: "true", handshake.StatusAnnotation: handshake.StatusWaiting,
 			handshake.SinceAnnotation: "2000-01-01T00:00:00Z", handshake.LatestAnnotation: "before",
@@ -215,7 +216,7 @@ func (c *cluster) do(ctx context.Context, verb, kind string, f func() error) err
 		verb = "patch"
 	}
 	r := resources[kind]
-	request := kube.Request{Verb: verb, Group: r.Group, Resource: r.Resource, Namespace: namespace, Name: name}
+	request := kube.Request{Verb: verb, Group: r.Group, Resource: r.Resource, Namespace: namespace, Name: c.name}
 	if kind == "pods" {
 		request.Name = ""
 	}

@@ -38,6 +38,9 @@ func (s Step) unfired(err error, reason string) error {
 			Outcome: outcome.Signalled, Err: err, Why: during(err, reason) + "; this attempt has fired nothing",
 		}
 	case kube.IsNotFound(err) && errors.As(err, &failed) && failed.Request.Resource == "persistentvolumeclaims":
+		if s.Claim == "" {
+			s.Claim = failed.Request.Name // of a group, the one
+		}
 		return &outcome.Ending{
 			Outcome: outcome.Refused, Err: err, Why: s.subject() + " is not there", Hint: s.hintAfter(failed),
 		}

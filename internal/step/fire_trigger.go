@@ -46,7 +46,7 @@ func (g Group) FireTrigger(ctx context.Context, o FireTriggerOptions) (Fired, er
 	errs := g.each(func(i int, s Step) error {
 		err := s.fire(ctx, o, &firings[i])
 		if err != nil && len(g) > 1 {
-			refuse(&otherRefused{s.Claim})
+			refuse(&another{s.Claim})
 		}
 		return err
 	})
@@ -58,11 +58,6 @@ func (g Group) FireTrigger(ctx context.Context, o FireTriggerOptions) (Fired, er
 	}
 	return Fired{At: time.Now()}, nil
 }
-
-// otherRefused is why a member of a group is not fired: another one was refused.
-type otherRefused struct{ claim string }
-
-func (o *otherRefused) Error() string { return "the trigger was not set on claim " + o.claim }
 
 // toFire looks, for a group of several, whether all of them are still as await-waiting has seen
 // them. One claim is looked at when it is written.
@@ -83,7 +78,7 @@ func (g Group) toFire(ctx context.Context, o FireTriggerOptions) ([]handshake.Fi
 		return nil, g.shared().unfired(err, "")
 	}
 	ws := worlds(sts)
-	d, waits := handshake.FireTogether(ws, o.Trigger)
+	d, about, waits := handshake.FireTogether(ws, o.Trigger)
 	switch {
 	case d.Do == handshake.Write:
 		for i := range firings {
@@ -93,10 +88,17 @@ func (g Group) toFire(ctx context.Context, o FireTriggerOptions) ([]handshake.Fi
 	case d.Outcome == outcome.OK: // an earlier attempt has set all
 		return firings, nil
 	}
+	errs := make([]error, len(g))
 	for i, w := range ws {
 		firings[i].Next(w) // an earlier attempt may have set it
+		switch {
+		case about == -1 && !firings[i].MayBeSet():
+			errs[i] = g.shared().ending(d)
+		case about == i:
+			errs[i] = g[i].ending(d)
+		}
 	}
-	return nil, g.unfire(ctx, firings, []error{g.shared().ending(d)})
+	return nil, g.unfire(ctx, firings, errs)
 }
 
 // fire is FireTrigger on one member.
@@ -120,29 +122,27 @@ func (s Step) fire(ctx context.Context, o FireTriggerOptions, f *handshake.Firin
 }
 
 // unfire is the end of a fire-trigger that failed: what is set, or may be, is given back. errs are
-// why, of each member or of all together.
+// why, of each member.
 func (g Group) unfire(ctx context.Context, firings []handshake.Firing, errs []error) error {
-	ends := g.each(func(i int, s Step) error {
-		why := errs[min(i, len(errs)-1)]
-		var other *otherRefused
-		if why == nil {
-			why = errors.New("another claim of the group was not fired")
+	alone := g.because(errs)
+	return g.together(g.each(func(i int, s Step) error {
+		err := errs[i]
+		isAlone := err == nil || errors.As(err, new(*another))
+		if isAlone && alone != nil {
+			err = alone
 		}
 		switch {
 		case firings[i].MayBeSet():
-			return s.unfire(ctx, firings[i], why)
-		case errors.As(why, &other):
-			return nil // it is told of that one
+			err = s.unfire(ctx, firings[i], err)
+			if err == nil && len(g) > 1 {
+				return s.recordedAlone(alone)
+			}
+			return err
+		case isAlone && alone != nil:
+			return s.refusedFor(alone)
 		}
-		return s.unfired(why, "")
-	})
-	if err := g.together(ends); err != nil {
-		return err
-	}
-	if len(g) == 1 {
-		return nil
-	}
-	return g.together(errs) // VolSync has recorded what was set, and not the others
+		return s.unfired(err, "")
+	}))
 }
 
 // unfire is the end of a fire-trigger whose trigger is set, or may be.

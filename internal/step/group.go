@@ -1,8 +1,10 @@
 package step
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -21,7 +23,7 @@ func (s Step) Members() Group {
 	for _, claim := range slices.Sorted(slices.Values(s.claims())) {
 		member := s
 		if member.Claim = claim; len(s.Group) > 1 {
-			member.Log = s.Log.With("pvc", claim)
+			member.Log, member.shared = s.Log.With("pvc", claim), s.Log
 		}
 		g = append(g, member)
 	}
@@ -34,7 +36,7 @@ func (g Group) shared() Step {
 		return g[0]
 	}
 	s := g[0]
-	s.Claim, s.Group = "", nil
+	s.Claim, s.Group, s.Log = "", nil, cmp.Or(s.shared, s.Log)
 	for _, member := range g {
 		s.Group = append(s.Group, member.Claim)
 	}
@@ -67,45 +69,128 @@ func (m *MemberErrors) Error() string { return m.worst.Error() }
 // Unwrap returns the ending of the group: that of the worst member, and what the others leave.
 func (m *MemberErrors) Unwrap() error { return m.worst }
 
-// together makes one error of those of the members: the worst decides the outcome, and what is
-// left behind is said of each. It returns nil if all are.
+// another is why a member of a group ends although nothing is wrong with it: one without the others
+// is worth nothing.
+type another struct{ claim string }
+
+func (a *another) Error() string { return "claim " + a.claim + " of the group has failed" }
+
+// because returns the reason for which the members without an error end: that of the first one
+// that has an error of its own. It returns nil if all are well.
+func (g Group) because(errs []error) *another {
+	for i, err := range errs {
+		if why := (*another)(nil); err != nil && !errors.As(err, &why) {
+			return &another{g[i].Claim}
+		}
+	}
+	return nil
+}
+
+// refuseAll gives the members that are well the ending of a group that was refused.
+func (g Group) refuseAll(errs []error) []error {
+	why := g.because(errs)
+	return g.each(func(i int, s Step) error {
+		if errs[i] != nil || why == nil {
+			return errs[i]
+		}
+		return s.refusedFor(why)
+	})
+}
+
+// refusedFor is the end of a member on which nothing was fired.
+func (s Step) refusedFor(why *another) error {
+	return &outcome.Ending{Outcome: outcome.Refused, Err: why, Why: s.about(why.Error())}
+}
+
+// recordedAlone is the end of a member whose copy is of the freeze, in a group whose copy is not.
+func (s Step) recordedAlone(why *another) error {
+	return &outcome.Ending{
+		Outcome: outcome.Unverified, Err: why,
+		Why:  s.about("VolSync recorded the trigger, but " + why.Error()),
+		Hint: "do not restore this copy together with others of the group",
+	}
+}
+
+// memberEnding is how a member has ended.
+type memberEnding struct {
+	*outcome.Ending
+	claim string
+	alone bool // for nothing but another member
+}
+
+// together makes one error of those of the members: the worst decides the outcome. What is wrong
+// with a member comes first, then what that means for the others. It returns nil if all are well.
 func (g Group) together(errs []error) error {
 	if len(g) == 1 {
 		return errs[0]
 	}
-	var endings []*outcome.Ending
-	for _, err := range errs {
+	var all []memberEnding
+	for i, err := range errs {
 		if err != nil {
-			endings = append(endings, endingOf(err))
+			why := (*another)(nil)
+			all = append(all, memberEnding{endingOf(err), g[i].Claim, errors.As(err, &why)})
 		}
 	}
-	if len(endings) == 0 {
+	if len(all) == 0 {
 		return nil
 	}
-	slices.SortStableFunc(endings, func(a, b *outcome.Ending) int {
-		switch {
-		case outcome.Worse(a.Outcome, b.Outcome):
-			return -1
-		case outcome.Worse(b.Outcome, a.Outcome):
-			return 1
-		}
-		return 0
+	slices.SortStableFunc(all, func(a, b memberEnding) int { return worseFirst(a.Outcome, b.Outcome) })
+	whole := &outcome.Ending{Outcome: all[0].Outcome, Err: errors.Join(errs...)}
+	all = slices.DeleteFunc(all, func(e memberEnding) bool {
+		return e.alone && e.Left == 0 && (e.Outcome != whole.Outcome || e.Outcome == outcome.Refused)
 	})
-	worst := *endings[0]
-	why, hints := []string{worst.Why}, []string{worst.Hint}
-	for _, e := range endings[1:] {
-		worst.Left |= e.Left
-		if e.Outcome == worst.Outcome || e.Left != 0 {
-			why, hints = append(why, e.Why), append(hints, e.Hint)
+	slices.SortStableFunc(all, func(a, b memberEnding) int {
+		return cmp.Compare(map[bool]int{true: 1}[a.alone], map[bool]int{true: 1}[b.alone])
+	})
+	var why []string
+	for _, e := range all {
+		whole.Left |= e.Left
+		if !slices.Contains(why, e.Why) {
+			why = append(why, e.Why)
 		}
 	}
-	worst.Why = strings.Join(why, "; ")
-	worst.Hint = ""
-	for _, h := range hints {
-		worst.Hint = joinHints(worst.Hint, h)
+	whole.Why, whole.Hint = strings.Join(some(why), "; "), hintsOf(all)
+	return &MemberErrors{Errors: errs, worst: whole}
+}
+
+func worseFirst(a, b outcome.Outcome) int {
+	switch {
+	case outcome.Worse(a, b):
+		return -1
+	case outcome.Worse(b, a):
+		return 1
 	}
-	worst.Err = errors.Join(errs...)
-	return &MemberErrors{Errors: errs, worst: &worst}
+	return 0
+}
+
+// hintsOf joins the hints of members. Those that differ in nothing but the claim are one, about all
+// of these claims.
+func hintsOf(all []memberEnding) string {
+	const any = "--pvc \x00 "
+	flag := func(claim string) string { return "--pvc " + claim + " " }
+	var hints []string
+	flags := map[string]string{}
+	for _, e := range all {
+		hint := strings.ReplaceAll(e.Hint, flag(e.claim), any)
+		if flags[hint] == "" {
+			hints = append(hints, hint)
+		}
+		flags[hint] += flag(e.claim)
+	}
+	joined := ""
+	for _, hint := range hints {
+		joined = joinHints(joined, strings.ReplaceAll(hint, any, flags[hint]))
+	}
+	return joined
+}
+
+// some are the first few of what there is to say about members, and how many more there are.
+func some(said []string) []string {
+	const some = 5
+	if more := len(said) - some; more > 0 {
+		return append(said[:some:some], fmt.Sprintf("and %d more", more))
+	}
+	return said
 }
 
 // worlds are what was seen of the members.

@@ -52,6 +52,8 @@ type Step struct {
 	Process   string       // names this process among those of its run; of letters and digits
 	Cluster   []string     // the flags that name the cluster, for the commands of hints
 	Log       *slog.Logger // progress and reasons; never results
+
+	shared *slog.Logger // of a member of a group: that of all of them
 }
 
 // subject names in messages what the step is about.

@@ -52,12 +52,12 @@ func (s *Site) bind() {
 				VolumeMounts: []corev1.VolumeMount{{Name: "data", MountPath: "/data"}},
 			}},
 			Volumes: []corev1.Volume{{Name: "data", VolumeSource: corev1.VolumeSource{
-				PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: Claim},
+				PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: s.claim},
 			}}},
 		},
 	}, metav1.CreateOptions{})
 	s.Must(err)
-	s.until(claims, Claim, "bound, as a pod wants it", func(o object) bool { return o.text("status", "phase") == "Bound" })
+	s.until(claims, s.claim, "bound, as a pod wants it", func(o object) bool { return o.text("status", "phase") == "Bound" })
 	now := int64(0)
 	s.Must(pods.Delete(s.Ctx, name, metav1.DeleteOptions{GracePeriodSeconds: &now}))
 }

@@ -41,7 +41,7 @@ func (s *Site) Marks() Marks {
 // Annotations are the claim's now.
 func (s *Site) Annotations() map[string]string {
 	s.Helper()
-	claim, err := shared.client.CoreV1().PersistentVolumeClaims(s.Namespace).Get(s.Ctx, Claim, metav1.GetOptions{})
+	claim, err := shared.client.CoreV1().PersistentVolumeClaims(s.Namespace).Get(s.Ctx, s.claim, metav1.GetOptions{})
 	s.Must(err)
 	return claim.Annotations
 }
@@ -56,7 +56,7 @@ func (s *Site) Leaves(trigger, latest, status string) {
 	}
 	ctx, cancel := context.WithTimeout(s.Ctx, 10*time.Minute) // of a storage that uploads what it copies
 	defer cancel()
-	last, err := follow(ctx, shared.dynamic, claims, s.Namespace, Claim, func(o *object) bool { return o.is(want) })
+	last, err := follow(ctx, shared.dynamic, claims, s.Namespace, s.claim, func(o *object) bool { return o.is(want) })
 	if err != nil {
 		s.Fatalf("the claim's annotations: %v; want %+v", last.GetAnnotations(), want)
 	}
@@ -77,13 +77,13 @@ func (o *object) is(m Marks) bool {
 // AwaitStatus waits until VolSync says so about the claim.
 func (s *Site) AwaitStatus(status string) {
 	s.Helper()
-	s.until(claims, Claim, status, func(o object) bool { return o.GetAnnotations()[Status] == status })
+	s.until(claims, s.claim, status, func(o object) bool { return o.GetAnnotations()[Status] == status })
 }
 
 // AwaitRecorded waits until VolSync has recorded the trigger.
 func (s *Site) AwaitRecorded(trigger string) {
 	s.Helper()
-	s.until(claims, Claim, "recorded with "+trigger, func(o object) bool {
+	s.until(claims, s.claim, "recorded with "+trigger, func(o object) bool {
 		return o.GetAnnotations()[Latest] == trigger && o.GetAnnotations()[Status] == Completed
 	})
 }
@@ -99,7 +99,7 @@ func (s *Site) Annotate(key, value string) {
 	s.Must(err)
 	_, err = shared.client.CoreV1().
 		PersistentVolumeClaims(s.Namespace).
-		Patch(s.Ctx, Claim, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: "somebody"})
+		Patch(s.Ctx, s.claim, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: "somebody"})
 	s.Must(err)
 }
 
@@ -115,7 +115,7 @@ func (s *Site) Nudge() {
 		value = ""
 	}
 	s.Annotate(Since, value)
-	s.until(claims, Claim, "looked at by VolSync", func(o object) bool {
+	s.until(claims, s.claim, "looked at by VolSync", func(o object) bool {
 		_, since := o.GetAnnotations()[Since]
 		return since == waits
 	})

@@ -25,7 +25,7 @@ type Process struct {
 // Start starts a command of the program on the claim.
 func (s *Site) Start(command string, args ...string) *Process {
 	s.Helper()
-	return s.StartRaw(append([]string{command, "--pvc", Claim}, args...)...)
+	return s.StartRaw(append([]string{command, "--pvc", s.claim}, args...)...)
 }
 
 // StartRaw starts the program with just these arguments.
@@ -58,7 +58,7 @@ func (s *Site) StartUnread(command string, args ...string) *Process {
 	reader, writer, err := os.Pipe()
 	s.Must(err)
 	s.Must(reader.Close())
-	p := s.process(append([]string{command, "--pvc", Claim}, args...))
+	p := s.process(append([]string{command, "--pvc", s.claim}, args...))
 	p.cmd.Stdout, p.cmd.Stderr = p.out, writer
 	p.start()
 	s.Must(writer.Close())

@@ -44,7 +44,7 @@ func (r *Result) Ends(code int) *Result {
 	r.site.Helper()
 	r.Exits(code)
 	r.Outcome(outcomes[code])
-	if got, want := r.Value("pvc"), r.site.Namespace+"/"+Claim; got != want && !strings.HasSuffix(got, "/"+want) {
+	if got, want := r.Value("pvc"), r.site.Namespace+"/"+r.site.claim; got != want && !strings.HasSuffix(got, "/"+want) {
 		r.site.Fatalf("%sresult pvc %q, want %q", r.process, got, want)
 	}
 	if strings.Count(r.Stdout, "\n") != 1 {

@@ -50,6 +50,8 @@ type Site struct {
 	Namespace  string
 	Kubeconfig string   // the program's
 	env        []string // more of its environment
+	claim      string
+	source     string // the ReplicationSource of the claim
 	copies     *copies
 	history    *history
 }
@@ -77,7 +79,7 @@ func NewFor(t T) *Site {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	t.Cleanup(cancel)
-	s := &Site{T: t, Ctx: ctx, history: &history{}}
+	s := &Site{T: t, Ctx: ctx, history: &history{}, claim: Claim, source: Nightly}
 	shared.tally.ran(t.Name())
 	var err error
 	s.Namespace, err = shared.namespace(ctx, t.Name())
@@ -86,7 +88,7 @@ func NewFor(t T) *Site {
 	s.copies = s.recordCopies()
 	s.CreateClaim(map[string]string{Use: ""})
 	s.bind()
-	s.until(claims, Claim, "bound", func(o object) bool { return o.text("status", "phase") == "Bound" })
+	s.until(claims, s.claim, "bound", func(o object) bool { return o.text("status", "phase") == "Bound" })
 	s.Kubeconfig = s.Account("copytrigger", LeastRole())
 	return s
 }
@@ -143,7 +145,7 @@ func (s *Site) Must(err error) {
 func (s *Site) CreateClaim(annotations map[string]string) {
 	s.Helper()
 	_, err := shared.client.CoreV1().PersistentVolumeClaims(s.Namespace).Create(s.Ctx, &corev1.PersistentVolumeClaim{
-		ObjectMeta: metav1.ObjectMeta{Name: Claim, Annotations: annotations},
+		ObjectMeta: metav1.ObjectMeta{Name: s.claim, Annotations: annotations},
 		Spec: corev1.PersistentVolumeClaimSpec{
 			StorageClassName: StorageClass(),
 			AccessModes:      []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
@@ -170,7 +172,7 @@ func (s *Site) Report() string {
 	defer cancel()
 	var b strings.Builder
 	fmt.Fprintf(&b, "namespace %s\n%s", s.Namespace, s.history)
-	claim, err := shared.client.CoreV1().PersistentVolumeClaims(s.Namespace).Get(ctx, Claim, metav1.GetOptions{})
+	claim, err := shared.client.CoreV1().PersistentVolumeClaims(s.Namespace).Get(ctx, s.claim, metav1.GetOptions{})
 	if err != nil {
 		fmt.Fprintf(&b, "PVC: %v\n", err)
 	} else {

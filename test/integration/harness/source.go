@@ -15,7 +15,7 @@ import (
 // Source is a ReplicationSource of the claim. The zero value is one that copies by
 // snapshot, ships by restic and syncs at once.
 type Source struct {
-	Name   string // Nightly
+	Name   string // that of the site
 	Mover  string // restic
 	Method string // Snapshot
 	Cron   string // a schedule; without one the trigger is manual
@@ -29,7 +29,7 @@ type Source struct {
 // Replicate creates the ReplicationSource, which begins a sync at once.
 func (s *Site) Replicate(of Source) {
 	s.Helper()
-	of.Name = or(of.Name, Nightly)
+	of.Name = or(of.Name, s.source)
 	of.Mover = or(of.Mover, "restic")
 	of.Method = or(of.Method, "Snapshot")
 	s.secret()
@@ -61,7 +61,7 @@ func (s *Site) Replicate(of Source) {
 		Create(s.Ctx, &unstructured.Unstructured{Object: map[string]any{
 			"apiVersion": "volsync.backube/v1alpha1", "kind": "ReplicationSource",
 			"metadata": map[string]any{"name": of.Name},
-			"spec":     map[string]any{"sourcePVC": Claim, "trigger": trigger, "paused": of.Paused, of.Mover: mover},
+			"spec":     map[string]any{"sourcePVC": s.claim, "trigger": trigger, "paused": of.Paused, of.Mover: mover},
 		}}, metav1.CreateOptions{})
 	s.Must(err)
 }
@@ -115,7 +115,7 @@ func (s *Site) PatchSource(spec map[string]any) {
 	s.Must(err)
 	_, err = shared.dynamic.Resource(sources).
 		Namespace(s.Namespace).
-		Patch(s.Ctx, Nightly, types.MergePatchType, patch, metav1.PatchOptions{})
+		Patch(s.Ctx, s.source, types.MergePatchType, patch, metav1.PatchOptions{})
 	s.Must(err)
 }
 
@@ -123,8 +123,8 @@ func (s *Site) PatchSource(spec map[string]any) {
 // WaitingForTrigger that nobody waits behind any more.
 func (s *Site) DeleteSource() {
 	s.Helper()
-	s.Must(shared.dynamic.Resource(sources).Namespace(s.Namespace).Delete(s.Ctx, Nightly, metav1.DeleteOptions{}))
-	s.untilGone(sources, Nightly)
+	s.Must(shared.dynamic.Resource(sources).Namespace(s.Namespace).Delete(s.Ctx, s.source, metav1.DeleteOptions{}))
+	s.untilGone(sources, s.source)
 }
 
 // FinishSync lets the mover succeed, and returns when VolSync has ended the sync and
@@ -132,8 +132,8 @@ func (s *Site) DeleteSource() {
 func (s *Site) FinishSync() {
 	s.Helper()
 	s.Must(shared.cluster.CompleteJob(s.Ctx, s.Namespace, s.moverJob()))
-	s.until(sources, Nightly, "idle", func(o object) bool { return o.text("status", "lastSyncStartTime") == "" })
-	s.untilGone(snapshots, CopyName)
+	s.until(sources, s.source, "idle", func(o object) bool { return o.text("status", "lastSyncStartTime") == "" })
+	s.untilGone(snapshots, s.copyName())
 }
 
 // moverJob waits for the one Job in the namespace and gives its name.

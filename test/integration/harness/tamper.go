@@ -10,10 +10,10 @@ import (
 )
 
 // BeginDeletingClaim deletes the claim, which stays for as long as the test lasts.
-func (s *Site) BeginDeletingClaim() { s.Helper(); s.beginDeleting(claims, Claim) }
+func (s *Site) BeginDeletingClaim() { s.Helper(); s.beginDeleting(claims, s.claim) }
 
 // BeginDeletingSource deletes the ReplicationSource, which stays as well.
-func (s *Site) BeginDeletingSource() { s.Helper(); s.beginDeleting(sources, Nightly) }
+func (s *Site) BeginDeletingSource() { s.Helper(); s.beginDeleting(sources, s.source) }
 
 func (s *Site) beginDeleting(r schema.GroupVersionResource, name string) {
 	s.Helper()
@@ -54,11 +54,11 @@ func (s *Site) RecreateClaim() {
 // protect it from a careless hand.
 func (s *Site) DeleteClaim() {
 	s.Helper()
-	s.finalizers(claims, Claim, "null")
-	s.Must(shared.dynamic.Resource(claims).Namespace(s.Namespace).Delete(s.Ctx, Claim, metav1.DeleteOptions{}))
-	_, err := follow(s.Ctx, shared.dynamic, claims, s.Namespace, Claim, func(o *object) bool {
+	s.finalizers(claims, s.claim, "null")
+	s.Must(shared.dynamic.Resource(claims).Namespace(s.Namespace).Delete(s.Ctx, s.claim, metav1.DeleteOptions{}))
+	_, err := follow(s.Ctx, shared.dynamic, claims, s.Namespace, s.claim, func(o *object) bool {
 		if o != nil && len(o.GetFinalizers()) > 0 {
-			s.finalizers(claims, Claim, "null")
+			s.finalizers(claims, s.claim, "null")
 		}
 		return o == nil
 	})
@@ -68,20 +68,20 @@ func (s *Site) DeleteClaim() {
 // AwaitSyncing waits until the ReplicationSource is in a sync.
 func (s *Site) AwaitSyncing() {
 	s.Helper()
-	s.until(sources, Nightly, "syncing", func(o object) bool { return o.text("status", "lastSyncStartTime") != "" })
+	s.until(sources, s.source, "syncing", func(o object) bool { return o.text("status", "lastSyncStartTime") != "" })
 }
 
 // DeleteCopy deletes VolSync's copy, as somebody who cleans up might, and returns when
 // VolSync has begun another.
 func (s *Site) DeleteCopy() {
 	s.Helper()
-	was := s.until(snapshots, CopyName, "there", func(object) bool { return true })
+	was := s.until(snapshots, s.copyName(), "there", func(object) bool { return true })
 	s.AskToDeleteCopy()
-	s.until(snapshots, CopyName, "made again", func(o object) bool { return o.GetUID() != was.GetUID() })
+	s.until(snapshots, s.copyName(), "made again", func(o object) bool { return o.GetUID() != was.GetUID() })
 }
 
 // AskToDeleteCopy deletes VolSync's snapshot, and waits for nothing.
 func (s *Site) AskToDeleteCopy() {
 	s.Helper()
-	s.Must(shared.dynamic.Resource(snapshots).Namespace(s.Namespace).Delete(s.Ctx, CopyName, metav1.DeleteOptions{}))
+	s.Must(shared.dynamic.Resource(snapshots).Namespace(s.Namespace).Delete(s.Ctx, s.copyName(), metav1.DeleteOptions{}))
 }

@@ -1,0 +1,74 @@
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/copytrigger/copytrigger/internal/outcome"
+	"github.com/copytrigger/copytrigger/internal/step"
+)
+
+func asJSON(t *testing.T, v any) string {
+	t.Helper()
+	text, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// The results of one claim are as they always were; of more, each has an object.
+func TestResultsOfClaims(t *testing.T) {
+	one := step.Step{Namespace: "app", Claim: "data", Group: []string{"data"}}
+	two := step.Step{Namespace: "app", Group: []string{"data", "wal"}}
+	copied := []step.Copied{
+		{CutTime: "2000-01-01T00:00:03Z", Took: 2 * time.Second, Copy: "uid-1"},
+		{CutTime: "2000-01-01T00:00:01.5Z", Took: time.Second, Copy: "uid-2"},
+	}
+	v := claimValues(one)
+	setCopied(&v, one, copied[:1], nil)
+	setCopies(&v, one, copied[:1])
+	want := `{"outcome":"ok","reason":"","pvc":"app/data","cut-time":"2000-01-01T00:00:03Z","copy-seconds":2,"copy":"uid-1"}`
+	if got := asJSON(t, v); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	copied[0].CutTime, copied[1].CutTime = "2000-01-01T00:00:03Z", "2000-01-01T00:00:03.25Z"
+	v = claimValues(two)
+	setCopied(&v, two, copied, nil)
+	setCopies(&v, two, copied)
+	want = `{"outcome":"ok","reason":"","pvcs":["data","wal"],"cut-time":"2000-01-01T00:00:03.25Z","copy-seconds":2,` +
+		`"skew-seconds":0.25,"claims":[{"pvc":"data","outcome":"ok","cut-time":"2000-01-01T00:00:03Z"},` +
+		`{"pvc":"wal","outcome":"ok","cut-time":"2000-01-01T00:00:03.25Z"}],"copy":"data=uid-1,wal=uid-2"}`
+	if got := asJSON(t, v); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	copied[1].CutTime = "" // of a clone nobody sees it
+	v = claimValues(two)
+	if setCopied(&v, two, copied, nil); v.Get("skew-seconds") != "" {
+		t.Errorf("the distance from a cut that nobody saw is %v", v.Get("skew-seconds"))
+	}
+}
+
+// No claim of a group that ended badly as a whole is said to be well.
+func TestResultsOfMembersThatEndBadly(t *testing.T) {
+	two := step.Step{Namespace: "app", Group: []string{"data", "wal"}}
+	late := &outcome.Ending{Outcome: outcome.TimedOut, Why: "timed out"}
+	for name, c := range map[string]struct {
+		err  error
+		want string
+	}{
+		"as a whole": {late, `[{"pvc":"data","outcome":"timed-out"},{"pvc":"wal","outcome":"timed-out"}]`},
+		"unknown":    {errors.New("no"), `[{"pvc":"data","outcome":"failed"},{"pvc":"wal","outcome":"failed"}]`},
+		"one":        {&step.MemberErrors{Errors: []error{nil, late}}, `[{"pvc":"data","outcome":"ok"},{"pvc":"wal","outcome":"timed-out","reason":"timed out"}]`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			v := claimValues(two)
+			setMembers(&v, two, c.err, nil)
+			if got := asJSON(t, v.Get("claims")); got != c.want {
+				t.Errorf("got %s, want %s", got, c.want)
+			}
+		})
+	}
+}

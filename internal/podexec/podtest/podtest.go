@@ -1,3 +1,5 @@
+//go:build unix
+
 // Package podtest is for tests: an API server with pods in which commands really run (here), over
 // the same protocols as in a cluster, and with the same faults.
 package podtest

@@ -63,7 +63,6 @@ fuzz: ## look for input that what parses does not bear, FUZZTIME for each target
 		done; \
 	done
 
-GOVULNCHECK ?= golang.org/x/vuln/cmd/govulncheck@latest
 .PHONY: vulncheck
 vulncheck: ## known vulnerabilities of what the program is made of, where their database can be reached
 	@if curl -fs -m 10 -o /dev/null https://vuln.go.dev/index/db.json; then $(GO) run $(GOVULNCHECK) ./cmd/...; \

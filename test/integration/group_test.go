@@ -114,7 +114,7 @@ func TestGroupThatDoesNotWait(t *testing.T) {
 		busy.Fire(before)
 		busy.AwaitCompleted(before)
 		busy.Unlock("before")
-		g.Run("await-waiting", "--run-id", "run", "--timeout", "2s").EndsTogether(harness.TimedOut).Error("data-01")
+		g.Run("await-waiting", "--run-id", "run", "--timeout", "0").EndsTogether(harness.TimedOut).Error("data-01")
 		all(g, "", "", harness.Waiting, 1)
 		locked(g, "")
 	})

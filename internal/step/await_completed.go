@@ -114,6 +114,7 @@ func (g Group) giveBackAll(ctx context.Context, o AwaitCompletedOptions, cs []co
 	why := g.because(errs)
 	return g.each(func(i int, s Step) error {
 		if errs[i] != nil {
+			cs[i] = copied{} // its lock may have been missed after the copy
 			return errs[i]
 		}
 		uncertain := cs[i].Copy != "" && cs[i].Copy != Recorded

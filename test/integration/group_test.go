@@ -3,6 +3,7 @@ package integration
 import (
 	"fmt"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/copytrigger/copytrigger/test/integration/harness"
@@ -107,8 +108,13 @@ func TestGroupThatDoesNotWait(t *testing.T) {
 	t.Run("one never waits", func(t *testing.T) {
 		t.Parallel()
 		g := groupOf(t, 3, 1)
-		g.Members[1].Replicate(harness.Source{Cron: "0 0 1 1 *"})
-		g.Run("await-waiting", "--run-id", "run", "--timeout", "2s").EndsTogether(harness.TimedOut).Error("data-01")
+		busy := g.Members[1] // its copy is made, and its data are never moved
+		busy.ReplicateAndWait(harness.Source{})
+		before := busy.AwaitWaiting("before")
+		busy.Fire(before)
+		busy.AwaitCompleted(before)
+		busy.Unlock("before")
+		g.Run("await-waiting", "--run-id", "run", "--timeout", "0").EndsTogether(harness.TimedOut).Error("data-01")
 		all(g, "", "", harness.Waiting, 1)
 		locked(g, "")
 	})
@@ -151,9 +157,13 @@ func TestGroupRefusedAtFire(t *testing.T) {
 		write.Arrived()
 		g.Members[0].AwaitRecorded(trigger)
 		g.Members[1].Annotate(harness.Trigger, "else")
-		write.Forward()
+		g.Members[1].AwaitRecorded("else")
+		write.ForwardTooLate()
 		write.Reply()
-		fire.End().EndsTogether(harness.Unverified).Error("else")
+		r := fire.End().EndsTogether(harness.Tainted).Error("data-01: VolSync has copied, or is copying, for somebody else")
+		if !strings.Contains(r.Stdout, "data: VolSync recorded the trigger, but claim data-01 of the group has failed") {
+			t.Errorf("claims does not say what became of the other: %s", r.Stdout)
+		}
 		g.Members[0].Leaves(trigger, trigger, harness.Completed)
 	})
 }

@@ -297,7 +297,7 @@ func TestCleanupLivesLongerThanItsOwnerSays(t *testing.T) {
 					CleanupOptions{Run: run, App: &lostApp{play: p}, Unquiesce: time.Minute, RunEnded: true})
 				done <- err
 			}()
-			after(45 * time.Second)
+			after(20 * time.Second)
 			f.away.Store(false)
 			if err := <-done; err != nil {
 				t.Error(err)

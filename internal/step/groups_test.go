@@ -78,9 +78,11 @@ func (p *groupPlay) second() *cluster { return p.all.of(wal) }
 func (p *groupPlay) made() handshake.Trigger {
 	var waits []handshake.Wait
 	for _, c := range p.all {
+		c.mu.Lock()
 		s, a := c.sources[0], c.claim.Annotations
 		waits = append(waits, handshake.Wait{ClaimUID: c.claim.UID, SourceUID: s.UID, SyncStart: s.SyncStart,
 			Since: a[handshake.SinceAnnotation], Latest: a[handshake.LatestAnnotation]})
+		c.mu.Unlock()
 	}
 	return handshake.NewTrigger(run, waits...)
 }

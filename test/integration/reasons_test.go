@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -123,8 +124,10 @@ func TestAwaitWaitingSaysWhatItWaitsFor(t *testing.T) {
 		s := harness.New(t)
 		s.Replicate(harness.Source{Mover: "rclone", Cron: "0 0 1 1 *"})
 		s.AwaitStatus(harness.Waiting)
-		s.Annotate(harness.Status, "")
 		s.PatchSource(map[string]any{"rclone": map[string]any{"rcloneConfig": "gone"}})
+		// From then on it does not write that it waits.
+		s.Eventually("the source to say so", func() bool { return strings.Contains(s.Report(), `Secret "gone" not found`) })
+		s.Annotate(harness.Status, "")
 		s.Run("await-waiting", "--run-id", "run", "--timeout", "3s").Ends(harness.TimedOut).
 			Error("ReplicationSource nightly says: ").Error(`"gone"`)
 	})

@@ -60,9 +60,9 @@ func locked(g *harness.Group, by string) {
 // Groups of any size, movers and copy methods mixed.
 func TestGroup(t *testing.T) {
 	t.Parallel()
-	sizes := []int{1, 2, 10}
+	sizes := []int{1, 2, 5}
 	if os.Getenv("COPYTRIGGER_LARGE_GROUPS") != "" {
-		sizes = append(sizes, 50)
+		sizes = append(sizes, 10, 50)
 	}
 	for _, n := range sizes {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {

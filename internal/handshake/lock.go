@@ -52,9 +52,30 @@ const (
 	Cleanup                  // nothing but cleanups of the run is left
 )
 
-// words are the states as they stand in the annotation, between the run's id and the owners. None
-// of them has a slash.
-var words = map[LockState]string{Held: "held", Lost: "lost", Cleanup: "cleanup"}
+// word is the state as it stands in the annotation, between the run's id and the owners. None has a
+// slash; that of Free is "".
+func (s LockState) word() string {
+	switch s {
+	case Held:
+		return "held"
+	case Lost:
+		return "lost"
+	case Cleanup:
+		return "cleanup"
+	default:
+		return ""
+	}
+}
+
+// stateOf returns the state of a word. It reports false for a word that it does not know.
+func stateOf(word string) (LockState, bool) {
+	for s := Held; s <= Cleanup; s++ {
+		if s.word() == word {
+			return s, true
+		}
+	}
+	return Free, false
+}
 
 // ParseLock reads the value of [LockAnnotation]. A state that it does not know is taken for
 // lost, which is the most careful one, and a run's id alone for held.
@@ -67,10 +88,8 @@ func ParseLock(value string) Lock {
 	case !marked:
 		return Lock{Run: run, State: Held}
 	}
-	for state, w := range words {
-		if w == word {
-			return Lock{run, state, owners}
-		}
+	if state, known := stateOf(word); known {
+		return Lock{run, state, owners}
 	}
 	return Lock{Run: run, State: Lost}
 }
@@ -80,17 +99,15 @@ func ParseLock(value string) Lock {
 func RunOf(text string) string {
 	run, rest, _ := strings.Cut(text, "/")
 	word, _, _ := strings.Cut(rest, "/")
-	for _, w := range words {
-		if w == word {
-			return run
-		}
+	if _, known := stateOf(word); known {
+		return run
 	}
 	return text
 }
 
 // String returns the value of [LockAnnotation]; "" removes it.
 func (l Lock) String() string {
-	parts := []string{l.Run, words[l.State], l.Owners}
+	parts := []string{l.Run, l.State.word(), l.Owners}
 	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), "/")
 }
 
@@ -180,7 +197,8 @@ func TakeLock(c Claim, run string) Decision {
 		return *d
 	default:
 		d := refuse(fmt.Sprintf("run %s has locked the claim: its application may be quiesced", l.Run),
-			"wait until it has ended; if it is dead, end it, with its --unquiesce and with --pvc for all other claims that it has locked")
+			"wait until it has ended; if it is dead, end it, "+
+				"with its --unquiesce and with --pvc for all other claims that it has locked")
 		d.Next = Move{Kind: MoveCleanup, Run: l.Run}
 		return *d
 	}

@@ -63,7 +63,8 @@ func (u *Unquiescing) Next(w World) (Patch, Decision) {
 		return p, *refuse(fmt.Sprintf("run %s has locked the claim meanwhile, and its application is left alone", l.Run),
 			"let one run at a time coordinate a claim")
 	case l.State == Held && l.Owners != "" && l.Own() != u.Process && !u.Cleanup:
-		return p, *refuse("another attempt of run "+u.Run+" has locked the claim meanwhile, and its application is left alone",
+		return p, *refuse(
+			"another attempt of run "+u.Run+" has locked the claim meanwhile, and its application is left alone",
 			"let one attempt of a run at a time coordinate a claim")
 	case l.State == Free:
 		l = Lock{u.Run, Cleanup, u.Process}

@@ -31,6 +31,8 @@ const (
 
 // Moves are all kinds of moves.
 func Moves() []MoveKind {
-	return []MoveKind{MoveUnlock, MoveDisarm, MoveCleanup, MoveEnd, MoveAnnotate, MoveShowClaims, MoveShowPods, MoveShowMutators,
-		MoveStartSync, MoveDelete}
+	return []MoveKind{
+		MoveUnlock, MoveDisarm, MoveCleanup, MoveEnd, MoveAnnotate,
+		MoveShowClaims, MoveShowPods, MoveShowMutators, MoveStartSync, MoveDelete,
+	}
 }

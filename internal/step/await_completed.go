@@ -100,9 +100,7 @@ func (s Step) stillLocked(ctx context.Context, o AwaitCompletedOptions) error {
 	if err == nil {
 		return nil
 	}
-	if recorded, gerr := s.giveUp(ctx, handshake.Disarming{
-		Run: o.Trigger.Run(), Trigger: o.Trigger, Seen: handshake.Seen{Fired: true, Taken: true}, Lock: handshake.LockLost,
-	}, err); !recorded {
+	if recorded, gerr := s.giveUpFired(ctx, o.Trigger, handshake.Seen{Fired: true, Taken: true}, err); !recorded {
 		return gerr
 	}
 	return s.unfired(err, "")
@@ -120,9 +118,7 @@ func (g Group) giveBackAll(ctx context.Context, o AwaitCompletedOptions, cs []co
 		uncertain := cs[i].Copy != "" && cs[i].Copy != Recorded
 		cs[i] = copied{}
 		if uncertain {
-			recorded, err := s.giveUp(ctx, handshake.Disarming{
-				Run: o.Trigger.Run(), Trigger: o.Trigger, Seen: handshake.Seen{Fired: true, Taken: true}, Lock: handshake.LockLost,
-			}, why)
+			recorded, err := s.giveUpFired(ctx, o.Trigger, handshake.Seen{Fired: true, Taken: true}, why)
 			if !recorded {
 				return err
 			}
@@ -141,7 +137,7 @@ func (g Group) syncs(ctx context.Context, o AwaitCompletedOptions) ([]handshake.
 	defer cancel()
 	var sts []state
 	err := g.shared().persist(ctx, lenient, func(ctx context.Context) (err error) {
-		sts, err = g.looks(ctx, func(ctx context.Context, s Step) (state, error) { return s.look(ctx) })
+		sts, err = g.looks(ctx, Step.look)
 		return err
 	})
 	return handshake.SyncsOf(worlds(sts), o.Trigger), err
@@ -149,9 +145,7 @@ func (g Group) syncs(ctx context.Context, o AwaitCompletedOptions) ([]handshake.
 
 // giveUpUnseen is the end of a wait that could not even look at all members.
 func (s Step) giveUpUnseen(ctx context.Context, o AwaitCompletedOptions, why error) error {
-	recorded, err := s.giveUp(ctx, handshake.Disarming{
-		Run: o.Trigger.Run(), Trigger: o.Trigger, Seen: handshake.Seen{Fired: true}, Lock: handshake.LockLost,
-	}, why)
+	recorded, err := s.giveUpFired(ctx, o.Trigger, handshake.Seen{Fired: true}, why)
 	if !recorded {
 		return err
 	}

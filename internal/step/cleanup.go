@@ -182,7 +182,7 @@ func (g Group) leaveAlone(run string, found []Disarmed, unlock func(i int, s Ste
 	return g.together(g.each(func(i int, s Step) error {
 		switch found[i].Lock {
 		case Anothers:
-			return s.leftAlone(found[i].By, nil)
+			return s.leftAlone(found[i].By)
 		case Own:
 			return s.left(outcome.LeftFrozen|outcome.LeftLocked, run, &outcome.Ending{
 				Outcome: outcome.Failed, Why: s.about("it was not unlocked, because another run has another claim of the group"),
@@ -192,18 +192,17 @@ func (g Group) leaveAlone(run string, found []Disarmed, unlock func(i int, s Ste
 	}))
 }
 
-// leftAlone is the end of a cleanup that found the lock of another run. err is what went wrong
-// until then.
-func (s Step) leftAlone(by handshake.Lock, err error) error {
+// leftAlone is the end of a cleanup that found the lock of another run.
+func (s Step) leftAlone(by handshake.Lock) error {
 	switch by.State {
 	case handshake.Free: // there is no such claim, or it may not be read
-		return err
+		return nil
 	case handshake.Held:
 		s.Log.Info(s.subject() + ": another run has locked the claim, and its application is left alone")
-		return err
+		return nil
 	}
 	return &outcome.Ending{
-		Outcome: outcome.Failed, Err: err,
+		Outcome: outcome.Failed,
 		Why: fmt.Sprintf("%s: the cleanup of run %s has not ended, and the application is left alone",
 			s.subject(), by.Run),
 		Hint: s.then("again in a moment; if nothing cleans up any more, first",

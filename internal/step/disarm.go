@@ -77,15 +77,15 @@ func (s Step) notLocked(ctx context.Context, o DisarmOptions, found Disarmed) er
 // if that of any is: the run had locked all of them. A claim that is not there counts only where
 // nothing else is known.
 func WhoseAll(all []Disarmed) Whose {
-	any := func(is func(d Disarmed) bool) bool { return slices.ContainsFunc(all, is) }
+	one := func(is func(d Disarmed) bool) bool { return slices.ContainsFunc(all, is) }
 	switch {
-	case any(func(d Disarmed) bool { return d.Lock == Anothers && d.By.State != handshake.Free }):
+	case one(func(d Disarmed) bool { return d.Lock == Anothers && d.By.State != handshake.Free }):
 		return Anothers
-	case any(func(d Disarmed) bool { return d.Lock == Own }):
+	case one(func(d Disarmed) bool { return d.Lock == Own }):
 		return Own
-	case any(func(d Disarmed) bool { return d.Lock == "" }):
+	case one(func(d Disarmed) bool { return d.Lock == "" }):
 		return ""
-	case any(func(d Disarmed) bool { return d.Lock == Anothers }):
+	case one(func(d Disarmed) bool { return d.Lock == Anothers }):
 		return Anothers
 	}
 	return Nobodys
@@ -111,7 +111,7 @@ func (s Step) disarm(ctx context.Context, o DisarmOptions) (Disarmed, error) {
 	w := handshake.Disarming{
 		Run: o.Run, Lock: handshake.LockForCleanup, Process: cmp.Or(o.Owner, handshake.StepwiseCleanup),
 	}
-	d, err := s.giveBack(ctx, loop{passes: s.passesInCleanup(o.Timeout == 0), look: look}, &w)
+	d, err := s.giveBack(ctx, loop{passes: passesInCleanup(o.Timeout == 0), look: look}, &w)
 	if err == nil {
 		found.Outcome = d.Outcome
 		s.Log.Info(s.subject() + ": " + d.Why)
@@ -141,7 +141,7 @@ func (s Step) disarm(ctx context.Context, o DisarmOptions) (Disarmed, error) {
 // passesInCleanup returns which errors pass for a cleanup, whose account had its rights before: a
 // refusal, too, for a time, because an API server that has just been started refuses until it has
 // read its rules.
-func (s Step) passesInCleanup(once bool) func(error) bool {
+func passesInCleanup(once bool) func(error) bool {
 	start := time.Now()
 	return func(err error) bool {
 		return !once && (kube.Passing(err) || kube.IsDenied(err) && time.Since(start) < graceInCleanup)

@@ -10,7 +10,9 @@ import (
 
 // FireAndAwait is FireTrigger and AwaitCompleted in one process: an engine starts one step less
 // while the application is quiesced. The timeout counts from when the trigger is fired.
-func (g Group) FireAndAwait(ctx context.Context, f FireTriggerOptions, o AwaitCompletedOptions) (Fired, []Copied, error) {
+func (g Group) FireAndAwait(
+	ctx context.Context, f FireTriggerOptions, o AwaitCompletedOptions,
+) (Fired, []Copied, error) {
 	fired, err := g.fireOnce(ctx, f)
 	if err != nil {
 		return fired, nil, err

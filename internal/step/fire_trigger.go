@@ -71,7 +71,7 @@ func (g Group) toFire(ctx context.Context, o FireTriggerOptions) ([]handshake.Fi
 	}
 	var sts []state
 	err := g.shared().persist(ctx, unless(o.Timeout == 0), func(ctx context.Context) (err error) {
-		sts, err = g.looks(ctx, func(ctx context.Context, s Step) (state, error) { return s.look(ctx) })
+		sts, err = g.looks(ctx, Step.look)
 		return err
 	})
 	if err != nil {
@@ -162,9 +162,7 @@ func (s Step) unfire(ctx context.Context, f handshake.Firing, why error) error {
 // its results cannot be left to the next step. It returns nil if VolSync recorded it.
 func (g Group) Unfire(ctx context.Context, t handshake.Trigger, why error) error {
 	return g.together(g.each(func(_ int, s Step) error {
-		_, err := s.giveUp(ctx, handshake.Disarming{
-			Run: t.Run(), Trigger: t, Seen: handshake.Seen{Fired: true}, Lock: handshake.LockLost,
-		}, why)
+		_, err := s.giveUpFired(ctx, t, handshake.Seen{Fired: true}, why)
 		return err
 	}))
 }

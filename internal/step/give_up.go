@@ -53,6 +53,13 @@ func (s Step) giveUp(ctx context.Context, w handshake.Disarming, why error) (rec
 	return false, s.undecided(fmt.Errorf("%w; then: %w", why, err), w.Run)
 }
 
+// giveUpFired is giveUp inside the freeze: the run is lost with it.
+func (s Step) giveUpFired(
+	ctx context.Context, t handshake.Trigger, seen handshake.Seen, why error,
+) (recorded bool, err error) {
+	return s.giveUp(ctx, handshake.Disarming{Run: t.Run(), Trigger: t, Seen: seen, Lock: handshake.LockLost}, why)
+}
+
 // undecided is the ending when the trigger may still be armed.
 func (s Step) undecided(err error, run string) error {
 	disarm := handshake.Move{Kind: handshake.MoveDisarm, Run: run}

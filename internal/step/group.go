@@ -166,12 +166,12 @@ func worseFirst(a, b outcome.Outcome) int {
 // hintsOf joins the hints of members. Those that differ in nothing but the claim are one, about all
 // of these claims.
 func hintsOf(all []memberEnding) string {
-	const any = "--pvc \x00 "
+	const anyFlag = "--pvc \x00 "
 	flag := func(claim string) string { return "--pvc " + claim + " " }
 	var hints []string
 	flags := map[string]string{}
 	for _, e := range all {
-		hint := strings.ReplaceAll(e.Hint, flag(e.claim), any)
+		hint := strings.ReplaceAll(e.Hint, flag(e.claim), anyFlag)
 		if flags[hint] == "" {
 			hints = append(hints, hint)
 		}
@@ -179,16 +179,16 @@ func hintsOf(all []memberEnding) string {
 	}
 	joined := ""
 	for _, hint := range hints {
-		joined = joinHints(joined, strings.ReplaceAll(hint, any, flags[hint]))
+		joined = joinHints(joined, strings.ReplaceAll(hint, anyFlag, flags[hint]))
 	}
 	return joined
 }
 
 // some are the first few of what there is to say about members, and how many more there are.
 func some(said []string) []string {
-	const some = 5
-	if more := len(said) - some; more > 0 {
-		return append(said[:some:some], fmt.Sprintf("and %d more", more))
+	const few = 5
+	if more := len(said) - few; more > 0 {
+		return append(said[:few:few], fmt.Sprintf("and %d more", more))
 	}
 	return said
 }
@@ -202,13 +202,11 @@ func worlds(sts []state) []handshake.World {
 	return ws
 }
 
-// looks are looks at all members at the same time.
-func (g Group) looks(
-	ctx context.Context, look func(ctx context.Context, s Step) (state, error),
-) ([]state, error) {
+// looks are looks at all members at the same time: look is a method of Step.
+func (g Group) looks(ctx context.Context, look func(Step, context.Context) (state, error)) ([]state, error) {
 	sts := make([]state, len(g))
 	errs := g.each(func(i int, s Step) (err error) {
-		sts[i], err = look(ctx, s)
+		sts[i], err = look(s, ctx)
 		return err
 	})
 	for _, err := range errs {

@@ -157,7 +157,7 @@ func (r *running) uncertain() []string {
 func (r *running) hasEarlierAttempt(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, lookLimit)
 	defer cancel()
-	sts, _ := r.group.looks(ctx, func(ctx context.Context, s Step) (state, error) { return s.lookAtClaim(ctx) })
+	sts, _ := r.group.looks(ctx, Step.lookAtClaim)
 	return slices.ContainsFunc(sts, func(st state) bool {
 		return handshake.HasEarlierAttempt(st.world.Claim, r.options.Run)
 	})

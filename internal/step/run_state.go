@@ -64,7 +64,7 @@ func (r *running) letGoFirst(ctx context.Context, lost locked) bool {
 	may := r.mayUnquiesce(lost.Owner)
 	quick, cancel := context.WithTimeout(ctx, lookLimit)
 	defer cancel()
-	_, err := r.group.looks(quick, func(ctx context.Context, s Step) (state, error) { return s.lookAtClaim(ctx) })
+	_, err := r.group.looks(quick, Step.lookAtClaim)
 	left := time.Until(lost.Until)
 	if err == nil || lost.About != s.subject() || left < o.Limits.Unquiesce || left > o.Limits.longest() {
 		return false // what comes next knows more, or must ask first

@@ -42,7 +42,7 @@ func (s Step) wait(ctx context.Context, once bool, w wait) (reason string, err e
 	g := groupWait{claimOnly: w.claimOnly, wake: w.wake, lenient: w.lenient}
 	g.decide = func(ctx context.Context, sts []state) (bool, string, error) { return w.decide(ctx, sts[0]) }
 	if w.look != nil {
-		g.look = func(ctx context.Context, _ Step) (state, error) { return w.look(ctx) }
+		g.look = func(_ Step, ctx context.Context) (state, error) { return w.look(ctx) }
 	}
 	return Group{s}.wait(ctx, once, g)
 }
@@ -50,7 +50,7 @@ func (s Step) wait(ctx context.Context, once bool, w wait) (reason string, err e
 // groupWait is a wait for a group: decide decides about looks at all members.
 type groupWait struct {
 	decide    func(ctx context.Context, sts []state) (done bool, why string, err error)
-	look      func(ctx context.Context, s Step) (state, error)
+	look      func(Step, context.Context) (state, error) // nil: Step.look
 	claimOnly bool
 	wake      <-chan struct{}
 	lenient   bool
@@ -66,7 +66,7 @@ type groupWait struct {
 func (g Group) wait(ctx context.Context, once bool, w groupWait) (reason string, err error) {
 	s := g.shared()
 	if w.look == nil {
-		w.look = func(ctx context.Context, s Step) (state, error) { return s.look(ctx) }
+		w.look = Step.look
 	}
 	look := func(ctx context.Context) ([]state, error) { return g.looks(ctx, w.look) }
 	if once {

@@ -90,7 +90,7 @@ complete -c copytrigger -n '__fish_seen_subcommand_from run' -l unquiesce-timeou
 complete -c copytrigger -n '__fish_seen_subcommand_from run' -l pvc-only -d 'read the claim only, where reading ReplicationSources and VolumeSnapshots is not granted; weaker checks'
 complete -c copytrigger -n '__fish_seen_subcommand_from run' -l run-id -r -d 'ID of this run, the same for each of its retries (default: a random one)'
 complete -c copytrigger -n '__fish_seen_subcommand_from run' -l state-file -r -d 'note in FILE that the claim is locked: a restarted container that finds it lets the application go at once'
-complete -c copytrigger -n '__fish_seen_subcommand_from run' -l one-at-a-time -d 'no attempt of this run begins before the one before has ended, so the lock of that one is taken off at once'
+complete -c copytrigger -n '__fish_seen_subcommand_from run' -l one-at-a-time -d 'every attempt of this run begins after the previous one has ended, so the lock of the previous one is taken off at once'
 complete -c copytrigger -n '__fish_seen_subcommand_from run' -l timeout -r -d 'give up waiting for VolSync after DURATION, with nothing quiesced; 0 looks once'
 complete -c copytrigger -n '__fish_seen_subcommand_from cleanup' -l pvc -r -d 'NAME of the claim that VolSync copies; the same as an argument NAME; given several times, one freeze is around the copies of all'
 complete -c copytrigger -n '__fish_seen_subcommand_from cleanup' -l namespace -s n -r -d 'NAMESPACE of the claim (default: the context\'s, in a pod the pod\'s own)'

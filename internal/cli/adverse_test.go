@@ -1,5 +1,8 @@
 package cli
 
+// Each test here is named after something that once broke a promise. Its comment tells what
+// happened before that was mended.
+
 import (
 	"context"
 	"errors"

@@ -72,8 +72,8 @@ func (f *runFlags) flags() []cli.Flag {
 		[]cli.Flag{
 			text(&f.state, "state-file", "note in `FILE` that the claim is locked: a restarted container "+
 				"that finds it lets the application go at once"),
-			boolean(&f.oneAtATime, "one-at-a-time", "no attempt of this run begins before the one before has ended, "+
-				"so the lock of that one is taken off at once"),
+			boolean(&f.oneAtATime, "one-at-a-time", "every attempt of this run begins after the previous one has ended, "+
+				"so the lock of the previous one is taken off at once"),
 		},
 		f.timeoutFlags.flags(time.Hour,
 			"give up waiting for VolSync after `DURATION`, with nothing quiesced; 0 looks once"),

@@ -414,7 +414,7 @@ func TestOwners(t *testing.T) {
 }
 
 // A run tries to unquiesce once where it cannot read the lock: a cleanup waits until it has ended.
-// Who unlocks by hand meanwhile says that the application runs, and must know that the run is dead.
+// Anyone who unlocks by hand meanwhile says that the application runs, and must know that the run is dead.
 func TestUnlockByHandRestsOnADeadRun(t *testing.T) {
 	if _, _, v := (scenes{byHand: true, unread: true}).search(); v == nil {
 		t.Error("it breaks no promise any more: say so in the docs")

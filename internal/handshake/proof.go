@@ -74,7 +74,7 @@ type ofTrigger int
 const (
 	anotherSync ofTrigger = iota
 	syncRuns              // the one that the trigger was fired for
-	syncEnded             // that one has ended, and VolSync ends none before its copy's data are moved
+	syncEnded             // that sync has ended: VolSync ends none before its copy's data are moved
 )
 
 // syncOf returns what the syncs of s are to the trigger. Which sync that was, its value says.

@@ -1,5 +1,8 @@
 package step
 
+// Each test here is named after something that once broke a promise. Its comment tells what
+// happened before that was mended.
+
 import (
 	"context"
 	"errors"
@@ -472,7 +475,7 @@ func TestKilledBetweenUnlockAndForgetting(t *testing.T) {
 // end (a node that is lost): it waits 3m30s for the pod, then for as long as the run can live by its
 // default limits, from the start of this attempt on; its pod is ended before that, in each attempt. So
 // it never unlocks, however often it is tried again.
-func TestArgosCleanupCannotOutliveTheRun(t *testing.T) {
+func TestArgosCleanupOutlivedByTheRun(t *testing.T) {
 	text, err := os.ReadFile("../../workflows/templates/quiesced-copy-run/manifests.yaml")
 	if err != nil {
 		t.Fatal(err)

@@ -51,11 +51,11 @@ func TestProofOfATriggerThatWasFiredByTheClaimAlone(t *testing.T) {
 	source := Source{Name: "rs", UID: theSource, Claim: "data", Mover: "restic", Method: "Snapshot", SyncStart: theSync}
 	old := &Copy{Name: "volsync-rs-src", UID: "of before", Owner: theSource, Of: "data", Bound: true, Cut: theWait}
 	trigger := NewTrigger(runID, Wait{ClaimUID: theClaim, Since: theWait, Latest: "old"})
-	if d := Fire(World{Claim: claim, ClaimOnly: true}, trigger); d.Do != Write {
+	if d := Fire(Observed{Claim: claim, ClaimOnly: true}, trigger); d.Do != Write {
 		t.Fatalf("%+v", d)
 	}
 	claim.Trigger, claim.Latest, claim.Status, claim.Since = trigger.String(), trigger.String(), StatusCompleted, ""
-	w := World{Claim: claim, Sources: []Source{source}, Copy: old}
+	w := Observed{Claim: claim, Sources: []Source{source}, Copy: old}
 	if d := WithLock(Recorded(w, trigger, Seen{Fired: true}), claim, runID); d.Do == End && d.Outcome == outcome.OK {
 		t.Errorf("%+v", d)
 	}

@@ -94,39 +94,39 @@ func (r row) claim() Claim {
 type surroundings struct {
 	name string
 	good bool // in these a claim that waits may be fired at
-	with func(*World)
+	with func(*Observed)
 }
 
 func worlds() []surroundings {
-	source := func(f func(*Source)) func(*World) { return func(w *World) { f(&w.Sources[0]) } }
+	source := func(f func(*Source)) func(*Observed) { return func(w *Observed) { f(&w.Sources[0]) } }
 	return []surroundings{
-		{"a sync runs, no copy", true, func(*World) {}},
+		{"a sync runs, no copy", true, func(*Observed) {}},
 		{"copyMethod Clone", true, source(func(s *Source) { s.Method = "Clone" })},
 		{"mover rclone", true, source(func(s *Source) { s.Mover = "rclone" })},
-		{"claim only", true, func(w *World) { *w = World{Claim: w.Claim, ClaimOnly: true} }},
+		{"claim only", true, func(w *Observed) { *w = Observed{Claim: w.Claim, ClaimOnly: true} }},
 		{"no sync", false, source(func(s *Source) { s.SyncStart = "" })},
-		{"a copy exists", false, func(w *World) { w.Copy = &Copy{Name: "copy"} }},
-		{"a copy is being deleted", false, func(w *World) { w.Copy = &Copy{Name: "copy", Deleting: true} }},
-		{"no source", false, func(w *World) { w.Sources = nil }},
-		{"two sources", false, func(w *World) { w.Sources = append(w.Sources, Source{Name: "other"}) }},
+		{"a copy exists", false, func(w *Observed) { w.Copy = &Copy{Name: "copy"} }},
+		{"a copy is being deleted", false, func(w *Observed) { w.Copy = &Copy{Name: "copy", Deleting: true} }},
+		{"no source", false, func(w *Observed) { w.Sources = nil }},
+		{"two sources", false, func(w *Observed) { w.Sources = append(w.Sources, Source{Name: "other"}) }},
 		{"source being deleted", false, source(func(s *Source) { s.Deleting = true })},
 		{"source paused", false, source(func(s *Source) { s.Paused = true })},
 		{"copyMethod Direct", false, source(func(s *Source) { s.Method = "Direct" })},
 		{"copyMethod empty", false, source(func(s *Source) { s.Method = "" })},
 		{"mover syncthing", false, source(func(s *Source) { s.Mover = "syncthing" })},
 		{"mover unknown", false, source(func(s *Source) { s.Mover = "" })},
-		{"claim not bound", false, func(w *World) { w.Claim.Bound = false }},
-		{"claim being deleted", false, func(w *World) { w.Claim.Deleting = true }},
+		{"claim not bound", false, func(w *Observed) { w.Claim.Bound = false }},
+		{"claim being deleted", false, func(w *Observed) { w.Claim.Deleting = true }},
 		{
 			"claim only, being deleted",
 			false,
-			func(w *World) { *w = World{Claim: w.Claim, ClaimOnly: true}; w.Claim.Deleting = true },
+			func(w *Observed) { *w = Observed{Claim: w.Claim, ClaimOnly: true}; w.Claim.Deleting = true },
 		},
 		// These wait too, but not the wait that the trigger was made for.
 		{"another sync", false, source(func(s *Source) { s.SyncStart = "2026-01-02T00:00:00Z" })},
 		{"another source", false, source(func(s *Source) { s.UID = "other" })},
-		{"another claim", false, func(w *World) { w.Claim.UID = "other" }},
-		{"another wait", false, func(w *World) {
+		{"another claim", false, func(w *Observed) { w.Claim.UID = "other" }},
+		{"another wait", false, func(w *Observed) {
 			if w.Claim.Since != "" {
 				w.Claim.Since = "2026-01-01T00:00:02Z"
 			}
@@ -134,8 +134,8 @@ func worlds() []surroundings {
 	}
 }
 
-func (s surroundings) of(c Claim) World {
-	w := World{
+func (s surroundings) of(c Claim) Observed {
+	w := Observed{
 		Claim:   c,
 		Sources: []Source{{Name: "rs", UID: theSource, Mover: "restic", Method: "Snapshot", SyncStart: theSync}},
 	}

@@ -227,7 +227,7 @@ func (m *model) await(s state, do emit) {
 // disarm is the beginning of disarm.
 func (m *model) disarm(s state) state {
 	w := Disarming{Run: runID, Lock: LockForCleanup, Process: StepwiseCleanup}
-	if m.noMark {
+	if m.noLost {
 		w.Lock = LockStays
 	}
 	return m.begin(s.at(disarming), w)
@@ -261,7 +261,7 @@ func (m *model) givesBack(s state, w Disarming) state {
 	if m.noDisarm {
 		return m.fails(s.report(silent))
 	}
-	if m.noMark {
+	if m.noLost {
 		w.Lock = LockStays
 	}
 	return m.begin(s.at(givingUp), w)

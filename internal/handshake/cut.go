@@ -18,7 +18,7 @@ import (
 //
 // No copy was there when the trigger was fired ([Fire]), so one that is there now was made
 // after that. Whether it is the one that VolSync records in the end, [Verified] decides.
-func Cut(w World, t Trigger, seen Seen) Decision {
+func Cut(w Observed, t Trigger, seen Seen) Decision {
 	d := Recorded(w, t, seen)
 	if d.Do != Look || w.Claim.Latest == t.String() || w.Claim.Status != StatusInProgress || len(w.Sources) != 1 {
 		return d
@@ -48,7 +48,7 @@ const madeForOthers = "the trigger was made for another sync than the present on
 
 // NoCut refuses a wait for the cut where nobody sees one. It is asked before anything is
 // quiesced. It ends with ok where there may be a cut.
-func NoCut(w World) Decision {
+func NoCut(w Observed) Decision {
 	if len(w.Sources) == 1 && !seesCut(w.Sources[0]) {
 		s := w.Sources[0]
 		return *refuse(fmt.Sprintf("ReplicationSource %s has copyMethod %q, of which nobody sees the cut", s.Name, s.Method),
@@ -66,7 +66,7 @@ func seesCut(s Source) bool {
 // freeze, uid. The application runs again: a copy that was made anew meanwhile, because
 // somebody deleted this one, is worth nothing, and nobody would see a difference in the
 // annotations.
-func Verified(w World, t Trigger, seen Seen, uid string) Decision {
+func Verified(w Observed, t Trigger, seen Seen, uid string) Decision {
 	d := Completed(w.Claim, t, seen)
 	same := w.Copy != nil && w.Copy.UID == uid
 	switch {

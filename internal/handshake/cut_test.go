@@ -8,9 +8,9 @@ import (
 )
 
 // cutWorld is a world in which VolSync copies for ours, and its snapshot has been cut.
-func cutWorld() (World, Trigger) {
+func cutWorld() (Observed, Trigger) {
 	t := NewTrigger(runID, Wait{ClaimUID: theClaim, SourceUID: theSource, SyncStart: theSync})
-	return World{
+	return Observed{
 		Claim: Claim{UID: theClaim, Enabled: true, Trigger: t.String(), Latest: "old", Status: StatusInProgress},
 		Sources: []Source{
 			{Name: "rs", UID: theSource, Claim: "data", Mover: "restic", Method: "Snapshot", SyncStart: theSync},
@@ -23,29 +23,29 @@ func cutWorld() (World, Trigger) {
 // VolSync has recorded it. Each row but the first two takes away one of the reasons.
 func TestCut(t *testing.T) {
 	for name, c := range map[string]struct {
-		change  func(*World)
+		change  func(*Observed)
 		do      Do
 		outcome outcome.Outcome
 		why     string
 	}{
-		"cut":                      {func(*World) {}, End, outcome.OK, "volsync-rs-src was cut at " + theWait},
-		"a problem since":          {func(w *World) { w.Copy.Problem = "slow" }, End, outcome.OK, "was cut"},
-		"recorded":                 {func(w *World) { w.Claim.Latest, w.Claim.Status, w.Copy = w.Claim.Trigger, StatusCompleted, nil }, Look, "", "recorded the trigger, but there is no copy"},
-		"recorded, with its copy":  {func(w *World) { w.Claim.Latest, w.Claim.Status = w.Claim.Trigger, StatusCompleted }, End, outcome.OK, "recorded"},
-		"no copy":                  {func(w *World) { w.Copy = nil }, Look, "", "no VolumeSnapshot yet"},
-		"not cut":                  {func(w *World) { w.Copy.Cut = "" }, Look, "", "not cut yet"},
-		"not cut, with a problem":  {func(w *World) { w.Copy.Cut, w.Copy.Problem = "", "no space" }, Look, "", "reports for volsync-rs-src: no space"},
-		"not bound":                {func(w *World) { w.Copy.Bound = false }, Look, "", "not cut yet"},
-		"being deleted":            {func(w *World) { w.Copy.Deleting = true }, Look, "", "being deleted"},
-		"somebody's":               {func(w *World) { w.Copy.Owner = "" }, Look, "", "not VolSync's copy"},
-		"another source's":         {func(w *World) { w.Copy.Owner = "other" }, Look, "", "not VolSync's copy"},
-		"of another claim":         {func(w *World) { w.Copy.Of = "other" }, Look, "", "not VolSync's copy"},
-		"VolSync has not taken it": {func(w *World) { w.Claim.Status = StatusWaiting }, Look, "", "has not taken the trigger"},
-		"another trigger":          {func(w *World) { w.Claim.Trigger = "other" }, End, outcome.Tainted, "replaced"},
-		"taken back":               {func(w *World) { w.Claim.Trigger = "old" }, End, outcome.Tainted, "took the trigger back"},
-		"another claim":            {func(w *World) { w.Claim.UID = "other" }, End, outcome.Unverified, "created again"},
-		"two sources":              {func(w *World) { w.Sources = append(w.Sources, w.Sources[0]) }, Look, "", "is copying"},
-		"a clone":                  {func(w *World) { w.Sources[0].Method = "Clone" }, End, outcome.Refused, "nobody sees the cut"},
+		"cut":                      {func(*Observed) {}, End, outcome.OK, "volsync-rs-src was cut at " + theWait},
+		"a problem since":          {func(w *Observed) { w.Copy.Problem = "slow" }, End, outcome.OK, "was cut"},
+		"recorded":                 {func(w *Observed) { w.Claim.Latest, w.Claim.Status, w.Copy = w.Claim.Trigger, StatusCompleted, nil }, Look, "", "recorded the trigger, but there is no copy"},
+		"recorded, with its copy":  {func(w *Observed) { w.Claim.Latest, w.Claim.Status = w.Claim.Trigger, StatusCompleted }, End, outcome.OK, "recorded"},
+		"no copy":                  {func(w *Observed) { w.Copy = nil }, Look, "", "no VolumeSnapshot yet"},
+		"not cut":                  {func(w *Observed) { w.Copy.Cut = "" }, Look, "", "not cut yet"},
+		"not cut, with a problem":  {func(w *Observed) { w.Copy.Cut, w.Copy.Problem = "", "no space" }, Look, "", "reports for volsync-rs-src: no space"},
+		"not bound":                {func(w *Observed) { w.Copy.Bound = false }, Look, "", "not cut yet"},
+		"being deleted":            {func(w *Observed) { w.Copy.Deleting = true }, Look, "", "being deleted"},
+		"somebody's":               {func(w *Observed) { w.Copy.Owner = "" }, Look, "", "not VolSync's copy"},
+		"another source's":         {func(w *Observed) { w.Copy.Owner = "other" }, Look, "", "not VolSync's copy"},
+		"of another claim":         {func(w *Observed) { w.Copy.Of = "other" }, Look, "", "not VolSync's copy"},
+		"VolSync has not taken it": {func(w *Observed) { w.Claim.Status = StatusWaiting }, Look, "", "has not taken the trigger"},
+		"another trigger":          {func(w *Observed) { w.Claim.Trigger = "other" }, End, outcome.Tainted, "replaced"},
+		"taken back":               {func(w *Observed) { w.Claim.Trigger = "old" }, End, outcome.Tainted, "took the trigger back"},
+		"another claim":            {func(w *Observed) { w.Claim.UID = "other" }, End, outcome.Unverified, "created again"},
+		"two sources":              {func(w *Observed) { w.Sources = append(w.Sources, w.Sources[0]) }, Look, "", "is copying"},
+		"a clone":                  {func(w *Observed) { w.Sources[0].Method = "Clone" }, End, outcome.Refused, "nobody sees the cut"},
 	} {
 		w, trigger := cutWorld()
 		c.change(&w)
@@ -58,23 +58,23 @@ func TestCut(t *testing.T) {
 
 // After the freeze, only the record for the copy that was cut in it is good.
 func TestVerified(t *testing.T) {
-	recorded := func(w *World) { w.Claim.Latest, w.Claim.Status = w.Claim.Trigger, StatusCompleted }
+	recorded := func(w *Observed) { w.Claim.Latest, w.Claim.Status = w.Claim.Trigger, StatusCompleted }
 	for name, c := range map[string]struct {
-		change  func(*World)
+		change  func(*Observed)
 		do      Do
 		outcome outcome.Outcome
 		why     string
 	}{
-		"not recorded yet":             {func(*World) {}, Look, "", "copying"},
+		"not recorded yet":             {func(*Observed) {}, Look, "", "copying"},
 		"recorded":                     {recorded, End, outcome.OK, "recorded"},
-		"recorded, and being deleted":  {func(w *World) { recorded(w); w.Copy.Deleting = true }, End, outcome.OK, "recorded"},
-		"recorded, of another copy":    {func(w *World) { recorded(w); w.Copy.UID = "copy-2" }, End, outcome.Unverified, "another one (uid copy-2)"},
-		"recorded, and no copy":        {func(w *World) { recorded(w); w.Copy = nil }, End, outcome.Unverified, "cannot be told for which copy"},
-		"not recorded, another copy":   {func(w *World) { w.Copy.UID = "copy-2" }, End, outcome.Unverified, "is gone"},
-		"not recorded, no copy":        {func(w *World) { w.Copy = nil }, End, outcome.Unverified, "there is none"},
-		"not recorded, being deleted":  {func(w *World) { w.Copy.Deleting = true }, End, outcome.Unverified, "being deleted"},
-		"somebody's trigger":           {func(w *World) { w.Claim.Trigger = "other" }, End, outcome.Tainted, "replaced"},
-		"somebody's trigger, recorded": {func(w *World) { w.Claim.Trigger, w.Claim.Latest, w.Claim.Status = "other", "other", StatusCompleted }, End, outcome.Unverified, "other"},
+		"recorded, and being deleted":  {func(w *Observed) { recorded(w); w.Copy.Deleting = true }, End, outcome.OK, "recorded"},
+		"recorded, of another copy":    {func(w *Observed) { recorded(w); w.Copy.UID = "copy-2" }, End, outcome.Unverified, "another one (uid copy-2)"},
+		"recorded, and no copy":        {func(w *Observed) { recorded(w); w.Copy = nil }, End, outcome.Unverified, "cannot be told for which copy"},
+		"not recorded, another copy":   {func(w *Observed) { w.Copy.UID = "copy-2" }, End, outcome.Unverified, "is gone"},
+		"not recorded, no copy":        {func(w *Observed) { w.Copy = nil }, End, outcome.Unverified, "there is none"},
+		"not recorded, being deleted":  {func(w *Observed) { w.Copy.Deleting = true }, End, outcome.Unverified, "being deleted"},
+		"somebody's trigger":           {func(w *Observed) { w.Claim.Trigger = "other" }, End, outcome.Tainted, "replaced"},
+		"somebody's trigger, recorded": {func(w *Observed) { w.Claim.Trigger, w.Claim.Latest, w.Claim.Status = "other", "other", StatusCompleted }, End, outcome.Unverified, "other"},
 	} {
 		w, trigger := cutWorld()
 		c.change(&w)
@@ -94,7 +94,7 @@ func TestNoCut(t *testing.T) {
 	if d := NoCut(w); d.Outcome != outcome.Refused || !strings.Contains(d.Hint, "--until=cut") {
 		t.Errorf("got %+v", d)
 	}
-	if d := NoCut(World{ClaimOnly: true}); d.Outcome != outcome.OK {
+	if d := NoCut(Observed{ClaimOnly: true}); d.Outcome != outcome.OK {
 		t.Errorf("got %+v", d)
 	}
 }

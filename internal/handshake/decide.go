@@ -35,7 +35,7 @@ func notYet(why string) *Decision { return &Decision{Do: Look, Why: why} }
 // quiesced? A trigger of the same run that is in flight already (the step's pod was lost
 // and made again) is taken back if VolSync has not taken it. If it has, nobody knows
 // whether the application was still quiesced when the copy was cut.
-func Await(w World, run string) Decision {
+func Await(w Observed, run string) Decision {
 	c := w.Claim
 	if c.Armed() && of(run, c.Trigger) {
 		return Disarm(c, run)
@@ -62,12 +62,12 @@ func Await(w World, run string) Decision {
 // made for. The caller writes on the condition that the claim is still the one decided
 // about; that covers what could happen between this look and the write, because VolSync
 // starts no copy of a waiting claim without writing the claim first (volumehandler.go:570-573).
-func Fire(w World, t Trigger) Decision {
+func Fire(w Observed, t Trigger) Decision {
 	return fireInto(w, t, func(wait Wait) bool { return NewTrigger(t.run, wait) == t })
 }
 
 // fireInto is Fire for a trigger of which it is known whether it was made for a wait.
-func fireInto(w World, t Trigger, madeFor func(Wait) bool) Decision {
+func fireInto(w Observed, t Trigger, madeFor func(Wait) bool) Decision {
 	c := w.Claim
 	switch v := t.String(); {
 	case c.Trigger == v && c.Latest != v:
@@ -187,7 +187,7 @@ func Completed(c Claim, t Trigger, seen Seen) Decision {
 // NeverFired decides, after [Completed] has found nothing of the trigger, whether nothing was made
 // for it: VolSync still waits as it did when the trigger was made. Else it may have been set,
 // recorded, and replaced before anybody looked.
-func NeverFired(w World, t Trigger, seen Seen) bool {
+func NeverFired(w Observed, t Trigger, seen Seen) bool {
 	wait, no := w.waiting()
 	if no != nil {
 		return false
@@ -242,7 +242,7 @@ func Disarm(c Claim, run string) Decision {
 }
 
 // Cautions are what a user should know about a claim although it does not stop the run.
-func Cautions(w World) []string {
+func Cautions(w Observed) []string {
 	var cs []string
 	if c := w.Claim; c.Enabled && (c.Use == "false" || c.Use == "False" || c.Use == "0" || c.Use == "no") {
 		cs = append(cs, fmt.Sprintf("%s is %q, which VolSync takes as on: it reads presence only; "+

@@ -116,7 +116,7 @@ func (m *model) decide(q question) answer {
 }
 
 // guarded is the decision of a run in its freeze.
-func (m *model) guarded(d Decision, w World) Decision {
+func (m *model) guarded(d Decision, w Observed) Decision {
 	if !m.noLockGuard {
 		return WithLock(d, w.Claim, runID)
 	}
@@ -227,9 +227,9 @@ func (m *model) decided(l loop) (Do, end) {
 }
 
 // seen is a world in the package's words.
-func (m *model) seen(w world) World {
+func (m *model) seen(w world) Observed {
 	c := w.claim
-	seen := World{ClaimOnly: m.claimOnly, Claim: Claim{
+	seen := Observed{ClaimOnly: m.claimOnly, Claim: Claim{
 		UID: "claim", Bound: true, Enabled: c.use, Use: "true", Trigger: m.values[c.trig], Latest: m.values[c.latest],
 		Status: []string{"", StatusWaiting, StatusInProgress, StatusCompleted}[c.status],
 		Since:  m.second("since", c.since),

@@ -76,8 +76,8 @@ func (w *Disarming) lockOf(c Claim) Lock {
 }
 
 // Next decides about the claim as it is. An empty patch is the end, by the decision.
-func (w *Disarming) Next(world World) (Patch, Decision) {
-	c := world.Claim
+func (w *Disarming) Next(now Observed) (Patch, Decision) {
+	c := now.Claim
 	w.next = Patch{}
 	if w.wasKept(c) {
 		w.decision = w.unconfirmed

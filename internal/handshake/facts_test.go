@@ -72,15 +72,15 @@ func TestSeen(t *testing.T) {
 func TestCautions(t *testing.T) {
 	for _, c := range []struct {
 		name  string
-		world World
+		world Observed
 		want  []string // one of each caution
 	}{
-		{"nothing", World{Claim: Claim{Enabled: true, Use: "true"}}, nil},
-		{"empty", World{Claim: Claim{Enabled: true}}, nil},
-		{"absent", World{}, nil},
-		{"false", World{Claim: Claim{Enabled: true, Use: "false"}}, []string{`"false"`}},
-		{"no", World{Claim: Claim{Enabled: true, Use: "no"}}, []string{`"no"`}},
-		{"both", World{ClaimOnly: true, Claim: Claim{Enabled: true, Use: "0"}}, []string{`"0"`, "--pvc-only"}},
+		{"nothing", Observed{Claim: Claim{Enabled: true, Use: "true"}}, nil},
+		{"empty", Observed{Claim: Claim{Enabled: true}}, nil},
+		{"absent", Observed{}, nil},
+		{"false", Observed{Claim: Claim{Enabled: true, Use: "false"}}, []string{`"false"`}},
+		{"no", Observed{Claim: Claim{Enabled: true, Use: "no"}}, []string{`"no"`}},
+		{"both", Observed{ClaimOnly: true, Claim: Claim{Enabled: true, Use: "0"}}, []string{`"0"`, "--pvc-only"}},
 	} {
 		got := Cautions(c.world)
 		if len(got) != len(c.want) {

@@ -47,7 +47,7 @@ func Waits(ds []Decision) []Wait {
 // SyncsOf returns the syncs that the members of a group were fired into, which the trigger tells of
 // all of them together: each is the one that runs, or that has just ended. It returns nil where
 // the trigger was made for others.
-func SyncsOf(ws []World, t Trigger) []Wait {
+func SyncsOf(ws []Observed, t Trigger) []Wait {
 	var syncs []Wait
 	for _, w := range ws {
 		if len(w.Sources) != 1 {
@@ -69,7 +69,7 @@ func SyncsOf(ws []World, t Trigger) []Wait {
 //
 // Where the trigger is set on some members only, a step was lost between its writes. The waits of
 // these are over, so nobody can tell whether the others are in theirs.
-func FireTogether(ws []World, t Trigger) (d Decision, about int, waits []Wait) {
+func FireTogether(ws []Observed, t Trigger) (d Decision, about int, waits []Wait) {
 	var ds []Decision
 	for _, w := range ws {
 		d := fireInto(w, t, func(Wait) bool { return true })

@@ -36,7 +36,7 @@ func TestFireTogether(t *testing.T) {
 	two := one
 	two.Claim.UID = "claim-2"
 	waits := []Wait{}
-	for _, w := range []World{one, two} {
+	for _, w := range []Observed{one, two} {
 		wait, no := w.waiting()
 		if no != nil {
 			t.Fatal(no.Why)
@@ -45,34 +45,34 @@ func TestFireTogether(t *testing.T) {
 	}
 	trigger := NewTrigger(runID, waits...)
 	for name, c := range map[string]struct {
-		change func(w *World)
+		change func(w *Observed)
 		do     Do
 		want   outcome.Outcome
 	}{
-		"all wait":           {func(*World) {}, Write, outcome.OK},
-		"one does not":       {func(w *World) { w.Claim.Status = "" }, End, outcome.Refused},
-		"one waits anew":     {func(w *World) { w.Claim.Since = "later" }, End, outcome.Refused},
-		"one is copied":      {func(w *World) { w.Copy = &Copy{Name: "copy"} }, End, outcome.Tainted},
-		"one is fired":       {func(w *World) { w.Claim.Trigger = trigger.String() }, End, outcome.Refused},
-		"one is another":     {func(w *World) { w.Claim.UID = "claim-3" }, End, outcome.Refused},
-		"one is armed":       {func(w *World) { w.Claim.Trigger = "foreign" }, End, outcome.Refused},
-		"one is deleted now": {func(w *World) { w.Claim.Deleting = true }, End, outcome.Refused},
+		"all wait":           {func(*Observed) {}, Write, outcome.OK},
+		"one does not":       {func(w *Observed) { w.Claim.Status = "" }, End, outcome.Refused},
+		"one waits anew":     {func(w *Observed) { w.Claim.Since = "later" }, End, outcome.Refused},
+		"one is copied":      {func(w *Observed) { w.Copy = &Copy{Name: "copy"} }, End, outcome.Tainted},
+		"one is fired":       {func(w *Observed) { w.Claim.Trigger = trigger.String() }, End, outcome.Refused},
+		"one is another":     {func(w *Observed) { w.Claim.UID = "claim-3" }, End, outcome.Refused},
+		"one is armed":       {func(w *Observed) { w.Claim.Trigger = "foreign" }, End, outcome.Refused},
+		"one is deleted now": {func(w *Observed) { w.Claim.Deleting = true }, End, outcome.Refused},
 	} {
 		changed := two
 		c.change(&changed)
-		d, _, got := FireTogether([]World{one, changed}, trigger)
+		d, _, got := FireTogether([]Observed{one, changed}, trigger)
 		if d.Do != c.do || d.Outcome != c.want || (len(got) == 2) != (c.do == Write) {
 			t.Errorf("%s: %+v, %v", name, d, got)
 		}
 	}
-	both := []World{one, two}
+	both := []Observed{one, two}
 	for i := range both {
 		both[i].Claim.Trigger = trigger.String()
 	}
 	if d, _, _ := FireTogether(both, trigger); d.Do != End || d.Outcome != outcome.OK {
 		t.Errorf("both are fired: %+v", d)
 	}
-	if d, _, _ := FireTogether([]World{two, one}, NewTrigger(runID, waits[0])); d.Outcome != outcome.Refused {
+	if d, _, _ := FireTogether([]Observed{two, one}, NewTrigger(runID, waits[0])); d.Outcome != outcome.Refused {
 		t.Errorf("the trigger of one of them: %+v", d)
 	}
 }

@@ -74,8 +74,8 @@ type bands struct {
 
 func (b bands) run(i int) string { return []string{ourRun, otherRun}[i] }
 
-func (c copied) world() World {
-	w := World{Claim: Claim{
+func (c copied) world() Observed {
+	w := Observed{Claim: Claim{
 		UID: "claim", Bound: true, Enabled: true, Trigger: c.trigger, Latest: c.latest, Lock: ParseLock(c.lock),
 		Status: []string{"", StatusWaiting, StatusInProgress, StatusCompleted}[c.status],
 	}, Sources: []Source{{Name: "rs", UID: "rs", Mover: "restic", Method: "Snapshot", SyncStart: "then"}}}
@@ -266,7 +266,7 @@ func (b bands) fire(s band, i int, do func(string, band), to func(string, band, 
 	r := s.runs[i]
 	trigger := b.trigger(r, i)
 	if r.next == 0 && !b.oneByOne {
-		var ws []World
+		var ws []Observed
 		for _, m := range b.of[i] {
 			ws = append(ws, s.claims[m].world())
 		}

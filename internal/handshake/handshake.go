@@ -86,7 +86,7 @@ func ReadClaim(uid string, deleting bool, annotations map[string]string) Claim {
 func (c Claim) Armed() bool { return c.Trigger != "" && c.Trigger != c.Latest }
 
 // waits reports whether VolSync has announced a wait and nothing has ended it. Whether it
-// still waits, [World.waiting] knows: the announcement outlives the sync it was made in.
+// still waits, [Observed.waiting] knows: the announcement outlives the sync it was made in.
 //
 // Since is part of it because VolSync writes it whenever it waits and finds it missing
 // (copy_trigger_annotations.go, SetLatestCopyStatusWaitingForTrigger), and because the

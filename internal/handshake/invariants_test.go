@@ -68,7 +68,7 @@ func mayBeQuiesced(r row, s surroundings, c Claim) bool {
 	return (s.good || elsewhere) && r.use != absent && r.status == "Waiting" && r.since != absent && !isArmed(c, c.Trigger)
 }
 
-func await(check check, r row, s surroundings, w World, d Decision) {
+func await(check check, r row, s surroundings, w Observed, d Decision) {
 	c := w.Claim
 	check(
 		"await ends ok only, and always, if VolSync waits",
@@ -90,7 +90,7 @@ func await(check check, r row, s surroundings, w World, d Decision) {
 	}
 }
 
-func fire(check check, r row, s surroundings, w World, trigger Trigger, d Decision) {
+func fire(check check, r row, s surroundings, w Observed, trigger Trigger, d Decision) {
 	c, v := w.Claim, trigger.String()
 	check("fire does not wait", d.Do != Look, d)
 	// One that was not there when await-waiting ended.

@@ -120,7 +120,7 @@ func TestUnlock(t *testing.T) {
 		{"run-2/lost/p/c", "p/c", true, "run-2/lost/p/c"},
 	} {
 		u := Unlocking{Run: ourRun, Off: c.off, Own: c.own}
-		p, d := u.Next(World{Claim: Claim{Lock: ParseLock(c.by)}})
+		p, d := u.Next(Observed{Claim: Claim{Lock: ParseLock(c.by)}})
 		if got := p.To.Lock.String(); got != c.left || u.Left().String() != c.left || d.Outcome != outcome.OK || d.Why == "" {
 			t.Errorf("%+v: left %q, %+v", c, got, d)
 		}
@@ -136,7 +136,7 @@ func TestUnlockAfterAFailedUnquiesce(t *testing.T) {
 	for _, by := range []string{"run-1/held/p", "run-1/lost/p", "run-1/lost/p/c", "run-1/cleanup/c"} {
 		l := ParseLock(by)
 		u := Unlocking{Run: ourRun, Off: "c", Own: true, MayBeFrozen: true}
-		p, d := u.Next(World{Claim: Claim{Lock: l}})
+		p, d := u.Next(Observed{Claim: Claim{Lock: l}})
 		if cleanup := l.State == Cleanup; p.Empty() == cleanup || (d.Outcome == outcome.OK) != cleanup {
 			t.Errorf("locked by %q: got %+v, %+v", l, p, d)
 		}
@@ -155,7 +155,7 @@ func TestUnquiescing(t *testing.T) {
 		"run-2/lost/p": "", "run-2/held/p": "", "run-2/cleanup/p": "",
 	} {
 		u := Unquiescing{Run: ourRun, Process: "p"}
-		p, d := u.Next(World{Claim: Claim{Lock: ParseLock(by)}})
+		p, d := u.Next(Observed{Claim: Claim{Lock: ParseLock(by)}})
 		if (d.Outcome == outcome.OK) != (want != "") || d.Why == "" || p.Empty() != (want == "" || want == by) {
 			t.Errorf("locked by %q: got %+v, %+v", by, p, d)
 		}

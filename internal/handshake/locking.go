@@ -23,7 +23,7 @@ func (l Locking) Doubt() bool { return l.tried }
 // Next decides about the claim as it is. That it is locked for the run already means an
 // attempt before this one, unless the lock is this process' own, whose reply was lost. A claim
 // whose wait is over is not locked: the application would be quiesced for nothing.
-func (l *Locking) Next(w World) (Patch, Decision) {
+func (l *Locking) Next(w Observed) (Patch, Decision) {
 	c, own := w.Claim, Lock{l.Run, Held, l.Process}
 	d := TakeLock(c, l.Run)
 	if c.Lock == own {
@@ -56,7 +56,7 @@ type Unquiescing struct {
 }
 
 // Next decides about the claim as it is. Ok means that the application may be let run.
-func (u *Unquiescing) Next(w World) (Patch, Decision) {
+func (u *Unquiescing) Next(w Observed) (Patch, Decision) {
 	l, p := w.Claim.Lock, Patch{To: w.Claim}
 	switch {
 	case l.State != Free && l.Run != u.Run:
@@ -101,7 +101,7 @@ type Unlocking struct {
 
 // Next decides about the claim as it is. Another run's lock is left, and so is that of a claim
 // whose application may be quiesced.
-func (u *Unlocking) Next(w World) (Patch, Decision) {
+func (u *Unlocking) Next(w Observed) (Patch, Decision) {
 	l, p := w.Claim.Lock, Patch{To: w.Claim}
 	u.left = l
 	switch {

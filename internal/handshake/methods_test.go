@@ -9,7 +9,7 @@ import (
 func TestHintsNameTheTables(t *testing.T) {
 	refusal := func(s Source) string {
 		s.Name = "rs"
-		_, no := World{Sources: []Source{s}}.source()
+		_, no := Observed{Sources: []Source{s}}.source()
 		if no == nil {
 			return ""
 		}

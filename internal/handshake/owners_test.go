@@ -115,9 +115,9 @@ func actorName(i int) string {
 
 // writes is one look and what the reducer writes after it: by compare-and-swap they are one.
 func (s scene) writes(r interface {
-	Next(World) (Patch, Decision)
+	Next(Observed) (Patch, Decision)
 }) (scene, Decision) {
-	p, d := r.Next(World{Claim: Claim{Enabled: true, Status: StatusWaiting, Since: "then", Lock: ParseLock(s.lock)}})
+	p, d := r.Next(Observed{Claim: Claim{Enabled: true, Status: StatusWaiting, Since: "then", Lock: ParseLock(s.lock)}})
 	if p.SetLock {
 		s.lock = p.To.Lock.String()
 	}

@@ -16,7 +16,7 @@ import (
 // the application has not run since.
 //
 // Look means that the proof may come yet. A caller that waits no longer says [Unproved].
-func Recorded(w World, t Trigger, seen Seen) Decision {
+func Recorded(w Observed, t Trigger, seen Seen) Decision {
 	d := Completed(w.Claim, t, seen)
 	if d.Do != End || d.Outcome != outcome.OK || w.ClaimOnly {
 		return d
@@ -33,7 +33,7 @@ func Unproved(why string) Decision {
 }
 
 // unproved returns why no copy proves the record; "" if one does.
-func (w World) unproved(t Trigger, seen Seen) string {
+func (w Observed) unproved(t Trigger, seen Seen) string {
 	if len(w.Sources) == 0 {
 		return "no ReplicationSource copies the claim any more"
 	}
@@ -78,7 +78,7 @@ const (
 )
 
 // syncOf returns what the syncs of s are to the trigger. Which sync that was, its value says.
-func (w World) syncOf(t Trigger, s Source, seen Seen) ofTrigger {
+func (w Observed) syncOf(t Trigger, s Source, seen Seen) ofTrigger {
 	is := func(start string) bool {
 		if seen.Sync != (Wait{}) {
 			return start != "" && seen.Sync == Wait{ClaimUID: w.Claim.UID, SourceUID: s.UID, SyncStart: start}

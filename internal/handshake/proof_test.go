@@ -9,36 +9,36 @@ import (
 
 // Each row but the good ones takes away one of the reasons to believe a record.
 func TestRecorded(t *testing.T) {
-	over := func(w *World, ended string) {
+	over := func(w *Observed, ended string) {
 		w.Copy, w.Sources[0].SyncStart, w.Sources[0].LastSyncStart = nil, "", ended
 	}
-	source := func(f func(*Source)) func(*World) { return func(w *World) { f(&w.Sources[0]) } }
+	source := func(f func(*Source)) func(*Observed) { return func(w *Observed) { f(&w.Sources[0]) } }
 	for name, c := range map[string]struct {
-		change func(*World)
+		change func(*Observed)
 		why    string // "": it is proved
 	}{
-		"its copy":                        {func(*World) {}, ""},
-		"its copy, being deleted":         {func(w *World) { w.Copy.Deleting = true }, ""},
-		"its copy, the trigger tidied":    {func(w *World) { w.Claim.Trigger = "" }, ""},
-		"a clone":                         {func(w *World) { w.Sources[0].Method, w.Copy.Of, w.Copy.Cut = "Clone", "", "" }, ""},
-		"the sync is over":                {func(w *World) { over(w, theSync) }, ""},
-		"it is over, and another waits":   {func(w *World) { over(w, theSync); w.Sources[0].SyncStart = "later"; w.Claim.Status = StatusWaiting }, ""},
-		"only the claim":                  {func(w *World) { *w = World{Claim: w.Claim, ClaimOnly: true} }, ""},
-		"no copy":                         {func(w *World) { w.Copy = nil }, "there is no copy"},
-		"no sync, and none has ended":     {func(w *World) { over(w, "") }, "neither runs nor has just ended"},
-		"another sync has ended":          {func(w *World) { over(w, "earlier") }, "neither runs nor has just ended"},
+		"its copy":                        {func(*Observed) {}, ""},
+		"its copy, being deleted":         {func(w *Observed) { w.Copy.Deleting = true }, ""},
+		"its copy, the trigger tidied":    {func(w *Observed) { w.Claim.Trigger = "" }, ""},
+		"a clone":                         {func(w *Observed) { w.Sources[0].Method, w.Copy.Of, w.Copy.Cut = "Clone", "", "" }, ""},
+		"the sync is over":                {func(w *Observed) { over(w, theSync) }, ""},
+		"it is over, and another waits":   {func(w *Observed) { over(w, theSync); w.Sources[0].SyncStart = "later"; w.Claim.Status = StatusWaiting }, ""},
+		"only the claim":                  {func(w *Observed) { *w = Observed{Claim: w.Claim, ClaimOnly: true} }, ""},
+		"no copy":                         {func(w *Observed) { w.Copy = nil }, "there is no copy"},
+		"no sync, and none has ended":     {func(w *Observed) { over(w, "") }, "neither runs nor has just ended"},
+		"another sync has ended":          {func(w *Observed) { over(w, "earlier") }, "neither runs nor has just ended"},
 		"another sync runs":               {source(func(s *Source) { s.SyncStart = "later" }), "neither runs nor has just ended"},
-		"an earlier one ended, no copy":   {func(w *World) { w.Copy, w.Sources[0].LastSyncStart = nil, theSync }, "there is no copy"},
+		"an earlier one ended, no copy":   {func(w *Observed) { w.Copy, w.Sources[0].LastSyncStart = nil, theSync }, "there is no copy"},
 		"another source":                  {source(func(s *Source) { s.UID = "other" }), "neither runs nor has just ended"},
-		"no source":                       {func(w *World) { w.Sources = nil }, "no ReplicationSource"},
-		"two sources":                     {func(w *World) { w.Sources = append(w.Sources, Source{Name: "b"}) }, "2 ReplicationSources copy the claim: rs, b"},
-		"another trigger since":           {func(w *World) { w.Claim.Trigger, w.Claim.Status = "x", StatusInProgress }, `set the trigger "x" since`},
-		"somebody's copy":                 {func(w *World) { w.Copy.Owner = "other" }, "not VolSync's copy"},
-		"a copy of another claim":         {func(w *World) { w.Copy.Of = "other" }, "not VolSync's copy"},
-		"not bound":                       {func(w *World) { w.Copy.Bound = false }, "is not bound"},
-		"not cut":                         {func(w *World) { w.Copy.Cut = "" }, "is not cut"},
-		"a clone that is not bound":       {func(w *World) { w.Sources[0].Method, w.Copy.Of, w.Copy.Bound = "Clone", "", false }, "is not bound"},
-		"a clone that is somebody else's": {func(w *World) { w.Sources[0].Method, w.Copy.Owner = "Clone", "x" }, "not VolSync's copy"},
+		"no source":                       {func(w *Observed) { w.Sources = nil }, "no ReplicationSource"},
+		"two sources":                     {func(w *Observed) { w.Sources = append(w.Sources, Source{Name: "b"}) }, "2 ReplicationSources copy the claim: rs, b"},
+		"another trigger since":           {func(w *Observed) { w.Claim.Trigger, w.Claim.Status = "x", StatusInProgress }, `set the trigger "x" since`},
+		"somebody's copy":                 {func(w *Observed) { w.Copy.Owner = "other" }, "not VolSync's copy"},
+		"a copy of another claim":         {func(w *Observed) { w.Copy.Of = "other" }, "not VolSync's copy"},
+		"not bound":                       {func(w *Observed) { w.Copy.Bound = false }, "is not bound"},
+		"not cut":                         {func(w *Observed) { w.Copy.Cut = "" }, "is not cut"},
+		"a clone that is not bound":       {func(w *Observed) { w.Sources[0].Method, w.Copy.Of, w.Copy.Bound = "Clone", "", false }, "is not bound"},
+		"a clone that is somebody else's": {func(w *Observed) { w.Sources[0].Method, w.Copy.Owner = "Clone", "x" }, "not VolSync's copy"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w, _ := cutWorld()

@@ -41,7 +41,7 @@ func (s Source) says() string {
 
 // leftOver says what there is to know of a copy that keeps VolSync from waiting. One that no sync
 // can use for good is to be deleted by a person.
-func (w World) leftOver(s Source) *Decision {
+func (w Observed) leftOver(s Source) *Decision {
 	c := w.Copy
 	var next Move
 	var b strings.Builder
@@ -76,7 +76,7 @@ func (c Copy) ownedBy() string {
 }
 
 // Copying says how far the copy of a claim is that VolSync copies, as far as the storage tells.
-func (w World) Copying() string {
+func (w Observed) Copying() string {
 	if len(w.Sources) != 1 {
 		return ""
 	}
@@ -101,7 +101,7 @@ func (w World) Copying() string {
 // WaitsAnew decides for a step that took its trigger back while VolSync was copying. No copy was
 // made if VolSync waits again and there is none: it can have begun to wait only by a write that
 // has seen the trigger gone, and makes its copies in between such writes.
-func WaitsAnew(w World) Decision {
+func WaitsAnew(w Observed) Decision {
 	_, no := w.waiting()
 	switch {
 	case w.ClaimOnly || w.Copy != nil || no != nil && no.Do == End:

@@ -27,7 +27,7 @@ type model struct {
 
 	// What the guards are there for: see controls_test.go.
 	noWaitGuard, noCAS, noDisarm, byStatus, freshRetry, byValue, unquiesceFirst, patient, lateWrites bool
-	noMark, noLockGuard, anyCopy, uncutIsCut, noSecondLook, oneState, lateLocks, noProof             bool
+	noLost, noLockGuard, anyCopy, uncutIsCut, noSecondLook, oneState, lateLocks, noProof             bool
 
 	values []string
 	known  map[question]answer

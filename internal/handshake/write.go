@@ -51,12 +51,12 @@ type Firing struct {
 // ByClaim reports whether the claim alone answers: a trigger that is set already must not be
 // taken for one that was never set because something else cannot be read.
 func (f Firing) ByClaim(c Claim) bool {
-	d := Fire(World{Claim: c, ClaimOnly: true}, f.Trigger)
+	d := Fire(Observed{Claim: c, ClaimOnly: true}, f.Trigger)
 	return d.Do == End && d.Outcome == outcome.OK
 }
 
 // Next decides about the present state. An empty patch is the end, by the decision.
-func (f *Firing) Next(w World) (Patch, Decision) {
+func (f *Firing) Next(w Observed) (Patch, Decision) {
 	d := Fire(w, f.Trigger)
 	if f.Wait != (Wait{}) {
 		d = fireInto(w, f.Trigger, func(wait Wait) bool { return wait == f.Wait })

@@ -7,10 +7,10 @@ import (
 )
 
 // firingWorld is a world in which VolSync waits, with the run's lock on the claim.
-func firingWorld() (World, Trigger) {
+func firingWorld() (Observed, Trigger) {
 	w := worlds()[0].of(row{"true", "old", "old", "Waiting", "yes"}.claim())
 	w.Claim.Lock = Lock{runID, Held, "p"}
-	return w, NewTrigger(runID, Await(World{Claim: free(w.Claim), Sources: w.Sources}, runID).Wait)
+	return w, NewTrigger(runID, Await(Observed{Claim: free(w.Claim), Sources: w.Sources}, runID).Wait)
 }
 
 func free(c Claim) Claim {
@@ -18,8 +18,8 @@ func free(c Claim) Claim {
 	return c
 }
 
-// set is the world with the trigger in its place.
-func set(w World, t Trigger) World {
+// set is what is seen with the trigger in its place.
+func set(w Observed, t Trigger) Observed {
 	w.Claim.Trigger = t.String()
 	return w
 }
@@ -28,7 +28,7 @@ func set(w World, t Trigger) World {
 func TestFiring(t *testing.T) {
 	w, trigger := firingWorld()
 	for name, c := range map[string]struct {
-		looks   []World
+		looks   []Observed
 		replies []Reply
 		wrote   bool
 		doubt   bool
@@ -37,31 +37,31 @@ func TestFiring(t *testing.T) {
 	}{
 		"nothing done": {giveUp: Disarming{Run: runID, Trigger: trigger}},
 		"written": {
-			looks: []World{w}, replies: []Reply{Written}, wrote: true, maybe: true,
+			looks: []Observed{w}, replies: []Reply{Written}, wrote: true, maybe: true,
 			giveUp: Disarming{Run: runID, Trigger: trigger, Seen: Seen{Fired: true}},
 		},
 		"not written": {
-			looks: []World{w}, replies: []Reply{NotWritten},
+			looks: []Observed{w}, replies: []Reply{NotWritten},
 			giveUp: Disarming{Run: runID, Trigger: trigger},
 		},
 		"in doubt": {
-			looks: []World{w}, replies: []Reply{Unknown}, doubt: true, maybe: true,
+			looks: []Observed{w}, replies: []Reply{Unknown}, doubt: true, maybe: true,
 			giveUp: Disarming{Run: runID, Trigger: trigger, Lock: LockLost},
 		},
 		"in doubt, then a conflict": {
-			looks: []World{w, w}, replies: []Reply{Unknown, Conflict}, doubt: true, maybe: true,
+			looks: []Observed{w, w}, replies: []Reply{Unknown, Conflict}, doubt: true, maybe: true,
 			giveUp: Disarming{Run: runID, Trigger: trigger, Lock: LockLost},
 		},
 		"in doubt, then written": {
-			looks: []World{w, w}, replies: []Reply{Unknown, Written}, wrote: true, maybe: true,
+			looks: []Observed{w, w}, replies: []Reply{Unknown, Written}, wrote: true, maybe: true,
 			giveUp: Disarming{Run: runID, Trigger: trigger, Seen: Seen{Fired: true}},
 		},
 		"in doubt, then found": {
-			looks: []World{w, set(w, trigger)}, replies: []Reply{Unknown}, maybe: true,
+			looks: []Observed{w, set(w, trigger)}, replies: []Reply{Unknown}, maybe: true,
 			giveUp: Disarming{Run: runID, Trigger: trigger, Seen: Seen{Fired: true}},
 		},
 		"set already": {
-			looks: []World{set(w, trigger)}, maybe: true,
+			looks: []Observed{set(w, trigger)}, maybe: true,
 			giveUp: Disarming{Run: runID, Trigger: trigger, Seen: Seen{Fired: true}},
 		},
 	} {
@@ -127,7 +127,7 @@ func TestDisarmingGivesUpTheLock(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := Disarming{Run: runID, Lock: LockForCleanup, Process: "c"}
 			for try := 1; ; try++ {
-				p, d := w.Next(World{Claim: armed})
+				p, d := w.Next(Observed{Claim: armed})
 				if !p.SetTrigger || d.Outcome != outcome.Withdrawn {
 					t.Fatalf("try %d: %+v, %+v", try, p, d)
 				}
@@ -157,7 +157,7 @@ func TestLeavesLock(t *testing.T) {
 		{w: Disarming{Run: runID, Lock: LockForCleanup, Process: "c"}, lock: Lock{runID, Held, "p"}},
 		{w: Disarming{Run: runID, Trigger: NewTrigger(runID), Lock: LockLost}, lock: Lock{runID, Held, "p"}},
 	} {
-		if p, _ := c.w.Next(World{Claim: Claim{Lock: c.lock}}); p.Empty() {
+		if p, _ := c.w.Next(Observed{Claim: Claim{Lock: c.lock}}); p.Empty() {
 			t.Errorf("%+v: nothing to write", c)
 		}
 		if got := c.w.LeavesLock(); got != c.want {
@@ -171,11 +171,11 @@ func TestLeavesLock(t *testing.T) {
 func TestLocking(t *testing.T) {
 	w, _ := firingWorld()
 	wait := Wait{ClaimUID: w.Claim.UID, Since: w.Claim.Since, Latest: w.Claim.Latest}
-	lockedBy := func(l Lock) World { w.Claim.Lock = l; return w }
+	lockedBy := func(l Lock) Observed { w.Claim.Lock = l; return w }
 	own, attempt := lockedBy(Lock{runID, Held, "p"}), lockedBy(Lock{runID, Held, "q"})
 	for name, c := range map[string]struct {
 		reply Reply // to a first write on a free claim
-		then  World
+		then  Observed
 		want  outcome.Outcome
 		doubt bool
 	}{
@@ -219,12 +219,12 @@ func TestLockingForAWaitThatIsOver(t *testing.T) {
 			for _, tried := range []bool{false, true} {
 				l, c := Locking{Run: runID, Process: "p", Wait: wait}, waits
 				if tried { // and the lock has been put on, with the reply lost
-					l.Next(World{Claim: waits})
+					l.Next(Observed{Claim: waits})
 					l.Replied(Unknown, true)
 					c.Lock = Lock{runID, Held, "p"}
 				}
 				change(&c)
-				if p, d := l.Next(World{Claim: c}); !p.Empty() || d.Do != Look || l.Doubt() != tried {
+				if p, d := l.Next(Observed{Claim: c}); !p.Empty() || d.Do != Look || l.Doubt() != tried {
 					t.Errorf("tried %t: %+v, %+v, in doubt %t", tried, p, d, l.Doubt())
 				}
 			}
@@ -238,7 +238,7 @@ func TestDisarmingAfterTheFreeze(t *testing.T) {
 	recorded := Claim{Trigger: trigger.String(), Latest: trigger.String(), Status: StatusCompleted}
 	for after, want := range map[bool]outcome.Outcome{true: outcome.OK, false: outcome.Unverified} {
 		w := Disarming{Run: runID, Trigger: trigger, Seen: Seen{Fired: true}, AfterFreeze: after}
-		if p, d := w.Next(World{Claim: recorded}); !p.Empty() || d.Outcome != want {
+		if p, d := w.Next(Observed{Claim: recorded}); !p.Empty() || d.Outcome != want {
 			t.Errorf("after the freeze %t: %+v, %+v, want %s", after, p, d, want)
 		}
 	}
@@ -256,9 +256,9 @@ func TestDisarmingKnowsItsWrite(t *testing.T) {
 		Conflict:   outcome.OK,
 	} {
 		w := Disarming{Run: runID, Lock: LockForCleanup, Process: "c"}
-		p, _ := w.Next(World{Claim: armed})
+		p, _ := w.Next(Observed{Claim: armed})
 		w.Replied(reply, true)
-		if again, d := w.Next(World{Claim: p.To}); !again.Empty() || d.Outcome != want {
+		if again, d := w.Next(Observed{Claim: p.To}); !again.Empty() || d.Outcome != want {
 			t.Errorf("reply %d: %+v, %+v, want %s", reply, again, d, want)
 		}
 	}
@@ -266,11 +266,11 @@ func TestDisarmingKnowsItsWrite(t *testing.T) {
 
 // A write of a cleanup's lock of which nobody knows may still arrive, until the claim has changed.
 func TestDisarmingInDoubtAboutItsLock(t *testing.T) {
-	free := World{}
-	own := World{Claim: Claim{Lock: Lock{runID, Cleanup, "c"}}}
+	free := Observed{}
+	own := Observed{Claim: Claim{Lock: Lock{runID, Cleanup, "c"}}}
 	for name, c := range map[string]struct {
 		replies []Reply
-		then    World
+		then    Observed
 		doubt   bool
 	}{
 		"written":                     {[]Reply{Written}, free, false},

@@ -13,7 +13,7 @@ import (
 // reducer decides what a step writes to the claim, one look after the other: package
 // handshake has them.
 type reducer interface {
-	Next(w handshake.World) (handshake.Patch, handshake.Decision)
+	Next(w handshake.Observed) (handshake.Patch, handshake.Decision)
 	Replied(r handshake.Reply, passing bool) (again bool)
 }
 
@@ -23,9 +23,9 @@ const conflictsAtOnce = 5
 
 // loop is how the decisions of a reducer are carried out.
 type loop struct {
-	passes func(error) bool                         // an error of a request may pass
-	look   func(ctx context.Context) (state, error) // nil: at the claim alone
-	whole  bool                                     // a write is not interrupted when ctx ends
+	passes func(error) bool                               // an error of a request may pass
+	look   func(ctx context.Context) (observation, error) // nil: at the claim alone
+	whole  bool                                           // a write is not interrupted when ctx ends
 }
 
 // apply looks, and writes what the reducer decides, until nothing is left to write, an error
@@ -64,7 +64,7 @@ func (s Step) applyOnce(ctx context.Context, l loop, r reducer, d *handshake.Dec
 		return false, err
 	}
 	var p handshake.Patch
-	if p, *d = r.Next(st.world); p.Empty() {
+	if p, *d = r.Next(st.observed); p.Empty() {
 		return false, nil
 	}
 	if ctx.Err() != nil {

@@ -91,7 +91,7 @@ func (s Step) stillLocked(ctx context.Context, o AwaitCompletedOptions) error {
 	var c handshake.Claim
 	err := s.persist(ctx, lenient, func(ctx context.Context) error {
 		st, err := s.lookAtClaim(ctx)
-		c = st.world.Claim
+		c = st.observed.Claim
 		return err
 	})
 	if err == nil {
@@ -135,12 +135,12 @@ func (g Group) syncs(ctx context.Context, o AwaitCompletedOptions) ([]handshake.
 	}
 	ctx, cancel := limit(ctx, o.Timeout)
 	defer cancel()
-	var sts []state
+	var sts []observation
 	err := g.shared().persist(ctx, lenient, func(ctx context.Context) (err error) {
 		sts, err = g.looks(ctx, Step.look)
 		return err
 	})
-	return handshake.SyncsOf(worlds(sts), o.Trigger), err
+	return handshake.SyncsOf(observed(sts), o.Trigger), err
 }
 
 // giveUpUnseen is the end of a wait that could not even look at all members.
@@ -194,10 +194,10 @@ type recordWait struct {
 	seen    handshake.Seen
 	times   *Timeline
 
-	look     func(context.Context) (state, error)
-	decide   func(handshake.World, handshake.Seen) handshake.Decision
-	progress *progress // of the copy, for a look at the claim alone; nil: the look sees the copy
-	last     state     // that was decided about
+	look     func(context.Context) (observation, error)
+	decide   func(handshake.Observed, handshake.Seen) handshake.Decision
+	progress *progress   // of the copy, for a look at the claim alone; nil: the look sees the copy
+	last     observation // that was decided about
 	took     time.Duration
 
 	wake     chan struct{} // to look again
@@ -215,9 +215,9 @@ func (r *recordWait) run(ctx context.Context) error {
 	overdue, quiet := r.copyOverdue()
 	defer quiet()
 	w := wait{lenient: true, look: r.look, claimOnly: r.progress != nil, wake: r.wake}
-	w.decide = func(ctx context.Context, st state) (bool, string, error) {
-		c := st.world.Claim
-		d := r.decide(st.world, r.seen)
+	w.decide = func(ctx context.Context, st observation) (bool, string, error) {
+		c := st.observed.Claim
+		d := r.decide(st.observed, r.seen)
 		r.last = st
 		if r.seen = r.seen.With(c, r.options.Trigger); r.seen.Taken {
 			answered()
@@ -254,7 +254,7 @@ func (r *recordWait) run(ctx context.Context) error {
 // recorded, and the record been replaced: then a copy was made.
 func (r *recordWait) unlessReplaced(ctx context.Context, refused handshake.Decision) handshake.Decision {
 	st, err := r.step.look(ctx)
-	if err == nil && handshake.NeverFired(st.world, r.options.Trigger, r.seen) {
+	if err == nil && handshake.NeverFired(st.observed, r.options.Trigger, r.seen) {
 		return refused
 	}
 	return handshake.Decision{
@@ -272,7 +272,7 @@ func (r *recordWait) sourceGone() bool {
 	if r.progress != nil {
 		return r.progress.sourceGone()
 	}
-	return len(r.last.world.Sources) == 0
+	return len(r.last.observed.Sources) == 0
 }
 
 // afterFreeze reports whether the application runs again, so that the run's lock says nothing.
@@ -295,7 +295,7 @@ func (s Step) awaitRecorded(
 ) (copied, error) {
 	r := &recordWait{step: s, options: o, seen: seen, times: times}
 	r.look = r.lookForRecord
-	r.decide = func(w handshake.World, seen handshake.Seen) handshake.Decision {
+	r.decide = func(w handshake.Observed, seen handshake.Seen) handshake.Decision {
 		d := handshake.Recorded(w, o.Trigger, seen)
 		if r.afterFreeze() {
 			return d
@@ -313,7 +313,7 @@ func (s Step) awaitRecorded(
 	}
 	times.mark(completed)
 	s.Log.Info(s.subject() + ": VolSync recorded the trigger " + o.Trigger.String())
-	claim := r.last.world.Claim
+	claim := r.last.observed.Claim
 	return copied{Copied{Took: r.took}, func() string { return r.progress.cutTime(claim) }}, nil
 }
 
@@ -322,7 +322,7 @@ func (s Step) awaitCut(
 	ctx context.Context, o AwaitCompletedOptions, seen handshake.Seen, times *Timeline,
 ) (copied, error) {
 	r := &recordWait{step: s, options: o, seen: seen, times: times, look: s.lookAtClaimLast}
-	r.decide = func(w handshake.World, seen handshake.Seen) handshake.Decision {
+	r.decide = func(w handshake.Observed, seen handshake.Seen) handshake.Decision {
 		return handshake.WithLock(handshake.Cut(w, o.Trigger, seen), w.Claim, o.Trigger.Run())
 	}
 	c := Copied{Copy: Recorded}
@@ -333,7 +333,7 @@ func (s Step) awaitCut(
 		return c.known(), nil
 	}
 	c.Took = r.took
-	if w := r.last.world; w.Claim.Latest == o.Trigger.String() {
+	if w := r.last.observed; w.Claim.Latest == o.Trigger.String() {
 		times.mark(completed)
 		if w.Copy != nil && w.Claim.Status == handshake.StatusCompleted {
 			c.CutTime = w.Copy.Cut
@@ -350,13 +350,13 @@ func (c Copied) known() copied { return copied{c, func() string { return c.CutTi
 
 // lookAtClaimLast is a look whose claim is that after the look at the copy. Only then its lock says
 // that the application was still quiesced when that was cut, and its trigger for what it is.
-func (s Step) lookAtClaimLast(ctx context.Context) (state, error) {
+func (s Step) lookAtClaimLast(ctx context.Context) (observation, error) {
 	st, err := s.look(ctx)
 	if err != nil {
 		return st, err
 	}
 	after, err := s.lookAtClaim(ctx)
-	st.claim, st.world.Claim = after.claim, after.world.Claim
+	st.claim, st.observed.Claim = after.claim, after.observed.Claim
 	return st, err
 }
 
@@ -368,7 +368,7 @@ func (s Step) awaitVerified(
 	o.Ack = 0 // it has reacted
 	r := &recordWait{step: s, options: o, times: times, look: s.look}
 	r.seen = handshake.Seen{Fired: true, Taken: true, Sync: sync}
-	r.decide = func(w handshake.World, seen handshake.Seen) handshake.Decision {
+	r.decide = func(w handshake.Observed, seen handshake.Seen) handshake.Decision {
 		return handshake.Verified(w, o.Trigger, seen, o.Copy)
 	}
 	err := r.run(ctx)
@@ -378,9 +378,9 @@ func (s Step) awaitVerified(
 		times.mark(completed)
 		s.Log.Info(s.subject() + ": VolSync recorded the trigger " + o.Trigger.String() +
 			" for the copy that was cut in the freeze")
-		return Copied{CutTime: r.last.world.Copy.Cut, Took: r.took}.known(), nil
+		return Copied{CutTime: r.last.observed.Copy.Cut, Took: r.took}.known(), nil
 	case errors.As(err, &another) && another.Outcome == outcome.Unverified:
-		return copied{}, s.disown(ctx, o.Trigger, another)
+		return copied{}, s.disarmUnverified(ctx, o.Trigger, another)
 	}
 	recorded, gerr := s.giveUp(ctx, r.givingUp(), err)
 	if recorded { // in the last moment: nobody looked for which copy
@@ -393,9 +393,9 @@ func (s Step) awaitVerified(
 	return copied{}, gerr
 }
 
-// disown gives back the trigger of a copy that is not the right one: nothing is to be recorded
+// disarmUnverified gives back the trigger of a copy that is not the right one: nothing is to be recorded
 // for it, and nothing to stay armed.
-func (s Step) disown(ctx context.Context, t handshake.Trigger, why *outcome.Ending) error {
+func (s Step) disarmUnverified(ctx context.Context, t handshake.Trigger, why *outcome.Ending) error {
 	ctx, cancel := afterwards(ctx)
 	defer cancel()
 	_, err := s.giveBack(ctx, loop{passes: lenient}, &handshake.Disarming{Run: t.Run()})

@@ -46,11 +46,11 @@ func (g Group) AwaitWaiting(ctx context.Context, o AwaitWaitingOptions) (Waiting
 	var found Waiting
 	cautioned := false
 	reason, err := g.wait(ctx, o.Timeout == 0, groupWait{
-		decide: func(ctx context.Context, sts []state) (done bool, why string, err error) {
+		decide: func(ctx context.Context, sts []observation) (done bool, why string, err error) {
 			if !cautioned {
 				cautioned = true
 				for i, s := range g {
-					s.warnOf(sts[i].world)
+					s.warnOf(sts[i].observed)
 				}
 			}
 			found, done, why, err = g.awaited(ctx, o, sts)
@@ -61,12 +61,12 @@ func (g Group) AwaitWaiting(ctx context.Context, o AwaitWaitingOptions) (Waiting
 }
 
 // awaited decides about one look at all members, and locks them where all wait.
-func (g Group) awaited(ctx context.Context, o AwaitWaitingOptions, sts []state) (Waiting, bool, string, error) {
+func (g Group) awaited(ctx context.Context, o AwaitWaitingOptions, sts []observation) (Waiting, bool, string, error) {
 	var ds []handshake.Decision
 	var errs []error
 	for i, s := range g {
-		d := handshake.Await(sts[i].world, o.Run)
-		if no := handshake.NoCut(sts[i].world); o.UntilCut && no.Outcome != outcome.OK {
+		d := handshake.Await(sts[i].observed, o.Run)
+		if no := handshake.NoCut(sts[i].observed); o.UntilCut && no.Outcome != outcome.OK {
 			d = no
 		}
 		ds, errs = append(ds, d), append(errs, s.endingOfEnd(d))
@@ -85,7 +85,7 @@ func (g Group) awaited(ctx context.Context, o AwaitWaitingOptions, sts []state) 
 	}
 	found := Waiting{Trigger: handshake.NewTrigger(o.Run, handshake.Waits(ds)...)}
 	for i, s := range g {
-		found.Members = append(found.Members, WaitingOn{s.Claim, ds[i].Wait.Since, sourceName(sts[i].world)})
+		found.Members = append(found.Members, WaitingOn{s.Claim, ds[i].Wait.Since, sourceName(sts[i].observed)})
 	}
 	return found, true, "", nil
 }
@@ -131,7 +131,7 @@ func (g Group) waitsFor(ds []handshake.Decision) string {
 	return strings.Join(some(why), "; ")
 }
 
-func (s Step) warnOf(w handshake.World) {
+func (s Step) warnOf(w handshake.Observed) {
 	for _, c := range handshake.Cautions(w) {
 		s.Log.Warn(s.subject() + ": " + c)
 	}
@@ -235,7 +235,7 @@ func (s Step) waitsFor(d handshake.Decision) string {
 	return s.about(d.Why)
 }
 
-func sourceName(w handshake.World) string {
+func sourceName(w handshake.Observed) string {
 	if len(w.Sources) == 1 {
 		return w.Sources[0].Name
 	}

@@ -155,8 +155,8 @@ func (s Step) outlive(ctx context.Context, run string, owners []string, longest 
 	limited, cancel := limit(ctx, longest)
 	defer cancel()
 	_, err := s.wait(limited, false, wait{lenient: true, claimOnly: true, look: s.lookAtClaim,
-		decide: func(_ context.Context, st state) (bool, string, error) {
-			l := st.world.Claim.Lock
+		decide: func(_ context.Context, st observation) (bool, string, error) {
+			l := st.observed.Claim.Lock
 			left := slices.ContainsFunc(owners, func(owner string) bool { return l.Of(run) && l.Has(owner) })
 			return !left, why, nil
 		}})

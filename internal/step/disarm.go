@@ -100,10 +100,10 @@ func (s Step) disarm(ctx context.Context, o DisarmOptions) (Disarmed, error) {
 	ctx, cancel := limit(ctx, o.Timeout)
 	defer cancel()
 	var found Disarmed
-	look := func(ctx context.Context) (state, error) {
+	look := func(ctx context.Context) (observation, error) {
 		st, err := s.lookAtClaim(ctx)
 		if err == nil {
-			found.By = st.world.Claim.Lock
+			found.By = st.observed.Claim.Lock
 			found.Lock = whose(found.By, o.Run)
 		}
 		return st, err

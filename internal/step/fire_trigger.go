@@ -69,7 +69,7 @@ func (g Group) toFire(ctx context.Context, o FireTriggerOptions) ([]handshake.Fi
 	if len(g) == 1 {
 		return firings, nil
 	}
-	var sts []state
+	var sts []observation
 	err := g.shared().persist(ctx, unless(o.Timeout == 0), func(ctx context.Context) (err error) {
 		sts, err = g.looks(ctx, Step.look)
 		return err
@@ -77,7 +77,7 @@ func (g Group) toFire(ctx context.Context, o FireTriggerOptions) ([]handshake.Fi
 	if err != nil {
 		return nil, g.shared().unfired(err, "")
 	}
-	ws := worlds(sts)
+	ws := observed(sts)
 	d, about, waits := handshake.FireTogether(ws, o.Trigger)
 	switch {
 	case d.Do == handshake.Write:
@@ -103,7 +103,7 @@ func (g Group) toFire(ctx context.Context, o FireTriggerOptions) ([]handshake.Fi
 
 // fire is FireTrigger on one member.
 func (s Step) fire(ctx context.Context, o FireTriggerOptions, f *handshake.Firing) error {
-	look := func(ctx context.Context) (state, error) { return s.lookToFire(ctx, *f) }
+	look := func(ctx context.Context) (observation, error) { return s.lookToFire(ctx, *f) }
 	d, err := s.apply(ctx, loop{passes: unless(o.Timeout == 0), look: look, whole: true}, f)
 	if err == nil {
 		err = s.ending(d)
@@ -168,9 +168,9 @@ func (g Group) Unfire(ctx context.Context, t handshake.Trigger, why error) error
 }
 
 // lookToFire looks at the claim alone where that answers.
-func (s Step) lookToFire(ctx context.Context, f handshake.Firing) (state, error) {
+func (s Step) lookToFire(ctx context.Context, f handshake.Firing) (observation, error) {
 	st, err := s.lookAtClaim(ctx)
-	if err != nil || s.ClaimOnly || f.ByClaim(st.world.Claim) {
+	if err != nil || s.ClaimOnly || f.ByClaim(st.observed.Claim) {
 		return st, err
 	}
 	return s.lookBeside(ctx, st)

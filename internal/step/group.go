@@ -193,18 +193,18 @@ func some(said []string) []string {
 	return said
 }
 
-// worlds are what was seen of the members.
-func worlds(sts []state) []handshake.World {
-	var ws []handshake.World
+// observed are what was seen of the members.
+func observed(sts []observation) []handshake.Observed {
+	var ws []handshake.Observed
 	for _, st := range sts {
-		ws = append(ws, st.world)
+		ws = append(ws, st.observed)
 	}
 	return ws
 }
 
 // looks are looks at all members at the same time: look is a method of Step.
-func (g Group) looks(ctx context.Context, look func(Step, context.Context) (state, error)) ([]state, error) {
-	sts := make([]state, len(g))
+func (g Group) looks(ctx context.Context, look func(Step, context.Context) (observation, error)) ([]observation, error) {
+	sts := make([]observation, len(g))
 	errs := g.each(func(i int, s Step) (err error) {
 		sts[i], err = look(s, ctx)
 		return err

@@ -274,7 +274,7 @@ func TestDisarmKeepsOut(t *testing.T) {
 
 // As long as the run's own lock is not marked, a write of the trigger that is under way could
 // still be kept. Few failures of the mark are no reason to say that nothing is armed.
-func TestDisarmInsistsOnTheMark(t *testing.T) {
+func TestDisarmInsistsOnTheLostLock(t *testing.T) {
 	p := on(t, func(p *play) { lockedFor(run)(p); p.faults(times(5, always(away, "patch pvc")), nil) }, disarm, nil)
 	p.wants(t, want{outcome: outcome.OK})
 	p.wantLock(t, run+"/lost")

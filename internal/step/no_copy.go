@@ -44,11 +44,11 @@ func (r *recordWait) copyOverdue() (overdue func() bool, stop func()) {
 
 // beside is what was seen last of the ReplicationSource and the copy. It reports false if they
 // were not looked at.
-func (r *recordWait) beside() (handshake.World, bool) {
+func (r *recordWait) beside() (handshake.Observed, bool) {
 	if r.progress != nil {
 		return r.progress.seen()
 	}
-	return r.last.world, true
+	return r.last.observed, true
 }
 
 // hasNoCopy reports whether there certainly is no copy.
@@ -71,8 +71,8 @@ func (s Step) waitsAnew(ctx context.Context, d handshake.Decision) handshake.Dec
 	}
 	ctx, cancel := context.WithTimeout(ctx, shortLimit)
 	defer cancel()
-	_, _ = s.wait(ctx, false, wait{lenient: true, decide: func(_ context.Context, st state) (bool, string, error) {
-		again := handshake.WaitsAnew(st.world)
+	_, _ = s.wait(ctx, false, wait{lenient: true, decide: func(_ context.Context, st observation) (bool, string, error) {
+		again := handshake.WaitsAnew(st.observed)
 		if again.Outcome == outcome.Withdrawn {
 			d = again
 		}

@@ -18,10 +18,10 @@ type progress struct {
 	stop    context.CancelFunc
 	ended   sync.WaitGroup
 
-	mu    sync.Mutex
-	known bool // world is a look's
-	world handshake.World
-	cutAt string // of the copy that was there while the trigger was in its place
+	mu       sync.Mutex
+	known    bool // observed is a look's
+	observed handshake.Observed
+	cutAt    string // of the copy that was there while the trigger was in its place
 }
 
 // observe starts a progress. One that is idle, or whose step may not read more than the claim,
@@ -34,8 +34,8 @@ func (s Step) observe(ctx context.Context, t handshake.Trigger, idle bool, times
 	}
 	p.step.Log = slog.New(slog.DiscardHandler) // the claim's own wait does the talking
 	p.ended.Go(func() {
-		update := func(_ context.Context, st state) (bool, string, error) {
-			p.update(st.world)
+		update := func(_ context.Context, st observation) (bool, string, error) {
+			p.update(st.observed)
 			return false, "", nil
 		}
 		_, err := p.step.wait(ctx, false, wait{lenient: true, decide: update})
@@ -51,10 +51,10 @@ func (p *progress) end() {
 	p.ended.Wait()
 }
 
-func (p *progress) update(w handshake.World) {
+func (p *progress) update(w handshake.Observed) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.known, p.world = true, w
+	p.known, p.observed = true, w
 	if c := w.Copy; c != nil && c.Cut != "" && w.Claim.Trigger == p.trigger.String() {
 		p.cutAt = c.Cut
 		p.times.mark(cut)
@@ -69,14 +69,14 @@ func (p *progress) update(w handshake.World) {
 func (p *progress) sourceGone() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.known && len(p.world.Sources) == 0
+	return p.known && len(p.observed.Sources) == 0
 }
 
 // seen returns what was looked at last. It reports false if there was no look.
-func (p *progress) seen() (handshake.World, bool) {
+func (p *progress) seen() (handshake.Observed, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.world, p.known
+	return p.observed, p.known
 }
 
 // describe says how far the storage is, as far as it tells.
@@ -89,14 +89,14 @@ func (p *progress) describe(claim handshake.Claim) string {
 	if !p.known || claim.Status != handshake.StatusInProgress {
 		return ""
 	}
-	return p.world.Copying()
+	return p.observed.Copying()
 }
 
 // cutTime is when the copy was cut; "" if that is not known. claim is the one that has the
 // record: with another trigger on it, the copy may be another's.
 func (p *progress) cutTime(claim handshake.Claim) string {
 	p.mu.Lock()
-	at, sources := p.cutAt, p.world.Sources
+	at, sources := p.cutAt, p.observed.Sources
 	p.mu.Unlock()
 	if at != "" || p.step.ClaimOnly || claim.Trigger != p.trigger.String() {
 		return at

@@ -35,17 +35,17 @@ func withProofLimit(ctx context.Context) (_ context.Context, recorded, stop func
 // lookForRecord looks at the claim alone, and for the proof of a record at what was seen beside
 // it before: a copy that was cut before the run's lock was looked at was cut in the freeze. Where
 // that proves nothing it looks at all of them.
-func (r *recordWait) lookForRecord(ctx context.Context) (state, error) {
+func (r *recordWait) lookForRecord(ctx context.Context) (observation, error) {
 	s, t := r.step, r.options.Trigger
 	before, known := r.progress.seen()
 	st, err := s.lookAtClaim(ctx)
-	if err != nil || s.ClaimOnly || r.afterFreeze() || st.world.Claim.Latest != t.String() {
+	if err != nil || s.ClaimOnly || r.afterFreeze() || st.observed.Claim.Latest != t.String() {
 		return st, err
 	}
 	r.recorded()
-	before.Claim = st.world.Claim
+	before.Claim = st.observed.Claim
 	if known && handshake.Recorded(before, t, r.seen).Do == handshake.End {
-		st.world = before
+		st.observed = before
 		return st, nil
 	}
 	return s.lookAtClaimLast(ctx)

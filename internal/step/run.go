@@ -158,8 +158,8 @@ func (r *running) hasEarlierAttempt(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, lookLimit)
 	defer cancel()
 	sts, _ := r.group.looks(ctx, Step.lookAtClaim)
-	return slices.ContainsFunc(sts, func(st state) bool {
-		return handshake.HasEarlierAttempt(st.world.Claim, r.options.Run)
+	return slices.ContainsFunc(sts, func(st observation) bool {
+		return handshake.HasEarlierAttempt(st.observed.Claim, r.options.Run)
 	})
 }
 

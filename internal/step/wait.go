@@ -29,28 +29,28 @@ const (
 type wait struct {
 	// decide decides about one look. It ends the wait with done or an error; otherwise why says
 	// what is being waited for.
-	decide func(ctx context.Context, st state) (done bool, why string, err error)
+	decide func(ctx context.Context, st observation) (done bool, why string, err error)
 
-	look      func(context.Context) (state, error) // nil: Step.look
-	claimOnly bool                                 // nothing but the claim is watched
-	wake      <-chan struct{}                      // another reason to look again; may be nil
-	lenient   bool                                 // once there was a look, a refusal, too, may pass
+	look      func(context.Context) (observation, error) // nil: Step.look
+	claimOnly bool                                       // nothing but the claim is watched
+	wake      <-chan struct{}                            // another reason to look again; may be nil
+	lenient   bool                                       // once there was a look, a refusal, too, may pass
 }
 
 // wait is a wait for one claim.
 func (s Step) wait(ctx context.Context, once bool, w wait) (reason string, err error) {
 	g := groupWait{claimOnly: w.claimOnly, wake: w.wake, lenient: w.lenient}
-	g.decide = func(ctx context.Context, sts []state) (bool, string, error) { return w.decide(ctx, sts[0]) }
+	g.decide = func(ctx context.Context, sts []observation) (bool, string, error) { return w.decide(ctx, sts[0]) }
 	if w.look != nil {
-		g.look = func(_ Step, ctx context.Context) (state, error) { return w.look(ctx) }
+		g.look = func(_ Step, ctx context.Context) (observation, error) { return w.look(ctx) }
 	}
 	return Group{s}.wait(ctx, once, g)
 }
 
 // groupWait is a wait for a group: decide decides about looks at all members.
 type groupWait struct {
-	decide    func(ctx context.Context, sts []state) (done bool, why string, err error)
-	look      func(Step, context.Context) (state, error) // nil: Step.look
+	decide    func(ctx context.Context, sts []observation) (done bool, why string, err error)
+	look      func(Step, context.Context) (observation, error) // nil: Step.look
 	claimOnly bool
 	wake      <-chan struct{}
 	lenient   bool
@@ -68,7 +68,7 @@ func (g Group) wait(ctx context.Context, once bool, w groupWait) (reason string,
 	if w.look == nil {
 		w.look = Step.look
 	}
-	look := func(ctx context.Context) ([]state, error) { return g.looks(ctx, w.look) }
+	look := func(ctx context.Context) ([]observation, error) { return g.looks(ctx, w.look) }
 	if once {
 		return lookOnce(ctx, look, w.decide)
 	}
@@ -95,8 +95,8 @@ func (g Group) wait(ctx context.Context, once bool, w groupWait) (reason string,
 
 // lookOnce is a wait that was told not to wait.
 func lookOnce(
-	ctx context.Context, look func(context.Context) ([]state, error),
-	decide func(context.Context, []state) (bool, string, error),
+	ctx context.Context, look func(context.Context) ([]observation, error),
+	decide func(context.Context, []observation) (bool, string, error),
 ) (reason string, err error) {
 	sts, err := look(ctx)
 	if err != nil {
@@ -135,7 +135,7 @@ type copyWatch struct {
 }
 
 // follow watches the copy of what was seen. It reports whether it has just begun to.
-func (c *copyWatch) follow(ctx context.Context, st state) bool {
+func (c *copyWatch) follow(ctx context.Context, st observation) bool {
 	source, ok := st.copies()
 	if !ok || source.Name == c.source.Name && source.Method == c.source.Method {
 		return false

@@ -7,17 +7,17 @@ import (
 	"github.com/copytrigger/copytrigger/internal/pvc"
 )
 
-// state is what one look saw: the claim, for a conditional write, and the world to
-// decide about.
-type state struct {
-	claim pvc.Claim
-	world handshake.World
+// observation is what one look saw: the claim, for a conditional write, and all that a decision is
+// taken from.
+type observation struct {
+	claim    pvc.Claim
+	observed handshake.Observed
 }
 
 // look reads the present state. The claim comes first: a write on the condition of this
 // claim's version then proves that VolSync has not begun a copy between the look at the
 // claim and the write, so neither has it between the look at the copy and the write.
-func (s Step) look(ctx context.Context) (state, error) {
+func (s Step) look(ctx context.Context) (observation, error) {
 	st, err := s.lookAtClaim(ctx)
 	if err != nil || s.ClaimOnly {
 		return st, err
@@ -26,24 +26,24 @@ func (s Step) look(ctx context.Context) (state, error) {
 }
 
 // lookBeside adds to a look at the claim what else there is.
-func (s Step) lookBeside(ctx context.Context, st state) (_ state, err error) {
-	st.world.ClaimOnly = false
-	if st.world.Sources, err = s.VolSync.Sources(ctx, s.Claim); err != nil {
-		return state{}, err
+func (s Step) lookBeside(ctx context.Context, st observation) (_ observation, err error) {
+	st.observed.ClaimOnly = false
+	if st.observed.Sources, err = s.VolSync.Sources(ctx, s.Claim); err != nil {
+		return observation{}, err
 	}
 	if source, ok := st.copies(); ok {
-		st.world.Copy, err = s.VolSync.Copy(ctx, source)
+		st.observed.Copy, err = s.VolSync.Copy(ctx, source)
 	}
 	return st, err
 }
 
 // lookAtClaim reads the claim alone.
-func (s Step) lookAtClaim(ctx context.Context) (state, error) {
+func (s Step) lookAtClaim(ctx context.Context) (observation, error) {
 	claim, err := s.Claims.Get(ctx, s.Claim)
 	if err != nil {
-		return state{}, err
+		return observation{}, err
 	}
-	return state{claim: claim, world: handshake.World{Claim: readClaim(claim), ClaimOnly: true}}, nil
+	return observation{claim: claim, observed: handshake.Observed{Claim: readClaim(claim), ClaimOnly: true}}, nil
 }
 
 func readClaim(c pvc.Claim) handshake.Claim {
@@ -51,11 +51,11 @@ func readClaim(c pvc.Claim) handshake.Claim {
 }
 
 // copies returns the ReplicationSource of which there may be a copy.
-func (st state) copies() (handshake.Source, bool) {
-	if len(st.world.Sources) != 1 {
+func (st observation) copies() (handshake.Source, bool) {
+	if len(st.observed.Sources) != 1 {
 		return handshake.Source{}, false
 	}
-	source := st.world.Sources[0]
+	source := st.observed.Sources[0]
 	_, copied := handshake.CopyMethodOf(source.Method)
 	return source, copied
 }

@@ -38,8 +38,8 @@ type Copy struct {
 	Problem   string // what the storage reports: status.error.message; VolSync never reads it
 }
 
-// World is everything that a decision is taken from.
-type World struct {
+// Observed is everything that a decision is taken from.
+type Observed struct {
 	Claim   Claim
 	Sources []Source // every ReplicationSource with this sourcePVC
 	Copy    *Copy    // nil: there is none
@@ -50,7 +50,7 @@ type World struct {
 }
 
 // source returns the one ReplicationSource that copies the PVC, or why there is no safe answer.
-func (w World) source() (Source, *Decision) {
+func (w Observed) source() (Source, *Decision) {
 	switch len(w.Sources) {
 	case 1:
 	case 0:
@@ -83,7 +83,7 @@ func (w World) source() (Source, *Decision) {
 }
 
 // waiting returns the wait of VolSync, or why there is none yet, or never will be.
-func (w World) waiting() (Wait, *Decision) {
+func (w Observed) waiting() (Wait, *Decision) {
 	c := w.Claim
 	if c.Deleting {
 		return Wait{}, refuse("it is being deleted", "wait until it is created again")

@@ -10,9 +10,9 @@ _copytrigger() {
 	fire-trigger) words='--help --pvc --namespace -n --kubeconfig --context --results-dir --log-format --pvc-only --trigger --after --timeout' ;;
 	await-completed) words='--help --pvc --namespace -n --kubeconfig --context --results-dir --log-format --pvc-only --ack-timeout --until --copy --trigger --fire --after --timeout' ;;
 	disarm) words='--help --pvc --namespace -n --kubeconfig --context --results-dir --log-format --run-id --timeout' ;;
-	unlock) words='--help --pvc --namespace -n --kubeconfig --context --results-dir --log-format --run-id --after --keep-cleanup --all --timeout' ;;
-	run) words='--help --pvc --namespace -n --kubeconfig --context --results-dir --log-format --quiesce --unquiesce --hold --ready-line --in-pod --pod --pod-selector --container -c --max-freeze --until --copy-timeout --ack-timeout --unquiesce-timeout --pvc-only --run-id --state-file --one-at-a-time --timeout' ;;
-	cleanup) words='--help --pvc --namespace -n --kubeconfig --context --results-dir --log-format --unquiesce --in-pod --pod --pod-selector --container -c --unquiesce-timeout --run-id --selector -l --run-ended --timeout' ;;
+	unlock) words='--help --pvc --namespace -n --kubeconfig --context --results-dir --log-format --run-id --after --keep-cleanup --all --outcome --step --metrics-file --timeout' ;;
+	run) words='--help --pvc --namespace -n --kubeconfig --context --results-dir --log-format --quiesce --unquiesce --hold --ready-line --in-pod --pod --pod-selector --container -c --max-freeze --until --copy-timeout --ack-timeout --unquiesce-timeout --pvc-only --run-id --state-file --one-at-a-time --metrics-file --timeout' ;;
+	cleanup) words='--help --pvc --namespace -n --kubeconfig --context --results-dir --log-format --unquiesce --in-pod --pod --pod-selector --container -c --unquiesce-timeout --run-id --selector -l --run-ended --metrics-file --timeout' ;;
 	exec) words='--help --pvc --namespace -n --kubeconfig --context --results-dir --log-format --pod --pod-selector --container -c --command --timeout' ;;
 	verdict) words='--help --results-dir --log-format --step' ;;
 	record) words='--help --command --after --exit --dry-run --log-format' ;;

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/urfave/cli/v2"
 	"k8s.io/klog/v2"
@@ -32,6 +33,10 @@ type clusterFlagSet interface {
 	connect(m *program, version string) (step.Step, error)
 }
 
+// eventsLimit is how long the end of a step waits for its Events: the application may be quiesced
+// until the step has ended.
+const eventsLimit = 300 * time.Millisecond
+
 // onCluster connects to the cluster, acts, and writes the results.
 func (m *program) onCluster(f clusterFlagSet, act action) cli.ActionFunc {
 	return func(c *cli.Context) error {
@@ -43,6 +48,7 @@ func (m *program) onCluster(f clusterFlagSet, act action) cli.ActionFunc {
 			return err
 		}
 		values, err := act.do(c.Context, s)
+		defer m.events.Close(eventsLimit)
 		return m.writeResults(values, f.dir(), err, func(why error) error {
 			if act.undo == nil {
 				return nil

@@ -13,6 +13,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/copytrigger/copytrigger/internal/events"
 	"github.com/copytrigger/copytrigger/internal/outcome"
 )
 
@@ -48,7 +49,8 @@ type program struct {
 	log                 *slog.Logger           // as text until the flags say otherwise
 	format              atomic.Pointer[string] // of the log
 	signals             signalSource
-	secondSignalIgnored atomic.Bool // a second signal does not kill
+	events              *events.Recorder // of the namespace; nil for a command that asks no cluster
+	secondSignalIgnored atomic.Bool      // a second signal does not kill
 	// stopListening hands the signals over to its caller. It returns the signal that came
 	// before, if one did.
 	stopListening func() (outcome.Stop, bool)

@@ -39,6 +39,7 @@ type cleanupFlags struct {
 	inPodFlags
 	runIDFlags
 	selectorFlags
+	metricsFlags
 	runEnded bool
 	timeoutFlags
 }
@@ -53,6 +54,7 @@ func (f *cleanupFlags) flags() []cli.Flag {
 		f.runIDFlags.flags("`ID` of the run: trigger and lock of another run are left alone"),
 		f.selectorFlags.flags("first wait until no pod with these labels can quiesce any more, `SELECTOR` of kubectl"),
 		[]cli.Flag{boolean(&f.runEnded, "run-ended", "no process of the run lives any more, so the claim is unlocked at once")},
+		f.metricsFlags.flags(),
 		f.timeoutFlags.flags(2*time.Minute, "go on after `DURATION` although such pods are left, and end with an error"),
 	)
 }
@@ -83,6 +85,7 @@ func (f *cleanupFlags) run(ctx context.Context, s step.Step, m *program) (result
 		Run: f.runID, App: app, Selector: f.selector, Wait: f.timeout, RunEnded: f.runEnded,
 		Unquiesce: f.unquiesceTimeout,
 	})
+	f.writeMetrics(ctx, s)
 	v := claimValues(s)
 	setDisarmed(&v, s, found, err)
 	return v, err

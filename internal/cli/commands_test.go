@@ -59,7 +59,7 @@ func TestStepsParse(t *testing.T) {
 			args: []string{"unlock", "--pvc", "data", "--run-id", "run-1", "--after", "f"},
 			want: &unlockFlags{
 				claimFlags: claim("data"), runIDFlags: runID(), afterFlags: afterFlags{"f"},
-				timeoutFlags: timeoutFlags{20 * time.Second},
+				stepFilesFlags: stepFilesFlags{map[string]string{}}, timeoutFlags: timeoutFlags{20 * time.Second},
 			},
 		},
 	})
@@ -100,11 +100,11 @@ func TestOthersParse(t *testing.T) {
 		},
 		"verdict": {
 			args: []string{"verdict", "--step", "quiesce=/a", "--step", "await-completed=/b=c"},
-			want: &verdictFlags{output(), map[string]string{"quiesce": "/a", "await-completed": "/b=c"}},
+			want: &verdictFlags{output(), stepFilesFlags{map[string]string{"quiesce": "/a", "await-completed": "/b=c"}}},
 		},
 		"verdict of both in one": {
 			args: []string{"verdict", "--step", "quiesce=/a", "--step", "fire-and-await=/b"},
-			want: &verdictFlags{output(), map[string]string{"quiesce": "/a", "fire-and-await": "/b"}},
+			want: &verdictFlags{output(), stepFilesFlags{map[string]string{"quiesce": "/a", "fire-and-await": "/b"}}},
 		},
 		"install": {
 			args: []string{"install", "d"},

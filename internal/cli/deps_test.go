@@ -34,10 +34,10 @@ func TestRooms(t *testing.T) {
 		quiesce, verdict        = "internal/quiesce", "internal/verdict"
 		process                 = "internal/process"
 		pvc, pods, volsync      = "internal/pvc", "internal/pods", "internal/volsync"
-		podexec                 = "internal/podexec"
+		podexec, events         = "internal/podexec", "internal/events"
 	)
 	all := []string{
-		outcome, file, exitfile, result, kube, handshake, process, quiesce, verdict, pvc, pods, podexec, volsync,
+		outcome, file, exitfile, result, kube, handshake, process, quiesce, verdict, pvc, pods, podexec, volsync, events,
 		"internal/step",
 	}
 	may := map[string][]string{
@@ -53,10 +53,11 @@ func TestRooms(t *testing.T) {
 		pvc:       {kube},
 		pods:      {kube},
 		podexec:   {kube, pods},
+		events:    {kube},
 		volsync:   {kube, handshake, outcome},
 
 		"internal/step": {outcome, file, exitfile, result, kube, handshake, process, quiesce, pvc, pods, podexec,
-			volsync},
+			volsync, events},
 		"internal/cli": all,
 	}
 	for room, allowed := range may {

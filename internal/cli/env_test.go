@@ -10,6 +10,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/copytrigger/copytrigger/internal/handshake"
 	"github.com/copytrigger/copytrigger/internal/step"
 )
 
@@ -57,6 +58,8 @@ func knownFlags(t *testing.T) map[string]flagValues {
 		"run-id":            {good: "run-1", bad: "", says: "--run-id is empty"},
 		"selector":          {good: "a=b,c=d", bad: "a=b=c", says: "--selector"},
 		"step":              {good: "quiesce=a,await-completed=b", bad: "quiesce", says: "--step"},
+		"metrics-file":      {good: "file", says: ""},
+		"outcome":           {good: "ok", bad: "fine", says: `--outcome "fine" is no outcome`},
 		"timeout":           {good: "7s", bad: "-1s", says: "a limit is negative"},
 		"trigger":           {good: mine, bad: "by-hand", says: "--trigger: "},
 		"unquiesce":         {good: `["sh", "-c", "date"]`, bad: "[]", says: "--unquiesce: "},
@@ -188,7 +191,25 @@ func TestFlagsReachTheOptions(t *testing.T) {
 		},
 		{
 			args: []string{"unlock", "--run-id", "run-1", "--after", "file", "--timeout", "7s"},
-			want: step.UnlockOptions{Run: "run-1", After: "file", Timeout: 7 * time.Second},
+			want: step.UnlockOptions{
+				Run: "run-1", Last: handshake.LastRun{Run: "run-1"}, After: "file", Timeout: 7 * time.Second,
+			},
+		},
+		{
+			args: []string{"unlock", "--run-id", "run-1", "--outcome", "ok"},
+			want: step.UnlockOptions{
+				Run: "run-1", Last: handshake.LastRun{Run: "run-1", Outcome: "ok"}, Timeout: 20 * time.Second,
+			},
+		},
+		{
+			args: []string{"unlock", "--run-id", "run-1", "--step", "await-completed=/none"},
+			want: step.UnlockOptions{
+				Run: "run-1", Last: handshake.LastRun{Run: "run-1", Outcome: "tainted"}, Timeout: 20 * time.Second,
+			},
+		},
+		{
+			args: []string{"unlock", "--run-id", "run-1", "--step", "unquiesce=/none"},
+			want: step.UnlockOptions{Run: "run-1", Last: handshake.LastRun{Run: "run-1"}, Timeout: 20 * time.Second},
 		},
 		{
 			args: []string{

@@ -7,6 +7,7 @@ import (
 	"github.com/urfave/cli/v2"
 	"k8s.io/apimachinery/pkg/util/validation"
 
+	"github.com/copytrigger/copytrigger/internal/events"
 	"github.com/copytrigger/copytrigger/internal/kube"
 	"github.com/copytrigger/copytrigger/internal/pods"
 	"github.com/copytrigger/copytrigger/internal/pvc"
@@ -63,10 +64,14 @@ func (f *clusterFlags) connect(m *program, version string) (step.Step, error) {
 	}
 	f.connected = cluster
 	m.log = m.log.With("namespace", cluster.Namespace)
+	m.events = events.In(cluster.Dynamic, cluster.Metadata, cluster.Namespace, func(err error) {
+		m.log.Info("an Event could not be written: " + err.Error())
+	})
 	return step.Step{
 		Claims:    pvc.In(cluster.Metadata, cluster.Namespace, "copytrigger"),
 		VolSync:   volsync.In(cluster.Dynamic, cluster.Metadata, cluster.Namespace),
 		Pods:      pods.In(cluster.Metadata, cluster.Namespace),
+		Events:    m.events,
 		Namespace: cluster.Namespace,
 		Process:   newID()[:8],
 		Cluster:   f.named(),

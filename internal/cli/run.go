@@ -49,6 +49,7 @@ type runFlags struct {
 	ackFlags
 	claimOnlyFlags
 	runIDFlags
+	metricsFlags
 	state      string
 	oneAtATime bool
 	timeoutFlags
@@ -75,6 +76,7 @@ func (f *runFlags) flags() []cli.Flag {
 			boolean(&f.oneAtATime, "one-at-a-time", "every attempt of this run begins after the previous one has ended, "+
 				"so the lock of the previous one is taken off at once"),
 		},
+		f.metricsFlags.flags(),
 		f.timeoutFlags.flags(time.Hour,
 			"give up waiting for VolSync after `DURATION`, with nothing quiesced; 0 looks once"),
 	)
@@ -141,6 +143,7 @@ func (m *program) wholeRun(ctx context.Context, s step.Step, f *runFlags) (resul
 	m.secondSignalIgnored.Store(false)
 	shown.end()
 	m.logDurations(times)
+	f.writeMetrics(ctx, s)
 	v := claimValues(s)
 	v.Set("unchecked", f.unchecked())
 	setWaiting(&v, s, ran.Waiting, err)

@@ -4,13 +4,17 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/copytrigger/copytrigger/internal/handshake"
+	"github.com/copytrigger/copytrigger/internal/outcome"
 	"github.com/copytrigger/copytrigger/internal/result"
 	"github.com/copytrigger/copytrigger/internal/step"
+	"github.com/copytrigger/copytrigger/internal/verdict"
 )
 
 // unlockCommand is the step after unquiesce.
@@ -33,6 +37,9 @@ type unlockFlags struct {
 	claimFlags
 	runIDFlags
 	afterFlags
+	stepFilesFlags
+	metricsFlags
+	outcome          string
 	keepCleanup, all bool
 	timeoutFlags
 }
@@ -47,6 +54,9 @@ func (f *unlockFlags) flags() []cli.Flag {
 				"leave the lock of a disarm, whose own unlock comes: for a step of the run itself"),
 			boolean(&f.all, "all", "take off the lock of every process of the run: only when none lives any more"),
 		},
+		[]cli.Flag{text(&f.outcome, "outcome", "keep `OUTCOME` on the claim as that of the run, such as ok")},
+		f.stepFilesFlags.flags(),
+		f.metricsFlags.flags(),
 		f.timeoutFlags.flags(20*time.Second, "give up after `DURATION` if the API server cannot be reached"),
 	)
 }
@@ -58,6 +68,8 @@ func (f *unlockFlags) check(c *cli.Context) error {
 		f.runIDFlags.check(c),
 		f.afterFlags.check(c),
 		f.checkWhose(),
+		f.stepFilesFlags.check(c),
+		f.checkOutcome(),
 		f.outputFlags.check(c),
 	)
 }
@@ -69,12 +81,47 @@ func (f *unlockFlags) checkWhose() error {
 	return nil
 }
 
+func (f *unlockFlags) checkOutcome() error {
+	known := func(r outcome.Row) bool { return string(r.Outcome) == f.outcome }
+	switch {
+	case f.outcome == "":
+		return nil
+	case len(f.files) > 0:
+		return usageError{errors.New("--outcome and --step are given"), "either says how the run has ended"}
+	case !slices.ContainsFunc(outcome.Table(), known):
+		return usageError{fmt.Errorf("--outcome %q is no outcome", f.outcome), "copytrigger help exit-codes lists them"}
+	}
+	return nil
+}
+
+// last is how the run has ended, as far as the flags say.
+func (f *unlockFlags) last() handshake.LastRun {
+	l := handshake.LastRun{Run: f.runID, Outcome: f.outcome}
+	if len(f.files) == 0 {
+		return l
+	}
+	run, ending := verdict.Read(f.files), (*outcome.Ending)(nil)
+	l.Outcome = string(outcome.OK)
+	if errors.As(run.Outcome(), &ending) {
+		l.Outcome = string(ending.Outcome)
+	}
+	if run.Cleanup() {
+		l.Outcome = "" // the exit codes of a cleanup are not those of the run
+	}
+	freeze, _ := run.Freeze()
+	l.FreezeSeconds = freeze.Round(time.Millisecond).Seconds()
+	return l
+}
+
 func (f *unlockFlags) options() step.UnlockOptions {
 	return step.UnlockOptions{
-		Run: f.runID, KeepCleanup: f.keepCleanup, All: f.all, After: f.after, Timeout: f.timeout,
+		Last: f.last(),
+		Run:  f.runID, KeepCleanup: f.keepCleanup, All: f.all, After: f.after, Timeout: f.timeout,
 	}
 }
 
 func (f *unlockFlags) run(ctx context.Context, s step.Step) (result.Values, error) {
-	return claimValues(s), s.Members().Unlock(ctx, f.options())
+	err := s.Members().Unlock(ctx, f.options())
+	f.writeMetrics(ctx, s)
+	return claimValues(s), err
 }

@@ -3,7 +3,6 @@ package cli
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -35,54 +34,22 @@ func (m *program) verdictCommand() command {
 
 type verdictFlags struct {
 	outputFlags
-	files map[string]string // with the exit codes of steps, by their names
+	stepFilesFlags
 }
 
 func (f *verdictFlags) flags() []cli.Flag {
-	return append(f.outputFlags.flags(),
-		texts("step", "`NAME=FILE`: the exit code of step NAME is in FILE; once for each step of the run"))
+	return slices.Concat(f.outputFlags.flags(), f.stepFilesFlags.flags())
 }
 
 func (f *verdictFlags) check(c *cli.Context) error {
-	return cmp.Or(f.checkSteps(c.StringSlice("step")), f.outputFlags.check(c))
+	return cmp.Or(f.stepFilesFlags.check(c), f.checkGiven(), f.outputFlags.check(c))
 }
 
-func (f *verdictFlags) checkSteps(steps []string) error {
-	f.files = map[string]string{}
-	for _, s := range steps {
-		if err := f.addStep(s); err != nil {
-			return err
-		}
-	}
-	switch {
-	case verdict.Overlap(f.files):
-		return usageError{errors.New("--step fire-and-await is given, and fire-trigger or await-completed as well"),
-			"fire-and-await is both of them, by await-completed --fire"}
-	case verdict.Incomplete(f.files):
-		return usageError{errors.New("--step await-completed is missing"),
-			"without it nobody knows whether there is a copy: give each step of the run as --step NAME=FILE"}
-	case len(f.files) == 0:
+func (f *verdictFlags) checkGiven() error {
+	if len(f.files) == 0 {
 		return usageError{errors.New("--step is missing"),
 			"give each step of the run as --step NAME=FILE; the steps are " + strings.Join(verdict.Steps(), ", ")}
 	}
-	return nil
-}
-
-func (f *verdictFlags) addStep(s string) error {
-	name, file, found := strings.Cut(s, "=")
-	switch _, twice := f.files[name]; {
-	case !found:
-		return usageError{fmt.Errorf("--step %q has no \"=\"", s), "give each step as --step NAME=FILE"}
-	case !slices.Contains(verdict.Steps(), name):
-		return usageError{fmt.Errorf("--step %q: there is no step %q", s, name),
-			"the steps are " + strings.Join(verdict.Steps(), ", ")}
-	case file == "":
-		return usageError{fmt.Errorf("--step %q names no file", s),
-			"was a parameter of the pipeline not given? Tekton's file is $(steps.step-NAME.exitCode.path)"}
-	case twice:
-		return usageError{fmt.Errorf("--step %s is given twice", name), "give each step of the run once"}
-	}
-	f.files[name] = file
 	return nil
 }
 

@@ -61,6 +61,9 @@ type Claim struct {
 	Since   string // latest-copy-trigger-waiting-since
 
 	Lock Lock // who has it locked
+
+	LastRun  string // how the last run ended, of [LastRunAnnotation]
+	LastGood string // when the last good copy was cut, of [LastGoodAnnotation]
 }
 
 // ReadClaim reads the annotations of a PVC.
@@ -77,7 +80,9 @@ func ReadClaim(uid string, deleting bool, annotations map[string]string) Claim {
 		Status:  annotations[StatusAnnotation],
 		Since:   annotations[SinceAnnotation],
 
-		Lock: ParseLock(annotations[LockAnnotation]),
+		Lock:     ParseLock(annotations[LockAnnotation]),
+		LastRun:  annotations[LastRunAnnotation],
+		LastGood: annotations[LastGoodAnnotation],
 	}
 }
 

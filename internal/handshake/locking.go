@@ -96,14 +96,17 @@ type Unlocking struct {
 	Own         bool   // and the run's own, whatever its id is
 	All         bool   // and every other
 	MayBeFrozen bool   // unquiesce did not end well
-	left        Lock
+	// Last is how the run has ended: it is kept when the run's own owner is taken off. Its Run is ""
+	// where nobody asks for that.
+	Last LastRun
+	kept string // of the last patch
 }
 
 // Next decides about the claim as it is. Another run's lock is left, and so is that of a claim
 // whose application may be quiesced.
 func (u *Unlocking) Next(w Observed) (Patch, Decision) {
 	l, p := w.Claim.Lock, Patch{To: w.Claim}
-	u.left = l
+	u.kept = ""
 	switch {
 	case l.State == Free:
 		return p, Decision{Do: End, Outcome: outcome.OK, Why: "the claim is not locked"}
@@ -113,13 +116,17 @@ func (u *Unlocking) Next(w Observed) (Patch, Decision) {
 	case u.MayBeFrozen && l.State != Cleanup:
 		return p, Decision{Do: End, Outcome: outcome.Refused} // the step knows how unquiesce ended
 	}
-	u.left = u.after(l)
+	left := u.after(l)
 	d := Decision{Do: End, Outcome: outcome.OK, Why: "the claim is unlocked"}
-	if u.left.State != Free {
+	if left.State != Free {
 		d.Why = "the claim stays locked by another process of run " + u.Run + ", which unlocks it"
 	}
-	if u.left != l {
-		d.Do, p.SetLock, p.To.Lock = Write, true, u.left
+	if left != l {
+		d.Do, p.SetLock, p.To.Lock = Write, true, left
+	}
+	if u.Last.Run != "" && l.State != Cleanup && left.State != l.State {
+		p.keep(u.Last, w.Claim)
+		u.kept = p.To.LastRun
 	}
 	return p, d
 }
@@ -136,8 +143,15 @@ func (u *Unlocking) after(l Lock) Lock {
 	return l.without(off...)
 }
 
-// Replied takes the reply to the patch. It reports whether to look again.
-func (u *Unlocking) Replied(r Reply, _ bool) (again bool) { return r == Conflict }
+// Replied takes the reply to the patch. It reports whether to look again. A policy that refuses to
+// keep how the run has ended must not keep the claim locked.
+func (u *Unlocking) Replied(r Reply, passing bool) (again bool) {
+	if r == NotWritten && !passing && u.Last != (LastRun{}) {
+		u.Last = LastRun{}
+		return true
+	}
+	return r == Conflict
+}
 
-// Left returns the lock that it leaves.
-func (u *Unlocking) Left() Lock { return u.left }
+// Kept returns what its last patch says of how the run has ended. It reports false if that is nothing.
+func (u *Unlocking) Kept() (LastRun, bool) { return ParseLastRun(u.kept) }

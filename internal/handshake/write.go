@@ -9,12 +9,12 @@ import "github.com/copytrigger/copytrigger/internal/outcome"
 
 // Patch is what one conditional write changes on a claim.
 type Patch struct {
-	SetTrigger, SetLock bool
-	To                  Claim // the claim after it
+	SetTrigger, SetLock, SetLastRun bool
+	To                              Claim // the claim after it
 }
 
 // Empty reports whether there is nothing to write.
-func (p Patch) Empty() bool { return !p.SetTrigger && !p.SetLock }
+func (p Patch) Empty() bool { return !p.SetTrigger && !p.SetLock && !p.SetLastRun }
 
 // Annotations are the annotations that the patch sets; "" removes one.
 func (p Patch) Annotations() map[string]string {
@@ -24,6 +24,12 @@ func (p Patch) Annotations() map[string]string {
 	}
 	if p.SetLock {
 		a[LockAnnotation] = p.To.Lock.String()
+	}
+	if p.SetLastRun {
+		a[LastRunAnnotation] = p.To.LastRun
+		if p.To.LastGood != "" {
+			a[LastGoodAnnotation] = p.To.LastGood
+		}
 	}
 	return a
 }

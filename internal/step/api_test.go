@@ -42,6 +42,13 @@ func (c *cluster) MayAnnotate(ctx context.Context, n string, values map[string]s
 	return got, err
 }
 
+// ourAnnotations are those that this program writes.
+func ourAnnotations() []string {
+	return []string{
+		handshake.TriggerAnnotation, handshake.LockAnnotation, handshake.LastRunAnnotation, handshake.LastGoodAnnotation,
+	}
+}
+
 // mutated is what a webhook makes of what is written.
 func (c *cluster) mutated(values map[string]string) map[string]string {
 	values = maps.Clone(values)
@@ -57,7 +64,7 @@ func (c *cluster) Annotate(ctx context.Context, was pvc.Claim, values map[string
 	c.known(was.Name)
 	var pairs []string
 	for key, value := range c.mutated(values) {
-		if pairs = append(pairs, key, value); key != handshake.TriggerAnnotation && key != handshake.LockAnnotation {
+		if pairs = append(pairs, key, value); !slices.Contains(ourAnnotations(), key) {
 			c.t.Errorf("%s was written, which is not ours", key)
 		}
 	}

@@ -59,7 +59,7 @@ func (g Group) cleanUp(signalled context.Context, o CleanupOptions) ([]Disarmed,
 	found, err := g.Disarm(ctx, DisarmOptions{Run: o.Run, Owner: me, Timeout: disarming})
 	start, lock := time.Now(), WhoseAll(found)
 	unlock := func(i int, s Step) error {
-		if err := s.unlockItself(ctx, o.Run, me); err != nil {
+		if err := s.unlockItself(ctx, o.Run, me, handshake.LastRun{}); err != nil {
 			return err
 		}
 		return s.awaitOwnersEnded(signalled, o, found[i].By, start)
@@ -135,7 +135,7 @@ func (s Step) awaitOwnersEnded(ctx context.Context, o CleanupOptions, found hand
 		longest = max(longest, limit)
 	}
 	if dead != "" {
-		if err := s.unlockItself(context.WithoutCancel(ctx), o.Run, dead); err != nil {
+		if err := s.unlockItself(context.WithoutCancel(ctx), o.Run, dead, handshake.LastRun{Run: o.Run}); err != nil {
 			return err
 		}
 	}
@@ -170,7 +170,8 @@ func (s Step) outlive(ctx context.Context, run string, owners []string, longest 
 			Hint: s.then("if no process of run "+run+" lives any more", unlock),
 		}
 	}
-	return s.unlockItself(context.WithoutCancel(ctx), run, strings.Join(owners, "/"))
+	last := handshake.LastRun{Run: run}
+	return s.unlockItself(context.WithoutCancel(ctx), run, strings.Join(owners, "/"), last)
 }
 
 // wholeSeconds rounds up.

@@ -64,7 +64,8 @@ func (g Group) Disarm(ctx context.Context, o DisarmOptions) ([]Disarmed, error) 
 func (s Step) notLocked(ctx context.Context, o DisarmOptions, found Disarmed) error {
 	switch found.Lock {
 	case Nobodys:
-		return s.unlockItself(context.WithoutCancel(ctx), o.Run, cmp.Or(o.Owner, handshake.StepwiseCleanup))
+		owner := cmp.Or(o.Owner, handshake.StepwiseCleanup)
+		return s.unlockItself(context.WithoutCancel(ctx), o.Run, owner, handshake.LastRun{})
 	case Own:
 		return s.left(outcome.LeftFrozen|outcome.LeftLocked, o.Run, &outcome.Ending{
 			Outcome: outcome.Failed, Why: s.about("the run had locked it, and another run has another claim of the group"),

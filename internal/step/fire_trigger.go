@@ -56,6 +56,9 @@ func (g Group) FireTrigger(ctx context.Context, o FireTriggerOptions) (Fired, er
 	if slices.ContainsFunc(firings, func(f handshake.Firing) bool { return !f.Wrote() }) {
 		return Fired{}, nil
 	}
+	for _, s := range g {
+		s.tell(false, "Fired", "run "+o.Trigger.Run()+" has fired the trigger "+o.Trigger.String())
+	}
 	return Fired{At: time.Now()}, nil
 }
 

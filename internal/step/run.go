@@ -93,6 +93,7 @@ type running struct {
 	lockInDoubt bool     // a write of the lock before an unquiesce may be under way still
 	lostHold    error    // why the application was not quiesced any more, although it was to be
 	copied      []copied // while the application was quiesced
+	verified    bool     // what was cut then is known to be recorded, or not
 }
 
 func (r *running) all(ctx context.Context) error {
@@ -124,7 +125,6 @@ func (r *running) all(ctx context.Context) error {
 		return r.unlock(ctx, err)
 	}
 	err = r.unquiesce(ctx, r.quiesceAndCopy(ctx))
-	r.ran.Copied = told(r.copied, err)
 	uids := r.uncertain()
 	if uids == nil {
 		return err
@@ -134,7 +134,10 @@ func (r *running) all(ctx context.Context) error {
 	} else {
 		r.step.Log.Info(r.step.subject() + ": cut; the application runs again")
 	}
-	return r.step.mergeEndings(err, r.verify(ctx, uids))
+	err = r.step.mergeEndings(err, r.verify(ctx, uids))
+	r.verified = true
+	r.group.keepLastRun(context.WithoutCancel(ctx), r.lastRuns(err))
+	return err
 }
 
 // uncertain are the uids of the copies that were cut, and of which it is not known yet whether
@@ -208,6 +211,12 @@ func (r *running) quiesceAndCopy(ctx context.Context) error {
 	s, o := r.step, r.options
 	ctx, cancel := context.WithTimeoutCause(ctx, o.Limits.Freeze, tooLong{o.Limits.Freeze})
 	defer cancel()
+	stop := context.AfterFunc(ctx, func() {
+		if up := (tooLong{}); errors.As(context.Cause(ctx), &up) {
+			r.tellFrozen(up.Error())
+		}
+	})
+	defer stop()
 	o.Times.mark(quiesceBegins)
 	s.Log.Info("quiescing the application")
 	if err := o.App.Quiesce(ctx); err != nil {
@@ -290,16 +299,21 @@ func (r *running) unlock(ctx context.Context, err error) error {
 	s, o := r.step, r.options
 	ctx = context.WithoutCancel(ctx)
 	forgetLocked(o.State, o.Run) // before somebody else can have the claim
-	unlock := r.group.unlockItself
-	if r.lockInDoubt {
-		unlock = r.group.fenceLock
-	}
-	if lerr := unlock(ctx, o.Run, r.owner); lerr != nil {
+	r.ran.Copied = told(r.copied, err)
+	if lerr := r.takeLockOff(ctx, r.lastRuns(err)); lerr != nil {
 		stays := *endingOf(lerr) // only something to clean up
 		stays.Outcome = outcome.Failed
 		err = s.mergeEndings(err, &stays)
 	}
 	return err
+}
+
+func (r *running) takeLockOff(ctx context.Context, lasts []handshake.LastRun) error {
+	g, run := r.group, r.options.Run
+	if r.lockInDoubt {
+		return g.fenceLock(ctx, run, r.owner)
+	}
+	return g.together(g.each(func(i int, s Step) error { return s.unlockItself(ctx, run, r.owner, lasts[i]) }))
 }
 
 // mayUnquiesce is asked before each attempt. Where the lock cannot be read the first one is made
@@ -350,6 +364,8 @@ func notHeld(s Step, err, lost error) error {
 // is to say, this is what somebody has to act on.
 func (r *running) stillFrozen(err, uerr error) error {
 	s := r.step
+	r.ran.Copied = told(r.copied, err)
+	r.tellFrozen("unquiesce failed: " + uerr.Error())
 	frozen := &outcome.Ending{
 		Outcome: outcome.Unverified, Err: errors.Join(err, uerr), Why: s.about("unquiesce failed: " + uerr.Error()),
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/copytrigger/copytrigger/internal/events"
 	"github.com/copytrigger/copytrigger/internal/handshake"
 	"github.com/copytrigger/copytrigger/internal/kube"
 	"github.com/copytrigger/copytrigger/internal/outcome"
@@ -40,12 +41,16 @@ type Pods interface {
 	FollowNotEnded(ctx context.Context, selector string, changed func(), trouble kube.Trouble) error
 }
 
+// Events tells of claims in Kubernetes Events; [events.Recorder] is it. It never waits.
+type Events interface{ Tell(e events.Event) }
+
 // Step is what the commands share: the cluster, the claim, and where to say what happens.
 type Step struct {
 	Claims    Claims
 	VolSync   VolSync // not asked with ClaimOnly
 	Pods      Pods
-	ClaimOnly bool // ReplicationSources and copies may not be read
+	Events    Events // nil: nothing is told
+	ClaimOnly bool   // ReplicationSources and copies may not be read
 	Namespace string
 	Claim     string       // "" for a command that is not about a claim, and for what a group shares
 	Group     []string     // its claims, in what a group shares

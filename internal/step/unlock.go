@@ -13,10 +13,11 @@ import (
 // UnlockOptions are those of [Group.Unlock].
 type UnlockOptions struct {
 	Run         string
-	KeepCleanup bool          // leave the lock of a cleanup in steps, which has an unlock of its own
-	All         bool          // take off every cleanup's, too: none of them lives
-	After       string        // the file with the exit code of unquiesce, without whose 0 it stays locked; "" for none
-	Timeout     time.Duration // 0 tries once
+	KeepCleanup bool              // leave the lock of a cleanup in steps, which has an unlock of its own
+	All         bool              // take off every cleanup's, too: none of them lives
+	Last        handshake.LastRun // how the run has ended, as far as it is known; its Run is Run
+	After       string            // the file with the exit code of unquiesce, without whose 0 it stays locked; "" for none
+	Timeout     time.Duration     // 0 tries once
 }
 
 // Unlock unlocks every member, each also where another fails.
@@ -30,7 +31,8 @@ func (g Group) Unlock(ctx context.Context, o UnlockOptions) error {
 func (s Step) unlockRun(ctx context.Context, o UnlockOptions) error {
 	ctx, cancel := limit(ctx, o.Timeout)
 	defer cancel()
-	u := handshake.Unlocking{Run: o.Run, Own: true, Off: handshake.StepwiseCleanup, All: o.All}
+	o.Last.Run, o.Last.Around = o.Run, time.Now().UTC().Format(time.RFC3339)
+	u := handshake.Unlocking{Run: o.Run, Own: true, Off: handshake.StepwiseCleanup, All: o.All, Last: o.Last}
 	if o.KeepCleanup {
 		u.Off = ""
 	}
@@ -61,6 +63,9 @@ func (s Step) unlock(
 		if d.Outcome == outcome.OK {
 			s.Log.Info(s.subject() + ": " + d.Why)
 		}
+		if l, kept := u.Kept(); kept {
+			s.tellEnd(l)
+		}
 		return d, nil
 	}
 	if kube.IsNotFound(err) {
@@ -72,15 +77,19 @@ func (s Step) unlock(
 	return d, s.left(outcome.LeftLocked, u.Run, &ending)
 }
 
-// unlockItself takes an owner off, when the application runs again as far as that one knows.
-func (s Step) unlockItself(ctx context.Context, run, owner string) error {
+// unlockItself takes an owner off, when the application runs again as far as that one knows. last is
+// how the run has ended, where the owner is the run's own.
+func (s Step) unlockItself(ctx context.Context, run, owner string, last handshake.LastRun) error {
 	ctx, cancel := limit(ctx, unlockLimit)
 	defer cancel()
-	_, err := s.unlock(ctx, kube.Passing, handshake.Unlocking{Run: run, Off: owner})
+	_, err := s.unlock(ctx, kube.Passing, handshake.Unlocking{Run: run, Off: owner, Last: last})
 	return err
 }
 
-// unlockItself takes an owner off every member.
+// unlockItself takes off every member an owner that is not the run's own, or whose run has quiesced
+// nothing.
 func (g Group) unlockItself(ctx context.Context, run, owner string) error {
-	return g.together(g.each(func(_ int, s Step) error { return s.unlockItself(ctx, run, owner) }))
+	return g.together(g.each(func(_ int, s Step) error {
+		return s.unlockItself(ctx, run, owner, handshake.LastRun{})
+	}))
 }

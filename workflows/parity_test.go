@@ -15,11 +15,13 @@ var notParameters = []yamltest.Exception{
 	{Step: "*/*", Flag: "kubeconfig", Why: "a pod uses its service account"},
 	{Step: "*/*", Flag: "context", Why: "a pod uses its service account"},
 	{Step: "*/*", Flag: "results-dir", Why: "the outputs of the template are read there"},
+	{Step: "*/*", Flag: "metrics-file", Why: "the file of a pod goes with it: Argo counts, and the claim says the same"},
 	{Step: "*/*", Flag: "log-format", Why: "an overlay sets COPYTRIGGER_LOG_FORMAT in container.env"},
 	{Step: "copytrigger/*", Flag: "after", Why: "the order of the workflow's steps is the gate"},
 
 	{Step: "copytrigger/fire-trigger", Flag: "timeout", Why: "only an API server that is away takes time"},
 	{Step: "copytrigger/disarm", Flag: "timeout", Why: "only an API server that is away takes time"},
+	{Step: "copytrigger/unlock", Flag: "step", Why: "no file outlives the pods of single steps: outcome"},
 	{Step: "copytrigger/unlock", Flag: "all", Why: "only somebody who has looked knows that nothing of the run lives"},
 	{Step: "copytrigger/unlock", Flag: "keep-cleanup", Why: "a workflow of single steps cleans up in its exit handler, after them"},
 	{Step: "quiesced-copy-run/*", Flag: "one-at-a-time", Why: "there is no second attempt: the exit handler cleans up"},

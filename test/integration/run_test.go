@@ -5,11 +5,16 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/copytrigger/copytrigger/test/integration/harness"
 )
@@ -324,5 +329,48 @@ func TestRunOnATerminal(t *testing.T) {
 	text, err := os.ReadFile(results)
 	if err != nil || json.Unmarshal(text, &values) != nil || values["outcome"] != "ok" {
 		t.Errorf("got results %s, %v", text, err)
+	}
+}
+
+// What a run leaves on its claim, in its Events and in its metrics says the same.
+func TestRunLeavesHowItEnded(t *testing.T) {
+	t.Parallel()
+	s := harness.New(t)
+	app, storage := s.StartLockedApp(), s.Hold()
+	storage.ReleaseSlowly(tearing)
+	s.Replicate(storage.Source("Snapshot"))
+	tells := rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"events"}, Verbs: []string{"create"}}
+	s = s.With(s.Account("tells", append(harness.LeastRole(), tells)))
+	metrics := filepath.Join(t.TempDir(), "metrics")
+	r := s.Run("run", append(ways(app)["commands"], "--run-id", "run", "--metrics-file", metrics)...).Ends(harness.OK)
+	left := s.Annotations()
+	var last struct {
+		Run, Outcome, Trigger, CutTime string
+		FreezeSeconds                  float64
+	}
+	if err := json.Unmarshal([]byte(left["copytrigger/last-run"]), &last); err != nil {
+		t.Fatalf("%v: %q", err, left)
+	}
+	if last.Run != "run" || last.Outcome != "ok" || last.Trigger != r.Value("trigger") || last.FreezeSeconds <= 0 ||
+		last.CutTime != r.Value("cut-time") || left["copytrigger/last-good-copy"] != last.CutTime {
+		t.Errorf("left %+v and %q, after %s", last, left["copytrigger/last-good-copy"], r.Stdout)
+	}
+	events, err := s.Kube().CoreV1().Events(s.Namespace).List(s.Ctx, metav1.ListOptions{
+		FieldSelector: "involvedObject.kind=PersistentVolumeClaim,involvedObject.name=data",
+	})
+	s.Must(err)
+	var reasons []string
+	for _, e := range events.Items {
+		if e.Source.Component == "copytrigger" && e.InvolvedObject.UID != "" {
+			reasons = append(reasons, e.Reason)
+		}
+	}
+	if slices.Sort(reasons); !slices.Equal(reasons, []string{"CopyGood", "Fired"}) {
+		t.Errorf("the Events are %q", reasons)
+	}
+	text, err := os.ReadFile(metrics)
+	if want := "copytrigger_last_run_ok{namespace=\"" + s.Namespace + "\",pvc=\"data\"} 1\n"; err != nil ||
+		!strings.Contains(string(text), want) {
+		t.Errorf("%v: %s", err, text)
 	}
 }

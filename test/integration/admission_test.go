@@ -69,6 +69,12 @@ func TestAdmission(t *testing.T) {
 	s.AwaitCompleted(trigger)
 	s.Leaves(trigger, trigger, harness.Completed)
 	s.Copied(1)
+	s.Run("unlock", "--run-id", "run", "--outcome", "ok").Ends(harness.OK)
+	s.LeftUnlocked()
+	if left := s.Annotations(); !strings.Contains(left["copytrigger/last-run"], `"outcome":"ok"`) ||
+		left["copytrigger/last-good-copy"] == "" {
+		t.Errorf("left %q", left)
+	}
 }
 
 // What disarm writes, it may write as well: here it deletes the annotation.

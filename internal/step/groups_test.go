@@ -629,6 +629,29 @@ func TestGroupRun(t *testing.T) {
 	}
 }
 
+// The syncs that a group was fired into are known since: in the freeze nobody waits for a look at them.
+func TestGroupRunKnowsItsSyncs(t *testing.T) {
+	p := groupRun(t, &app{}, func(p *groupPlay) {
+		p.second().faults(nil, second("patch pvc", func() error { // the first is the lock
+			p.second().faults(always(away, "list rs"), nil)
+			return nil
+		}))
+	}, func(p *groupPlay) {
+		after(time.Second)
+		if !p.log.has("waiting: PVC app/wal: ") {
+			t.Errorf("it does not wait for the copy:\n%s", &p.log.b)
+		}
+		p.second().faults(nil, nil)
+		p.takes()
+		p.second().takes()
+		p.completes()
+		p.second().completes()
+	})
+	if got := p.result.(Ran).Fired.Syncs; len(got) != 2 || got[0] == got[1] {
+		t.Errorf("got syncs %+v", got)
+	}
+}
+
 // With until=cut the application runs again when the last claim is cut, and all copies are looked
 // at until they are recorded.
 func TestGroupRunUntilCut(t *testing.T) {

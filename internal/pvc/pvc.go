@@ -1,4 +1,4 @@
-// Package pvc reads, watches and annotates one PersistentVolumeClaim. It knows nothing
+// Package pvc finds, reads, watches and annotates PersistentVolumeClaims. It knows nothing
 // of VolSync.
 package pvc
 
@@ -21,6 +21,7 @@ const resource = "persistentvolumeclaims"
 type Claim struct {
 	Name, UID, Version string // Version: resourceVersion
 	Deleting           bool
+	Labels             map[string]string
 	Annotations        map[string]string
 }
 
@@ -49,6 +50,19 @@ func (c Claims) Get(ctx context.Context, name string) (Claim, error) {
 		return Claim{}, &kube.Error{Request: c.request("get", name), Err: err}
 	}
 	return read(o), nil
+}
+
+// List reads all claims with the labels, "" for all of the namespace.
+func (c Claims) List(ctx context.Context, selector string) ([]Claim, error) {
+	list, err := c.client.List(ctx, metav1.ListOptions{LabelSelector: selector})
+	if err != nil {
+		return nil, &kube.Error{Request: c.request("list", ""), Err: err}
+	}
+	var all []Claim
+	for i := range list.Items {
+		all = append(all, read(&list.Items[i]))
+	}
+	return all, nil
 }
 
 // Follow calls changed whenever the claim may have changed; see [kube.Follow].
@@ -95,6 +109,6 @@ func (c Claims) patch(ctx context.Context, name string, meta map[string]any, opt
 func read(o *metav1.PartialObjectMetadata) Claim {
 	return Claim{
 		Name: o.Name, UID: string(o.UID), Version: o.ResourceVersion,
-		Deleting: o.DeletionTimestamp != nil, Annotations: o.Annotations,
+		Deleting: o.DeletionTimestamp != nil, Labels: o.Labels, Annotations: o.Annotations,
 	}
 }

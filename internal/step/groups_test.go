@@ -26,6 +26,18 @@ func (cs clusters) of(claim string) *cluster {
 
 func (cs clusters) Get(ctx context.Context, n string) (pvc.Claim, error) { return cs.of(n).Get(ctx, n) }
 
+func (cs clusters) List(ctx context.Context, selector string) ([]pvc.Claim, error) {
+	var all []pvc.Claim
+	for _, c := range cs {
+		some, err := c.List(ctx, selector)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, some...)
+	}
+	return all, nil
+}
+
 func (cs clusters) MayAnnotate(ctx context.Context, n string, values map[string]string) (pvc.Claim, error) {
 	return cs.of(n).MayAnnotate(ctx, n, values)
 }

@@ -78,6 +78,9 @@ func (g Group) Run(ctx context.Context, o RunOptions) (Ran, error) {
 	}
 	r := &running{group: g, step: s, options: o, owner: handshake.Owner(s.Process, wholeSeconds(longest))}
 	err := r.all(ctx)
+	if !r.ran.Fired.At.IsZero() {
+		s.sayWhoJoined(ctx)
+	}
 	return r.ran, err
 }
 

@@ -49,7 +49,7 @@ func TestSelect(t *testing.T) {
 	}{
 		"those with the labels": {purpose: ToBegin, want: both, log: "2 claims have the labels app=db: data, wal"},
 		"to look":               {purpose: ToLook, want: both},
-		"one": {purpose: ToBegin, prepare: func(p *groupPlay) { p.second().label("") }, want: []string{name}},
+		"one":                   {purpose: ToBegin, prepare: func(p *groupPlay) { p.second().label("") }, want: []string{name}},
 		"none": {purpose: ToBegin, prepare: func(p *groupPlay) { p.label(""); p.second().label("") },
 			left: left{outcome: outcome.Refused, says: []string{"PVCs of namespace app with labels app=db", "no claim has these labels"}},
 			hint: "kubectl get pvc -n app --show-labels"},

@@ -205,7 +205,9 @@ func setCopied(v *result.Values, s step.Step, cs []step.Copied, err error) {
 	setMembers(v, s, err, func(i int, m *result.Values) {
 		if i < len(cs) {
 			m.Set("cut-time", cs[i].CutTime)
-			m.Set("copy", cs[i].Copy)
+			if cs[i].Copy != "" {
+				m.Set("copy", cs[i].Copy)
+			}
 		}
 	})
 }

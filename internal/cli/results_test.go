@@ -69,7 +69,7 @@ func TestResultFilesOfOneClaim(t *testing.T) {
 		"pvcs":         `["data"]`,
 		"skew-seconds": "0",
 		"claims": `[{"source":"backup","waiting-since":"","name":"data","outcome":"ok",` +
-			`"fired-at":"2000-01-01T00:00:02.000Z","cut-time":"2000-01-01T00:00:03Z","copy":""}]`,
+			`"fired-at":"2000-01-01T00:00:02.000Z","cut-time":"2000-01-01T00:00:03Z"}]`,
 	} {
 		got, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil || len(got) != len(want) || name != "claims" && string(got) != want {

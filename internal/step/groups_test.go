@@ -209,9 +209,12 @@ func (c *cluster) syncs(start, since string) {
 // await-waiting is content when all wait at the same time, not when each has waited once.
 func TestGroupAwaitWaitingOfAllAtOnce(t *testing.T) {
 	var trigger handshake.Trigger
-	p := together(t, nil, func(p *groupPlay) { p.second().idles() }, groupAwaitWaiting(time.Hour), func(p *groupPlay) {
+	p := together(t, nil, func(p *groupPlay) {
+		p.second().idles()
+		p.second().sources[0].NextSync = "2000-01-01T00:01:00Z"
+	}, groupAwaitWaiting(time.Hour), func(p *groupPlay) {
 		after(time.Minute)
-		if !p.log.has("PVC app/wal: ReplicationSource rs-wal has no sync running") || p.log.has("pvc=data") || p.log.has("PVC app/data: ") {
+		if !p.log.has("PVC app/wal: ReplicationSource rs-wal has no sync running; the next is due at 2000-01-01T00:01:00Z") || p.log.has("pvc=data") || p.log.has("PVC app/data: ") {
 			t.Errorf("it does not say that it waits for wal alone:\n%s", &p.log.b)
 		}
 		p.idles()

@@ -146,13 +146,12 @@ func TestSelectorRefuses(t *testing.T) {
 	})
 	t.Run("another joins while it waits", func(t *testing.T) {
 		t.Parallel()
-		g := harness.New(t).Together(2)
-		mayList(g)
-		label(g.Members[0], "db")
+		g := labelled(t, 2, 1)
+		g.Annotate(harness.LockedBy, "other/cleanup/x")
 		p := g.StartRaw("await-waiting", "-l", "app=db", "--run-id", "run", "--timeout", "5m")
-		p.Says("waiting: ")
+		p.Says("the cleanup of run other has locked it")
 		label(g.Members[1], "db")
-		g.Members[0].Replicate(harness.Source{})
+		g.Annotate(harness.LockedBy, "")
 		p.End().EndsTogether(harness.Refused).Error("claim data-01 has joined since the run began")
 		locked(g, "")
 	})
@@ -163,7 +162,7 @@ func TestSelectorRefuses(t *testing.T) {
 		for i := range 48 {
 			args = append(args, "--pvc", fmt.Sprintf("data-%02d", i+2))
 		}
-		g.StartRaw(append(args, "--pvc", "Data")...).End().Exits(64).Error(`"Data" is not a claim's name`)
+		g.StartRaw(append(args, "--pvc", "Data")...).End().Exits(64).Says(`"Data" is not a claim's name`)
 		locked(g, "")
 	})
 }

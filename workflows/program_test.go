@@ -23,6 +23,7 @@ const (
 // values are what a run might give for parameters.
 var values = map[string]string{
 	"pvcs": "data", "namespace": "shop", "run-id": uid, "trigger": uid + ".0123456789abcdef", "selector": "",
+	"outcome": "ok",
 	"timeout": "0", "wait-timeout": "0", "copy-timeout": "1m", "ack-timeout": "1s", "deadline-seconds": "60",
 	"pvc-only":      "false",
 	"in-pod":        "true",

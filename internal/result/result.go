@@ -144,6 +144,10 @@ func (l List[T]) short(limit int) ([]byte, error) {
 	for n := len(l); ; n-- {
 		var all []any
 		for _, v := range l[:n] {
+			if of, is := any(v).(Values); is {
+				all = append(all, of.brief())
+				continue
+			}
 			all = append(all, v)
 		}
 		if more := len(l) - n; more > 0 {
@@ -154,6 +158,17 @@ func (l List[T]) short(limit int) ([]byte, error) {
 			return text, err
 		}
 	}
+}
+
+// brief is what the file of a list has of an object: less of its reason.
+func (v Values) brief() Values {
+	reason, is := v.Get("reason").(string)
+	if !is {
+		return v
+	}
+	v = v.Clone()
+	v.Set("reason", short(reason, briefReason))
+	return v
 }
 
 // mark says how many are left out. A list of names stays one, as Tekton has it: no name is like it.
@@ -183,6 +198,7 @@ func carried(text string) int {
 // texts are the results as they stand in their files. The lists share what the others leave.
 func (v Values) texts() ([]string, error) {
 	texts, left, lists := make([]string, len(v.fields)), cmp.Or(v.limit, FilesLimit), 0
+	reasons := min(reasonLimit, left/4)
 	for i, f := range v.fields {
 		switch value := f.value.(type) {
 		case shorter:
@@ -190,7 +206,7 @@ func (v Values) texts() ([]string, error) {
 			continue
 		case string:
 			if texts[i] = value; f.name == "reason" {
-				texts[i] = short(value)
+				texts[i] = short(value, reasons)
 			}
 		default:
 			texts[i] = fmt.Sprint(value)
@@ -220,13 +236,16 @@ const mode = 0o644
 // of a step, and its own notes, in a message of 4096 bytes; a longer one fails the TaskRun.
 const reasonLimit = 512
 
-// short cuts a text to reasonLimit, not within a character. stdout has the whole.
-func short(text string) string {
+// briefReason is the same in an object of a list.
+const briefReason = 80
+
+// short cuts a text to so many bytes, not within a character. stdout has the whole.
+func short(text string, limit int) string {
 	const mark = "…"
-	if len(text) <= reasonLimit {
+	if len(text) <= limit {
 		return text
 	}
-	end := reasonLimit - len(mark)
+	end := limit - len(mark)
 	for end > 0 && !utf8.RuneStart(text[end]) {
 		end--
 	}

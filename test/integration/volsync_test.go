@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"fmt"
 	"os"
 	"syscall"
 	"testing"
@@ -70,6 +71,65 @@ func TestVolSyncRestarts(t *testing.T) {
 		s.Nudge()
 		s.Leaves(trigger, trigger, harness.Completed)
 		s.Copied(1)
+	})
+}
+
+// VolSync is killed under a group: while it waits, while it copies, and for good.
+func TestVolSyncKilledUnderAGroup(t *testing.T) {
+	ofEachSize := func(t *testing.T, test func(t *testing.T, n int)) {
+		for _, n := range groupSizes() {
+			t.Run(fmt.Sprint(n), func(t *testing.T) { test(t, n) })
+		}
+	}
+	t.Run("while it waits", func(t *testing.T) {
+		ofEachSize(t, func(t *testing.T, n int) {
+			g := groupOf(t, n)
+			v := g.Component("volsync")
+			trigger := g.AwaitWaiting("run")
+			v.Kill()
+			g.Run("fire-trigger", "--trigger", trigger).EndsTogether(harness.OK)
+			await := g.Start("await-completed", "--trigger", trigger, "--ack-timeout", "5m")
+			await.Says("VolSync has not taken the trigger")
+			v.Start()
+			await.End().EndsTogether(harness.OK)
+			all(g, trigger, trigger, harness.Completed)
+			g.Run("unlock", "--run-id", "run").EndsTogether(harness.OK)
+			locked(g, "")
+		})
+	})
+	t.Run("while it copies", func(t *testing.T) {
+		ofEachSize(t, func(t *testing.T, n int) {
+			g, held := groupHeld(t, n, 0, n-1)
+			v := g.Component("volsync")
+			trigger := g.AwaitWaiting("run")
+			g.Run("fire-trigger", "--trigger", trigger).EndsTogether(harness.OK)
+			await := g.Start("await-completed", "--trigger", trigger)
+			g.Members[0].AwaitStatus(harness.InProgress)
+			g.Members[n-1].AwaitStatus(harness.InProgress)
+			v.Kill()
+			held.Release()
+			v.Start()
+			await.End().EndsTogether(harness.OK)
+			all(g, trigger, trigger, harness.Completed)
+		})
+	})
+	t.Run("for good", func(t *testing.T) {
+		ofEachSize(t, func(t *testing.T, n int) {
+			g := groupOf(t, n)
+			v := g.Component("volsync")
+			trigger := g.AwaitWaiting("run")
+			v.Kill()
+			g.Run("fire-trigger", "--trigger", trigger).EndsTogether(harness.OK)
+			g.Run("await-completed", "--trigger", trigger, "--ack-timeout", "1s").
+				EndsTogether(harness.Withdrawn).
+				Error("VolSync did not react to the trigger within 1s")
+			all(g, "", "", harness.Waiting)
+			locked(g, "run/lost")
+			v.Start()
+			g.Members[n-1].Nudge()
+			all(g, "", "", harness.Waiting)
+			g.Copied(0)
+		})
 	})
 }
 

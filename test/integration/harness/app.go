@@ -111,7 +111,7 @@ func (a *App) Unquiesce() {
 func (s *Site) VolumeDir() string {
 	s.Helper()
 	s.Need(VolumeFiles)
-	dir, err := shared.cluster.VolumeDir(s.Ctx, s.Namespace, Claim)
+	dir, err := shared.cluster.VolumeDir(s.Ctx, s.Namespace, s.claim)
 	s.Must(err)
 	return dir
 }

@@ -14,18 +14,36 @@ type Group struct {
 }
 
 // Together makes n claims of the site one group, each with a ReplicationSource's name of its own.
-// The program's account may do to each of them what it may do to the site's own claim.
 func (s *Site) Together(n int) *Group {
 	s.Helper()
-	g := &Group{Site: s, Members: []*Site{s}}
+	all := []*Site{s}
 	for i := 1; i < n; i++ {
-		m := *s
-		m.claim, m.source = fmt.Sprintf("%s-%02d", Claim, i), fmt.Sprintf("%s-%02d", Nightly, i)
-		m.CreateClaim(map[string]string{Use: ""})
-		m.bind()
-		g.Members = append(g.Members, &m)
+		all = append(all, s.beside(fmt.Sprintf("%s-%02d", Claim, i), fmt.Sprintf("%s-%02d", Nightly, i)))
 	}
-	for _, m := range g.Members[1:] {
+	return s.group(all)
+}
+
+// Beside makes one more claim, with a ReplicationSource's name of its own, and the two a group.
+func (s *Site) Beside(claim, source string) *Group {
+	s.Helper()
+	return s.group([]*Site{s, s.beside(claim, source)})
+}
+
+func (s *Site) beside(claim, source string) *Site {
+	s.Helper()
+	m := *s
+	m.claim, m.source = claim, source
+	m.CreateClaim(map[string]string{Use: ""})
+	m.bind()
+	return &m
+}
+
+// group makes members one group. The program's account may do to each of them what it may do to the
+// site's own claim.
+func (s *Site) group(members []*Site) *Group {
+	s.Helper()
+	g := &Group{Site: s, Members: members}
+	for _, m := range members {
 		m.until(claims, m.claim, "bound", func(o object) bool { return o.text("status", "phase") == "Bound" })
 	}
 	role := LeastRole()
@@ -34,10 +52,7 @@ func (s *Site) Together(n int) *Group {
 		case slices.Equal(role[i].ResourceNames, []string{Claim}):
 			role[i].ResourceNames = g.Claims()
 		case slices.Equal(role[i].ResourceNames, []string{CopyName}):
-			role[i].ResourceNames = nil
-			for _, m := range g.Members {
-				role[i].ResourceNames = append(role[i].ResourceNames, m.copyName())
-			}
+			role[i].ResourceNames = g.Copies()
 		}
 	}
 	g.Kubeconfig = s.Account("copytrigger-group", role)
@@ -59,6 +74,15 @@ func (g *Group) Claims() []string {
 	var names []string
 	for _, m := range g.Members {
 		names = append(names, m.claim)
+	}
+	return names
+}
+
+// Copies are the names of VolSync's copies.
+func (g *Group) Copies() []string {
+	var names []string
+	for _, m := range g.Members {
+		names = append(names, m.copyName())
 	}
 	return names
 }

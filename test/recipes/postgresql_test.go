@@ -1,6 +1,7 @@
 package recipes
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -52,6 +53,14 @@ func (p *postgres) numbers(b *bench) (count, highest int64) {
 // syncs: nobody pulls a plug here, and a copy reads what was written.
 func (b *bench) postgres(data string, settings ...string) *postgres {
 	b.Helper()
+	p, err := b.tryPostgres(data, settings...)
+	b.Must(err)
+	return p
+}
+
+// tryPostgres is postgres with data from which no server may start.
+func (b *bench) tryPostgres(data string, settings ...string) (*postgres, error) {
+	b.Helper()
 	p := &postgres{socket: b.folder("pg")}
 	args := []string{"postgres", "-D", data, "-c", "listen_addresses=", "-c", "unix_socket_directories=" + p.socket,
 		"-c", "fsync=off", "-c", "shared_buffers=16MB", "-c", "min_wal_size=2MB", "-c", "max_wal_size=8MB"}
@@ -59,21 +68,22 @@ func (b *bench) postgres(data string, settings ...string) *postgres {
 		args = append(args, "-c", s)
 	}
 	p.process = b.background(filepath.Base(p.socket), syscall.SIGQUIT, command(args...))
+	var ended error
 	b.Eventually("PostgreSQL to answer", func() bool {
 		select {
 		case <-p.ended:
-			b.Fatalf("PostgreSQL has ended")
+			ended = errors.New("PostgreSQL has ended")
+			return true
 		default:
 		}
 		_, err := output(b.Ctx, append(p.client(), "-c", "SELECT 1")...)
 		return err == nil
 	})
-	return p
+	return p, ended
 }
 
-// postgresOnVolume is one with a ledger on the claim's volume, and a user with the rights
-// that the recipes ask for.
-func (b *bench) postgresOnVolume(settings ...string) *postgres {
+// newData makes the data of a server on the claim's volume.
+func (b *bench) newData() string {
 	b.Helper()
 	from := b.template("postgresql", func(dir string) {
 		b.run(
@@ -90,9 +100,17 @@ func (b *bench) postgresOnVolume(settings ...string) *postgres {
 			"--wal-segsize=1",
 		)
 	})
-	b.run("cp", "-a", from, filepath.Join(b.volume, "pgdata"))
-	b.Must(os.Chmod(filepath.Join(b.volume, "pgdata"), 0o700))
-	p := b.postgres(filepath.Join(b.volume, "pgdata"), settings...)
+	data := filepath.Join(b.volume, "pgdata")
+	b.run("cp", "-a", from, data)
+	b.Must(os.Chmod(data, 0o700))
+	return data
+}
+
+// postgresOnVolume is one with a ledger on the claim's volume, and a user with the rights
+// that the recipes ask for.
+func (b *bench) postgresOnVolume(settings ...string) *postgres {
+	b.Helper()
+	p := b.postgres(b.newData(), settings...)
 	p.query(b, `CREATE TABLE ledger (entry bigint PRIMARY KEY, filler text);
 		CREATE ROLE backup LOGIN; GRANT pg_checkpoint TO backup;
 		GRANT EXECUTE ON FUNCTION pg_backup_start, pg_backup_stop TO backup;`)
@@ -102,10 +120,15 @@ func (b *bench) postgresOnVolume(settings ...string) *postgres {
 // restored starts a server on a copy of VolSync's copy.
 func (b *bench) restoredPostgres(copied string, settings ...string) *postgres {
 	b.Helper()
-	data := filepath.Join(copied, "pgdata")
-	// Its number means nothing elsewhere, and would be that of a living process here.
+	return b.postgres(b.unowned(filepath.Join(copied, "pgdata")), settings...)
+}
+
+// unowned is data that no server has: the number of one means nothing elsewhere, and would be that
+// of a living process here.
+func (b *bench) unowned(data string) string {
+	b.Helper()
 	b.Must(os.RemoveAll(filepath.Join(data, "postmaster.pid")))
-	return b.postgres(data, settings...)
+	return data
 }
 
 func postgresSecret(p *postgres) map[string]string {

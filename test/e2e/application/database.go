@@ -15,23 +15,28 @@ import (
 // Name is the database that the application writes to.
 const Name = "app"
 
-// start runs PostgreSQL on the volume; in a volume that is empty it makes a database first.
+// start runs PostgreSQL on the volume, with its log on one of its own if there is one; in a volume
+// that is empty it makes a database first.
 // Nobody pulls a plug, and a copy reads what was written whether or not it is on the disk yet:
-// fsync would change nothing but how long a busy disk lets everybody wait.
+// fsync would change nothing but how long a busy disk lets everybody wait. Nor is a catalog to be
+// vacuumed just in a freeze: autovacuum looks once an hour.
 const start = `
 PATH=$(echo /usr/lib/postgresql/*/bin):$PATH
 if [ ! -e /data/pgdata/PG_VERSION ]; then
-	initdb --pgdata=/data/pgdata --username=postgres --auth=trust --no-sync >/dev/null
+	waldir=
+	[ ! -d /wal ] || waldir=--waldir=/wal/pg_wal
+	initdb --pgdata=/data/pgdata $waldir --username=postgres --auth=trust --no-sync >/dev/null
 	echo "host all all all trust" >>/data/pgdata/pg_hba.conf
 fi
 rm -f /data/pgdata/postmaster.pid
 exec postgres -D /data/pgdata -c listen_addresses='*' -c unix_socket_directories=/tmp -c shared_buffers=16MB \
-	-c fsync=off -c archive_mode=on -c archive_command=true
+	-c fsync=off -c archive_mode=on -c archive_command=true -c autovacuum_naptime=1h
 `
 
 // Database is a PostgreSQL in a pod.
 type Database struct {
 	site *Site
+	name string // of the pod
 	host string
 	dial dialer
 }
@@ -39,34 +44,58 @@ type Database struct {
 // Database starts a PostgreSQL on a claim, and returns when it answers.
 func (s *Site) Database(name, claim string) *Database {
 	s.Helper()
+	d, err := s.database(name, claim, "")
+	s.Must(err)
+	return d
+}
+
+// database is Database on a claim from which none may start, and on one for the log if there is
+// one.
+func (s *Site) database(name, data, log string) (*Database, error) {
+	s.Helper()
+	mounts := []any{
+		map[string]any{"name": "data", "mountPath": "/data"},
+		map[string]any{"name": "tmp", "mountPath": "/tmp"},
+	}
+	volumes := []any{
+		map[string]any{"name": "data", "persistentVolumeClaim": map[string]any{"claimName": data}},
+		map[string]any{"name": "tmp", "emptyDir": map[string]any{}},
+	}
+	if log != "" {
+		mounts = append(mounts, map[string]any{"name": "wal", "mountPath": "/wal"})
+		volumes = append(volumes, map[string]any{"name": "wal", "persistentVolumeClaim": map[string]any{"claimName": log}})
+	}
 	s.Apply(&unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "v1", "kind": "Pod", "metadata": map[string]any{"name": name},
 		"spec": map[string]any{
 			"securityContext":               podSecurity(),
 			"terminationGracePeriodSeconds": int64(1),
+			"restartPolicy":                 "Never",
 			"containers": []any{map[string]any{
 				"name": "postgresql", "image": image(), "command": []any{"bash", "-ec", start},
 				"securityContext": map[string]any{
 					"allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true,
 					"capabilities": map[string]any{"drop": []any{"ALL"}},
 				},
-				"volumeMounts": []any{
-					map[string]any{"name": "data", "mountPath": "/data"},
-					map[string]any{"name": "tmp", "mountPath": "/tmp"},
-				},
+				"volumeMounts": mounts,
 			}},
-			"volumes": []any{
-				map[string]any{"name": "data", "persistentVolumeClaim": map[string]any{"claimName": claim}},
-				map[string]any{"name": "tmp", "emptyDir": map[string]any{}},
-			},
+			"volumes": volumes,
 		},
 	}})
+	d := &Database{site: s, name: name, dial: s.dialer(name)}
 	pod := s.Await(Kinds["Pod"], name, "running", func(o *unstructured.Unstructured) bool {
-		return Text(o, "status", "phase") == "Running" && Text(o, "status", "podIP") != ""
+		return d.ended(o) != nil || Text(o, "status", "phase") == "Running" && Text(o, "status", "podIP") != ""
 	})
-	d := &Database{site: s, host: Text(pod, "status", "podIP"), dial: s.dialer(name)}
-	d.await()
-	return d
+	d.host = Text(pod, "status", "podIP")
+	return d, d.await()
+}
+
+// ended is why the server does not run any more.
+func (d *Database) ended(pod *unstructured.Unstructured) error {
+	if phase := Text(pod, "status", "phase"); phase != "Failed" && phase != "Succeeded" {
+		return nil
+	}
+	return fmt.Errorf("the server has ended: %s", d.site.Log(d.site.Ctx, d.name, "postgresql"))
 }
 
 // Host is its address.
@@ -82,14 +111,17 @@ func (d *Database) connect(ctx context.Context, name string) (*pgx.Conn, error) 
 	return pgx.ConnectConfig(ctx, config)
 }
 
-// await waits until it answers: it has no other way of saying that it is there.
-func (d *Database) await() {
+// await waits until it answers, for it has no other way of saying that it is there, or has ended.
+func (d *Database) await() error {
 	d.site.Helper()
 	for {
 		conn, err := d.connect(d.site.Ctx, "postgres")
 		if err == nil {
 			conn.Close(d.site.Ctx)
-			return
+			return nil
+		}
+		if ended := d.ended(d.site.Get("Pod", d.name)); ended != nil {
+			return ended
 		}
 		select {
 		case <-d.site.Ctx.Done():
@@ -135,6 +167,10 @@ func endedByOthers(err error) bool {
 // WritersWait says that the ledger is locked by a session, and that its writer waits for that.
 const WritersWait = `count(*) FILTER (WHERE granted AND mode = 'ExclusiveLock') = 1 AND count(*) FILTER (WHERE NOT granted) > 0
 	FROM pg_locks WHERE relation = 'ledger'::regclass`
+
+// EverybodyWaits is WritersWait of a session whose lock keeps readers out, too.
+const EverybodyWaits = `count(*) FILTER (WHERE granted AND mode = 'AccessExclusiveLock') = 1
+	AND count(*) FILTER (WHERE NOT granted) > 0 FROM pg_locks WHERE relation = 'ledger'::regclass`
 
 // Assert fails the test unless a condition holds.
 func (d *Database) Assert(condition string) {
@@ -275,6 +311,16 @@ func (l *Ledger) note(n int64, err error) bool {
 	return true
 }
 
+// Last is the last number that was acknowledged.
+func (l *Ledger) Last() int64 { return l.next() - 1 }
+
+// AwaitMore waits until so many more numbers are acknowledged.
+func (l *Ledger) AwaitMore(n int64) {
+	l.db.site.Helper()
+	from := l.Last()
+	l.db.site.Eventually("writes", func() bool { return l.Last() >= from+n })
+}
+
 // AwaitFreeze waits until the application has noticed a freeze.
 func (l *Ledger) AwaitFreeze() {
 	l.db.site.Helper()
@@ -293,6 +339,19 @@ func (l *Ledger) AwaitWrites() {
 	l.db.site.Helper()
 	from := l.next()
 	l.db.site.Eventually("a write", func() bool { return l.next() != from })
+}
+
+// checkIndexes is PostgreSQL's own check of its indexes.
+var checkIndexes = []string{
+	"CREATE EXTENSION amcheck",
+	`SELECT bt_index_check(c.oid, true) FROM pg_class c JOIN pg_index i ON i.indexrelid = c.oid
+		JOIN pg_am a ON a.oid = c.relam WHERE a.amname = 'btree'`,
+}
+
+// CheckIndexes asserts that its indexes are whole.
+func (d *Database) CheckIndexes() {
+	d.site.Helper()
+	d.Do(Name, append([]string{"SET default_transaction_read_only = off"}, checkIndexes...)...)
 }
 
 // Numbers are those in a database's ledger: how many, and the highest.

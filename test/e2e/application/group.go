@@ -13,6 +13,9 @@ import (
 const (
 	Second       = "wal"
 	secondSource = Source + "-wal"
+
+	secondRepository = "repository-wal" // restic's
+
 	// Labels are those of both claims.
 	Labels = "app=db"
 )
@@ -34,12 +37,24 @@ func (s *Site) Together(dir string) {
 	s.Patch("PersistentVolumeClaim", harness.Claim, map[string]any{
 		"metadata": map[string]any{"labels": map[string]any{"app": "db"}},
 	})
-	s.Replicate("")
+	s.replicateBoth("")
+	s.Apply(append(s.rolesForBoth(dir), s.File("rbac/selector/role.yaml")...)...)
+}
+
+// replicateBoth is Replicate of both claims.
+func (s *Site) replicateBoth(snapshotClass string) {
+	s.Helper()
+	s.Replicate(snapshotClass)
 	s.Apply(&unstructured.Unstructured{Object: map[string]any{
-		"apiVersion": "v1", "kind": "Secret", "metadata": map[string]any{"name": "repository-wal"},
+		"apiVersion": "v1", "kind": "Secret", "metadata": map[string]any{"name": secondRepository},
 		"stringData": map[string]any{"RESTIC_REPOSITORY": "/mnt/repository/restic-wal", "RESTIC_PASSWORD": "secret"},
 	}})
-	s.replicate(secondSource, Second, "repository-wal", "")
+	s.replicate(secondSource, Second, secondRepository, snapshotClass)
+}
+
+// rolesForBoth are the shipped Roles that name the claim, with the second one.
+func (s *Site) rolesForBoth(dir string) []*unstructured.Unstructured {
+	s.Helper()
 	var roles []*unstructured.Unstructured
 	for _, o := range s.Shipped(dir) {
 		if o.GetKind() == "Role" && forBoth(o) {
@@ -49,7 +64,7 @@ func (s *Site) Together(dir string) {
 	if len(roles) != 1 {
 		s.Fatalf("%d Roles of %s name the claim", len(roles), dir)
 	}
-	s.Apply(append(roles, s.File("rbac/selector/role.yaml")...)...)
+	return roles
 }
 
 // forBoth adds the second claim and its copy wherever a Role names those of the first, as users do

@@ -54,8 +54,13 @@ func New(t *testing.T, dir string) *Site {
 
 func (s *Site) withDatabase() *Site {
 	s.Helper()
-	s.DB = s.Database("postgresql", harness.Claim)
-	s.Ledger = s.DB.StartLedger()
+	return s.with(s.Database("postgresql", harness.Claim))
+}
+
+// with puts a database under load, and tells the user's steps where it is.
+func (s *Site) with(db *Database) *Site {
+	s.Helper()
+	s.DB, s.Ledger = db, db.StartLedger()
 	s.Apply(s.File("tasks/examples/postgresql.yaml")...)
 	s.Environment(
 		map[string]string{"PGHOST": s.DB.host, "PGUSER": "postgres", "PGDATABASE": Name, "PGCONNECT_TIMEOUT": "60"},
@@ -145,12 +150,17 @@ func (s *Site) replicate(source, claim, repository, snapshotClass string) {
 // Restore restores the last backup to a new claim.
 func (s *Site) Restore(claim string) {
 	s.Helper()
+	s.restore("repository", claim)
+}
+
+func (s *Site) restore(repository, claim string) {
+	s.Helper()
 	s.claim(claim)
 	s.Apply(&unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "volsync.backube/v1alpha1", "kind": "ReplicationDestination",
 		"metadata": map[string]any{"name": claim},
 		"spec": map[string]any{"trigger": map[string]any{"manual": "first"}, "restic": map[string]any{
-			"repository": "repository", "copyMethod": "Direct", "destinationPVC": claim,
+			"repository": repository, "copyMethod": "Direct", "destinationPVC": claim,
 			"moverSecurityContext": podSecurity(), "moverVolumes": repositoryVolume(),
 		}},
 	}})
@@ -323,9 +333,11 @@ func (s *Site) AwaitUnlocked() {
 }
 
 // AwaitSynced waits until VolSync has moved the data of the copy, too.
-func (s *Site) AwaitSynced() {
+func (s *Site) AwaitSynced() { s.Helper(); s.awaitSynced(Source) }
+
+func (s *Site) awaitSynced(source string) {
 	s.Helper()
-	s.Await(Kinds["ReplicationSource"], Source, "done with the sync", func(o *unstructured.Unstructured) bool {
+	s.Await(Kinds["ReplicationSource"], source, "done with the sync", func(o *unstructured.Unstructured) bool {
 		return Text(o, "status", "lastManualSync") == Text(o, "spec", "trigger", "manual")
 	})
 }

@@ -4,7 +4,6 @@ import (
 	"strconv"
 	"testing"
 
-	"github.com/copytrigger/copytrigger/test/e2e/application"
 	"github.com/copytrigger/copytrigger/test/integration/harness"
 )
 
@@ -46,12 +45,7 @@ func TestRestore(t *testing.T) {
 	if highest > max(f.Last, f.Doubt) {
 		t.Errorf("the copy has %d, which was written after the freeze (%+v)", highest, f)
 	}
-	restored.Do(
-		application.Name,
-		"SET default_transaction_read_only = off", // the copy is of a time when nothing could be written
-		"CREATE EXTENSION amcheck",
-		"SELECT bt_index_check(c.oid, true) FROM pg_class c JOIN pg_index i ON i.indexrelid = c.oid JOIN pg_am a ON a.oid = c.relam WHERE a.amname = 'btree'",
-	)
+	restored.CheckIndexes() // the copy is of a time when nothing could be written
 	if got, err := strconv.ParseFloat(results(r.task("quiesced-copy"))["freeze-seconds"], 64); err != nil || got <= 0 {
 		t.Errorf("freeze-seconds is %v (%v)", got, err)
 	}

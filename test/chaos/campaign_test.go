@@ -6,6 +6,7 @@ import (
 	"os"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/copytrigger/copytrigger/test/integration/harness"
 )
@@ -29,7 +30,8 @@ func number(t *testing.T, name string, otherwise uint64) uint64 {
 }
 
 // TestCampaign carries out many plans: half of them of a seed that is always the same, half of
-// one that is new each time; or all of CHAOS_SEED. CHAOS_SCENE takes those of one scene alone.
+// one that is new each time; or all of CHAOS_SEED. CHAOS_SCENE takes those of one scene alone. With
+// CHAOS_SHORT nobody is patient.
 func TestCampaign(t *testing.T) {
 	harness.Need(t)
 	c := NewCampaign()
@@ -47,10 +49,10 @@ func TestCampaign(t *testing.T) {
 		}
 	}
 	t.Cleanup(func() {
-		table := c.Table()
-		t.Log("\n" + table)
-		if file := os.Getenv("CHAOS_TABLE"); file != "" {
-			if err := os.WriteFile(file, []byte(table), 0o644); err != nil {
+		today := time.Now().UTC().Format(time.DateOnly)
+		t.Log("\n" + c.Counts().Table(today, today))
+		if dir := os.Getenv("CHAOS_COUNTS"); dir != "" {
+			if err := c.Counts().Save(dir, os.Getenv("CHAOS_TABLE")); err != nil {
 				t.Error(err)
 			}
 		}
@@ -64,7 +66,9 @@ func TestCampaign(t *testing.T) {
 			t.Run(fmt.Sprintf("%d/%d", p.seed, n), func(t *testing.T) {
 				t.Parallel()
 				s := harness.NewFor(t)
-				v := c.Coordinate(s, NewPlan(p.seed, n), s.Binary())
+				plan := NewPlan(p.seed, n)
+				plan.Patient = plan.Patient && os.Getenv("CHAOS_SHORT") == ""
+				v := c.Coordinate(s, plan, s.Binary())
 				c.Note(v)
 				if len(v.Found) > 0 {
 					t.Error("\n" + v.Story())

@@ -79,18 +79,44 @@ bench: programs ## how long the application is frozen beyond VolSync's own time,
 	cd test && COPYTRIGGER_CLUSTER_TESTS=1 $(GO) test -run '^$$' -bench '^BenchmarkFreeze$$/^run' -benchtime=$(RUNS)x -timeout 60m ./integration
 	cd test && COPYTRIGGER_CLUSTER_TESTS=1 $(GO) test -run '^$$' -bench '^BenchmarkFreeze$$/^(steps|kubectl)' -benchtime=20x -timeout 60m ./integration
 
-# RUNS here is how many coordinations; 100 take two to three minutes on two cores.
+# Coordinations with their counts in the directory CHAOS, and a table of all counts there beside it; $(1): more flags of go test.
+CHAOS ?= $(CURDIR)/bin/chaos$(addprefix -,$(CHAOS_ONLY))
+chaos = cd test && COPYTRIGGER_CHAOS_TESTS=1 CHAOS_RUNS=$(RUNS) CHAOS_COUNTS=$(CHAOS) CHAOS_TABLE=$(CHAOS).md \
+	$(GO) run $(GOTESTSUM) --format=pkgname --jsonfile=$(CHAOS).json -- -count=1 -timeout 12h $(1) ./chaos
+
 .PHONY: chaos
 chaos: RUNS = 100
-chaos: programs ## RUNS randomized coordinations under faults, signals and kills (CHAOS_SEED=n: those of a seed again)
-	@mkdir -p bin; sync # what building has left to be written would hold up the disk
-	cd test && COPYTRIGGER_CHAOS_TESTS=1 CHAOS_RUNS=$(RUNS) CHAOS_TABLE=$(CURDIR)/bin/chaos.md \
-		$(GO) run $(GOTESTSUM) --format=pkgname --jsonfile=$(CURDIR)/bin/chaos.json -- -count=1 -timeout 12h ./chaos
-	@cat bin/chaos.md
+chaos: programs ## RUNS randomized coordinations under faults, signals and kills, and the controls (CHAOS_SEED=n: those of a seed again)
+	@rm -rf $(CHAOS); mkdir -p bin; sync # what building has left to be written would hold up the disk
+	$(call chaos)
+	@cat $(CHAOS).md
+
+# The same plans each time, so that nobody's change is red by the chance of another's plan.
+.PHONY: chaos-short
+chaos-short: export CHAOS_SEED = 1
+chaos-short: export CHAOS_SHORT = yes
+chaos-short: CHAOS = $(CURDIR)/bin/chaos-short
+chaos-short: chaos ## the same with a fixed seed, where nobody waits longer than there is something to wait for
+
+# In pieces, each with a seed and a cluster of its own: what ends one, ends one. Those that there are already count, too.
+PIECE ?= 250
+.PHONY: chaos-long
+chaos-long: RUNS = 5000
+chaos-long: CHAOS_SEED ?= $(shell date +%s)
+chaos-long: programs ## RUNS coordinations in pieces of PIECE, with seeds from CHAOS_SEED on; adds to the counts of the last campaign
+	@mkdir -p bin; failed=; seed=$(CHAOS_SEED); end=$$((seed + ($(RUNS) + $(PIECE) - 1) / $(PIECE))); \
+	while [ $$seed -lt $$end ]; do \
+		$(MAKE) --no-print-directory chaos-piece CHAOS_SEED=$$seed RUNS=$(PIECE) || failed="$$failed $$seed"; \
+		seed=$$((seed + 1)); \
+	done; cat $(CHAOS).md; [ -z "$$failed" ] || { echo "failed: seeds$$failed" >&2; exit 1; }
+
+.PHONY: chaos-piece
+chaos-piece:
+	$(call chaos,-run '^TestCampaign$$')
 
 .PHONY: reliability
 reliability: ## put the counts of the last campaign into docs/reliability.md
-	@sed -i -e '/campaign: begin/,/campaign: end/{//!d}' -e '/campaign: begin/r bin/chaos.md' docs/reliability.md
+	@sed -i -e '/campaign: begin/,/campaign: end/{//!d}' -e '/campaign: begin/r $(CHAOS).md' docs/reliability.md
 
 .PHONY: recipes
 recipes: tools-recipes tools-test programs ## the recipes of docs/recipes against the real databases

@@ -81,7 +81,7 @@ bench: programs ## how long the application is frozen beyond VolSync's own time,
 
 # Coordinations with their counts in the directory CHAOS, and a table of all counts there beside it; $(1): more flags of go test.
 CHAOS ?= $(CURDIR)/bin/chaos$(addprefix -,$(CHAOS_ONLY))
-chaos = cd test && COPYTRIGGER_CHAOS_TESTS=1 CHAOS_RUNS=$(RUNS) CHAOS_COUNTS=$(CHAOS) CHAOS_TABLE=$(CHAOS).md \
+chaos = cd test && COPYTRIGGER_CHAOS_TESTS=1 CHAOS_RUNS=$(RUNS) CHAOS_SEED=$(CHAOS_SEED) CHAOS_COUNTS=$(CHAOS) CHAOS_TABLE=$(CHAOS).md \
 	$(GO) run $(GOTESTSUM) --format=pkgname --jsonfile=$(CHAOS).json -- -count=1 -timeout 12h $(1) ./chaos
 
 .PHONY: chaos
@@ -93,9 +93,9 @@ chaos: programs ## RUNS randomized coordinations under faults, signals and kills
 
 # The same plans each time, so that nobody's change is red by the chance of another's plan.
 .PHONY: chaos-short
-chaos-short: export CHAOS_SEED = 1
-chaos-short: export CHAOS_SHORT = yes
+chaos-short: CHAOS_SEED = 1
 chaos-short: CHAOS = $(CURDIR)/bin/chaos-short
+chaos-short: export CHAOS_SHORT = yes
 chaos-short: chaos ## the same with a fixed seed, where nobody waits longer than there is something to wait for
 
 # In pieces, each with a seed and a cluster of its own: what ends one, ends one. Those that there are already count, too.
@@ -106,7 +106,7 @@ chaos-long: CHAOS_SEED ?= $(shell date +%s)
 chaos-long: programs ## RUNS coordinations in pieces of PIECE, with seeds from CHAOS_SEED on; adds to the counts of the last campaign
 	@mkdir -p bin; failed=; seed=$(CHAOS_SEED); end=$$((seed + ($(RUNS) + $(PIECE) - 1) / $(PIECE))); \
 	while [ $$seed -lt $$end ]; do \
-		$(MAKE) --no-print-directory chaos-piece CHAOS_SEED=$$seed RUNS=$(PIECE) || failed="$$failed $$seed"; \
+		$(MAKE) --no-print-directory chaos-piece RUNS=$(PIECE) CHAOS_SEED=$$seed || failed="$$failed $$seed"; \
 		seed=$$((seed + 1)); \
 	done; cat $(CHAOS).md; [ -z "$$failed" ] || { echo "failed: seeds$$failed" >&2; exit 1; }
 

@@ -369,7 +369,7 @@ func (x *coordination) syncAgain(ctx context.Context) {
 			return
 		case <-look.C:
 		}
-		if x.site.Annotations()[harness.Status] != harness.Completed {
+		if x.ledger.status() != harness.Completed {
 			continue // no mover can run before its volume is there
 		}
 		jobs, err := x.site.Kube().BatchV1().Jobs(x.site.Namespace).List(ctx, metav1.ListOptions{})

@@ -128,6 +128,13 @@ func (l *Ledger) claim(o *unstructured.Unstructured) {
 	}
 }
 
+// status is what VolSync says that it does.
+func (l *Ledger) status() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.now[harness.Status]
+}
+
 // version is the number of an object's last change.
 func version(o metav1.Object) uint64 {
 	n, _ := strconv.ParseUint(o.GetResourceVersion(), 10, 64)

@@ -8,5 +8,5 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	os.Exit(harness.Main(m, harness.Config{Wanted: "COPYTRIGGER_CHAOS_TESTS", Parallel: 40, Prepare: Prepare}))
+	os.Exit(harness.Main(m, harness.Config{Wanted: "COPYTRIGGER_CHAOS_TESTS", Parallel: 24, Prepare: Prepare}))
 }

@@ -57,7 +57,7 @@ unit: tools-test ## the tests that need no cluster
 FUZZTIME ?= 1m
 .PHONY: fuzz
 fuzz: ## look for input that what parses does not bear, FUZZTIME for each target
-	@set -e; for file in $$(git ls-files 'internal/*/fuzz_test.go'); do \
+	@set -e; for file in $$(git grep -l '^func Fuzz' -- 'internal/*_test.go'); do \
 		for target in $$(sed -n 's/^func \(Fuzz[A-Za-z]*\)(.*/\1/p' $$file); do \
 			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) ./$$(dirname $$file); \
 		done; \

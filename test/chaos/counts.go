@@ -32,9 +32,9 @@ func (c Counts) plus(other Counts) Counts {
 	return c
 }
 
-// Save adds these counts to those in the directory, one file for each campaign, and writes a
-// table of all of them to a file.
-func (c Counts) Save(dir, table string) error {
+// Save keeps these counts in the directory as those of the campaign that began then, and writes a
+// table of all that is there to a file.
+func (c Counts) Save(dir, table string, began time.Time) error {
 	text, err := json.MarshalIndent(c, "", "\t")
 	if err != nil {
 		return err
@@ -42,15 +42,15 @@ func (c Counts) Save(dir, table string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	name := filepath.Join(dir, time.Now().UTC().Format("2006-01-02T150405.000000")+".json")
-	if err := os.WriteFile(name, text, 0o644); err != nil {
+	name := filepath.Join(dir, began.UTC().Format("2006-01-02T150405.000000"))
+	if err := errors.Join(os.WriteFile(name, text, 0o644), os.Rename(name, name+".json")); err != nil {
 		return err
 	}
 	all, from, to, err := load(dir)
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(table, []byte(all.Table(from, to)), 0o644)
+	return errors.Join(os.WriteFile(table+".new", []byte(all.Table(from, to)), 0o644), os.Rename(table+".new", table))
 }
 
 // load returns the sum of all counts in a directory, and the days of the first and the last.

@@ -22,6 +22,7 @@ func TestCodes(t *testing.T) {
 		{outcome: Withdrawn, code: 4},
 		{outcome: Tainted, code: 5},
 		{outcome: Unverified, code: 6},
+		{outcome: Unsynced, code: 7},
 		{outcome: Usage, code: 64},
 		{outcome: TimedOut, code: 124},
 		{outcome: Signalled, stop: Stop{"SIGHUP", 1}, code: 129},
@@ -41,7 +42,7 @@ func TestCodes(t *testing.T) {
 
 // A code and its outcome are the same, whichever one is asked for, and no other code has one.
 func TestOfCode(t *testing.T) {
-	known := []int{0, 1, 3, 4, 5, 6, 64, 124, 129, 130, 131, 138, 140, 143, 156, 165}
+	known := []int{0, 1, 3, 4, 5, 6, 7, 64, 124, 129, 130, 131, 138, 140, 143, 156, 165}
 	for code := -1; code <= 256; code++ {
 		o, stop := OfCode(code)
 		if (o != "") != slices.Contains(known, code) {

@@ -28,6 +28,8 @@ var notParameters = []yamltest.Exception{
 	{Step: "*/quiesced-copy-run", Flag: "pod", Why: "a name that stays has labels that stay: pod-selector"},
 	{Step: "*/quiesced-copy-run-cleanup", Flag: "pod", Why: "a name that stays has labels that stay: pod-selector"},
 	{Step: "*/quiesced-copy-run", Flag: "state-file", Why: "Tekton does not restart a container"},
+	{Step: "*/quiesced-copy-run", Flag: "await-synced", Why: "the Pipeline has a task for it, with a limit of its own"},
+	{Step: "*/quiesced-copy-run", Flag: "sync-timeout", Why: "the Pipeline has a task for it, with a limit of its own"},
 	{Step: "*/unlock", Flag: "timeout", Why: "only an API server that is away takes time"},
 	{Step: "*/await-pods-ended", Flag: "namespace", Why: "the pods are those of the run, in its own namespace"},
 

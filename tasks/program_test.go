@@ -27,7 +27,7 @@ const (
 // values are what a run might give for parameters and variables.
 var values = map[string]string{
 	"params.namespace": "shop", "params.run-id": "$(context.taskRun.uid)", "params.trigger": uid + ".0123456789abcdef",
-	"params.timeout": "1m", "params.wait-timeout": "1m", "params.copy-timeout": "1m", "params.ack-timeout": "30s", "params.pods-timeout": "1m",
+	"params.start-sync": "true", "params.timeout": "1m", "params.wait-timeout": "1m", "params.copy-timeout": "1m", "params.ack-timeout": "30s", "params.pods-timeout": "1m",
 	"params.max-freeze": "1m", "params.unquiesce-timeout": "1m", "params.until": "completed", "params.ready-line": "QUIESCED",
 	"params.quiesce-command": "true", "params.unquiesce-command": `["true"]`, "params.hold-command": "",
 	"params.volume": "program", "params.pvc-only": "false",

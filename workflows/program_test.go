@@ -24,8 +24,11 @@ const (
 var values = map[string]string{
 	"pvcs": "data", "namespace": "shop", "run-id": uid, "trigger": uid + ".0123456789abcdef", "selector": "",
 	"outcome": "ok",
-	"timeout": "0", "wait-timeout": "0", "copy-timeout": "1m", "ack-timeout": "1s", "deadline-seconds": "60",
+	"timeout": "1ms", "wait-timeout": "1ms", "copy-timeout": "1m", "ack-timeout": "1s", "deadline-seconds": "60",
 	"pvc-only":      "false",
+	"start-sync":    "false",
+	"await-synced":  "true",
+	"sync-timeout":  "1h",
 	"in-pod":        "true",
 	"pod-selector":  "app=db",
 	"container":     "db",

@@ -16,11 +16,13 @@ type command struct {
 // commands returns the commands in the order in which a run uses them.
 func (m *program) commands() []command {
 	return []command{
+		m.startSyncCommand(),
 		m.awaitWaitingCommand(),
 		m.fireTriggerCommand(),
 		m.awaitCompletedCommand(),
 		m.disarmCommand(),
 		m.unlockCommand(),
+		m.awaitSyncedCommand(),
 		m.runCommand(),
 		m.cleanupCommand(),
 		m.execCommand(),

@@ -33,7 +33,7 @@ func TestBashCompletes(t *testing.T) {
 		t.Skip("there is no bash")
 	}
 	for _, c := range []struct{ words, want []string }{
-		{[]string{"copytrigger", "await-"}, []string{"await-completed", "await-pods-ended", "await-waiting"}},
+		{[]string{"copytrigger", "await-"}, []string{"await-completed", "await-pods-ended", "await-synced", "await-waiting"}},
 		{[]string{"copytrigger", "--"}, []string{"--help", "--version"}},
 		{[]string{"copytrigger", "help", "ver"}, []string{"verdict", "version"}},
 		{[]string{"copytrigger", "unlock", "--a"}, []string{"--after", "--all"}},

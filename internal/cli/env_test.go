@@ -59,6 +59,9 @@ func knownFlags(t *testing.T) map[string]flagValues {
 		"run-ended":         {good: "true", bad: "soon", says: "run-ended"},
 		"run-id":            {good: "run-1", bad: "", says: "--run-id is empty"},
 		"selector":          {good: "a=b,c=d", bad: "a=b=c", says: "--selector"},
+		"start-sync":        {good: "true", bad: "soon", says: "start-sync"},
+		"await-synced":      {good: "true", bad: "soon", says: "await-synced"},
+		"sync-timeout":      {good: "13s", bad: "0", says: "--sync-timeout is 0s"},
 		"step":              {good: "quiesce=a,await-completed=b", bad: "quiesce", says: "--step"},
 		"metrics-file":      {good: "file", says: ""},
 		"outcome":           {good: "ok", bad: "fine", says: `--outcome "fine" is no outcome`},
@@ -76,6 +79,8 @@ func lineWith(t *testing.T, command, flag string, known map[string]flagValues) [
 	line := []string{command}
 	for _, name := range map[string][]string{
 		"await-waiting":    {"pvc", "run-id"},
+		"start-sync":       {"pvc", "run-id"},
+		"await-synced":     {"pvc", "trigger"},
 		"fire-trigger":     {"pvc", "trigger"},
 		"await-completed":  {"pvc", "trigger"},
 		"disarm":           {"pvc", "run-id"},
@@ -172,8 +177,16 @@ func TestFlagsReachTheOptions(t *testing.T) {
 		want any
 	}{
 		{
-			args: []string{"await-waiting", "--run-id", "run-1", "--until", "cut", "--timeout", "7s"},
-			want: step.AwaitWaitingOptions{Run: "run-1", UntilCut: true, Timeout: 7 * time.Second},
+			args: []string{"await-waiting", "--run-id", "run-1", "--until", "cut", "--start-sync", "--timeout", "7s"},
+			want: step.AwaitWaitingOptions{Run: "run-1", UntilCut: true, Start: true, Timeout: 7 * time.Second},
+		},
+		{
+			args: []string{"start-sync", "--run-id", "run-1", "--timeout", "7s"},
+			want: step.StartSyncOptions{Run: "run-1", Timeout: 7 * time.Second},
+		},
+		{
+			args: []string{"await-synced", "--trigger", mine, "--timeout", "7s"},
+			want: step.AwaitSyncedOptions{Trigger: trigger(t, mine).trigger, Timeout: 7 * time.Second},
 		},
 		{
 			args: []string{"fire-trigger", "--trigger", mine, "--after", "file", "--timeout", "7s"},
@@ -217,10 +230,11 @@ func TestFlagsReachTheOptions(t *testing.T) {
 			args: []string{
 				"run", "--run-id", "run-1", "--until", "cut", "--hold", "cat", "--timeout", "7s", "--ack-timeout", "5s",
 				"--copy-timeout", "9s", "--max-freeze", "11s", "--unquiesce-timeout", "12s",
+				"--start-sync", "--await-synced", "--sync-timeout", "13s",
 			},
-			want: step.RunOptions{Run: "run-1", UntilCut: true, Limits: step.Limits{
+			want: step.RunOptions{Run: "run-1", UntilCut: true, Start: true, Synced: true, Limits: step.Limits{
 				Wait: 7 * time.Second, Ack: 5 * time.Second, Copy: 9 * time.Second,
-				Freeze: 11 * time.Second, Unquiesce: 12 * time.Second,
+				Freeze: 11 * time.Second, Unquiesce: 12 * time.Second, Sync: 13 * time.Second,
 			}},
 		},
 	} {
@@ -231,6 +245,10 @@ func TestFlagsReachTheOptions(t *testing.T) {
 		var got any
 		switch f := f.(type) {
 		case *awaitWaitingFlags:
+			got = f.options()
+		case *startSyncFlags:
+			got = f.options()
+		case *awaitSyncedFlags:
 			got = f.options()
 		case *fireTriggerFlags:
 			got = f.options()

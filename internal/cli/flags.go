@@ -31,7 +31,7 @@ func group(flag string) string {
 	switch flag {
 	case "context", "kubeconfig":
 		return "Which cluster:"
-	case "ack-timeout", "copy-timeout", "unquiesce-timeout":
+	case "ack-timeout", "copy-timeout", "sync-timeout", "unquiesce-timeout":
 		return "More limits:"
 	case "log-format", "metrics-file", "results-dir", "results-limit":
 		return "Output:"

@@ -69,7 +69,7 @@ func (f *clusterFlags) connect(m *program, version string) (step.Step, error) {
 	})
 	return step.Step{
 		Claims:    pvc.In(cluster.Metadata, cluster.Namespace, "copytrigger"),
-		VolSync:   volsync.In(cluster.Dynamic, cluster.Metadata, cluster.Namespace),
+		VolSync:   volsync.In(cluster.Dynamic, cluster.Metadata, cluster.Namespace, "copytrigger"),
 		Pods:      pods.In(cluster.Metadata, cluster.Namespace),
 		Events:    m.events,
 		Namespace: cluster.Namespace,

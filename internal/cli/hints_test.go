@@ -41,7 +41,7 @@ func words(t *testing.T, line string) []string {
 
 // What kubectl is asked to do in hints, by its shape.
 var kubectl = regexp.MustCompile(`^kubectl (annotate --overwrite -n \S+ pvc \S+ [a-z./-]+=.*|get pvc -n \S+|get [a-z,]+|get pods -n \S+ -l .+?|` +
-	`patch -n \S+ replicationsource/\S+ --type merge -p \{.*\}|delete -n \S+ [a-z]+/\S+)` +
+	`describe replicationsources -n \S+|delete -n \S+ [a-z]+/\S+)` +
 	`( --kubeconfig .+)?( --context .+)?$`)
 
 // Every command that a hint prints is taken by the real command line as it is printed.

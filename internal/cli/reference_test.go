@@ -97,7 +97,7 @@ func commandsWithResults(t *testing.T) []documented {
 		if has("results-dir") {
 			line := lineWith(t, c.name, "", known)
 			switch {
-			case c.name == "exec": // it has no look without a limit
+			case c.name == "exec", c.name == "start-sync": // they have no look without a limit
 				line = given(line, "timeout", "1ms")
 			case has("timeout"):
 				line = given(line, "timeout", "0")
@@ -191,7 +191,13 @@ func meanings() map[string]string {
 		"pod":       "of `exec`: the pod that the command ran in",
 		"container": "and its container",
 		"exit-code": "of the command; empty where nobody saw its end",
-		"unchecked": "what could not be checked because of `--pvc-only`; empty without it",
+		"started": "of `start-sync`: `true` if this run has begun the sync, `false` if it ran already, " +
+			"or VolSync began it by itself",
+		"sync-start":   "when the sync began (RFC 3339)",
+		"synced-at":    "when VolSync had moved the data (RFC 3339); empty where nobody saw that it has",
+		"mover-result": "the mover's last result, as VolSync has it: `Successful`, `Failed`",
+		"mover-log":    "the last words of the mover's log, on one line",
+		"unchecked":    "what could not be checked because of `--pvc-only`; empty without it",
 	}
 }
 

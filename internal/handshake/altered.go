@@ -45,3 +45,25 @@ func (p Patch) Undo(was, back Claim) Patch {
 	}
 	return u
 }
+
+// AlteredSource is Altered for the write of a ReplicationSource.
+func (p Patch) AlteredSource(back Source) string {
+	var found []string
+	if back.Manual != p.Source.Manual {
+		found = append(found, fmt.Sprintf("spec.trigger.manual came back as %q instead of %q", back.Manual, p.Source.Manual))
+	}
+	if back.Started != p.Source.Started {
+		found = append(found, fmt.Sprintf("%s came back as %q instead of %q",
+			StartedAnnotation, back.Started, p.Source.Started))
+	}
+	return strings.Join(found, ", ")
+}
+
+// UndoSource is Undo for the write of a ReplicationSource.
+func (p Patch) UndoSource(was, back Source) Patch {
+	u := Patch{Source: back}
+	if was.Started == "" && (back.Manual != was.Manual || back.Started != "") {
+		u.SetSource, u.Source.Manual, u.Source.Started = true, was.Manual, ""
+	}
+	return u
+}

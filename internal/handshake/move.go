@@ -25,14 +25,15 @@ const (
 	MoveShowClaims
 	MoveShowPods
 	MoveShowMutators // what changes the writes of others
-	MoveStartSync    // of the ReplicationSource Object, by the manual trigger Value
-	MoveDelete       // Object
+	MoveStartSync    // of the claim, for the run
+	MoveShowSources
+	MoveDelete // Object
 )
 
 // Moves are all kinds of moves.
 func Moves() []MoveKind {
 	return []MoveKind{
 		MoveUnlock, MoveDisarm, MoveCleanup, MoveEnd, MoveAnnotate,
-		MoveShowClaims, MoveShowPods, MoveShowMutators, MoveStartSync, MoveDelete,
+		MoveShowClaims, MoveShowPods, MoveShowMutators, MoveStartSync, MoveShowSources, MoveDelete,
 	}
 }

@@ -8,6 +8,7 @@ import (
 // Source is a ReplicationSource that copies the PVC.
 type Source struct {
 	Name, UID string
+	Version   string // resourceVersion, for a conditional write
 	Claim     string // spec.sourcePVC
 	Deleting  bool
 	Paused    bool
@@ -16,13 +17,17 @@ type Source struct {
 	SyncStart string // status.lastSyncStartTime: set exactly while a sync runs (statemachine/machine.go:162-174)
 
 	LastSyncStart string // of the last sync that has ended; "" if none has
+	LastSync      string // status.lastSyncTime: when it ended
+
+	Schedule           string // spec.trigger.schedule, which rests as long as manual is set
+	Manual, LastManual string // spec.trigger.manual, and what it was when the last sync ended
+	Started            string // [StartedAnnotation]
+	MoverResult        string // status.latestMoverStatus: Failed, Successful
 
 	// For messages.
-	Trouble            string // of the condition Synchronizing, where that is an error: reason and message
-	NextSync           string // status.nextSyncTime
-	Manual, LastManual string // spec.trigger.manual, and the one that was synced last
-	MoverResult        string // status.latestMoverStatus: Failed, Successful
-	MoverLog           string // its last words
+	Trouble  string // of the condition Synchronizing, where that is an error: reason and message
+	NextSync string // status.nextSyncTime
+	MoverLog string // the mover's last words
 }
 
 // Copy is the VolumeSnapshot (copyMethod Snapshot) or PVC (Clone) that VolSync makes.
@@ -85,18 +90,7 @@ func (w Observed) source() (Source, *Decision) {
 // waiting returns the wait of VolSync, or why there is none yet, or never will be.
 func (w Observed) waiting() (Wait, *Decision) {
 	c := w.Claim
-	if c.Deleting {
-		return Wait{}, refuse("it is being deleted", "wait until it is created again")
-	}
-	if !c.Enabled {
-		no := refuse("it has no annotation "+UseAnnotation+", so VolSync copies it without waiting", "add the annotation")
-		no.Next = Move{Kind: MoveAnnotate, Key: UseAnnotation, Value: "true"}
-		return Wait{}, no
-	}
-	if c.Armed() {
-		no := refuse(fmt.Sprintf("it is armed with the trigger %q, which VolSync has not recorded: "+
-			"the next sync copies without waiting", c.Trigger), "find out who set it; to take it back")
-		no.Next = Move{Kind: MoveAnnotate, Key: TriggerAnnotation, Value: c.Latest}
+	if no := c.unsafe(); no != nil {
 		return Wait{}, no
 	}
 	var s Source
@@ -124,6 +118,23 @@ func (w Observed) waiting() (Wait, *Decision) {
 		return Wait{}, notYet("it is not bound to a volume: VolSync waits, but there is nothing to copy")
 	}
 	return Wait{ClaimUID: c.UID, SourceUID: s.UID, SyncStart: s.SyncStart, Since: c.Since, Latest: c.Latest}, nil
+}
+
+// unsafe returns why a sync would copy the claim without waiting, or not at all; nil if it waits.
+func (c Claim) unsafe() *Decision {
+	var no *Decision
+	switch {
+	case c.Deleting:
+		no = refuse("it is being deleted", "wait until it is created again")
+	case !c.Enabled:
+		no = refuse("it has no annotation "+UseAnnotation+", so VolSync copies it without waiting", "add the annotation")
+		no.Next = Move{Kind: MoveAnnotate, Key: UseAnnotation, Value: "true"}
+	case c.Armed():
+		no = refuse(fmt.Sprintf("it is armed with the trigger %q, which VolSync has not recorded: "+
+			"the next sync copies without waiting", c.Trigger), "find out who set it; to take it back")
+		no.Next = Move{Kind: MoveAnnotate, Key: TriggerAnnotation, Value: c.Latest}
+	}
+	return no
 }
 
 func (c Claim) describe() string {

@@ -17,7 +17,7 @@ func (s Source) idle() *Decision {
 	case s.Trouble != "": // says follows
 	case s.Manual != "" && s.Manual == s.LastManual:
 		why += fmt.Sprintf("; its trigger %q has been synced", Line(s.Manual))
-		next = Move{Kind: MoveStartSync, Object: "replicationsource/" + s.Name, Value: s.Manual + "-again"}
+		next = Move{Kind: MoveStartSync}
 	case s.NextSync != "":
 		why += "; the next is due at " + s.NextSync
 	}

@@ -3,6 +3,7 @@ package step
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 
@@ -140,6 +141,33 @@ func (c *cluster) FollowCopy(ctx context.Context, _ handshake.Source, changed fu
 func (c *cluster) Sources(ctx context.Context, n string) (got []handshake.Source, err error) {
 	c.known(n)
 	err = c.do(ctx, "list", "rs", func() error { got = slices.Clone(c.sources); return nil })
+	return got, err
+}
+
+func (c *cluster) SetManual(ctx context.Context, to handshake.Source) (got handshake.Source, err error) {
+	told := func() {}
+	err = c.do(ctx, "patch", "rs", func() error {
+		for i, s := range c.sources {
+			if s.UID != to.UID {
+				continue
+			}
+			if s.Version != to.Version {
+				return conflict
+			}
+			told = c.apply("rs", func() {
+				c.sources = slices.Clone(c.sources)
+				c.sources[i].Manual, c.sources[i].Started = to.Manual, to.Started
+				c.sources[i].Version = fmt.Sprint(c.version + 1)
+				if c.strip {
+					c.sources[i].Started = ""
+				}
+			})
+			got = c.sources[i]
+			return nil
+		}
+		return apierrors.NewNotFound(resources["rs"], to.Name)
+	})
+	told()
 	return got, err
 }
 

@@ -10,8 +10,8 @@ import (
 	"github.com/copytrigger/copytrigger/internal/pvc"
 )
 
-// reducer decides what a step writes to the claim, one look after the other: package
-// handshake has them.
+// reducer decides what a step writes to the claim, or to its ReplicationSource, one look after the
+// other: package handshake has them.
 type reducer interface {
 	Next(w handshake.Observed) (handshake.Patch, handshake.Decision)
 	Replied(r handshake.Reply, passing bool) (again bool)
@@ -70,7 +70,7 @@ func (s Step) applyOnce(ctx context.Context, l loop, r reducer, d *handshake.Dec
 	if ctx.Err() != nil {
 		return false, context.Cause(ctx)
 	}
-	if err = s.write(ctx, st.claim, p, l.whole); err == nil {
+	if err = s.write(ctx, st, p, l.whole); err == nil {
 		r.Replied(handshake.Written, true)
 		return false, nil
 	}
@@ -79,17 +79,44 @@ func (s Step) applyOnce(ctx context.Context, l loop, r reducer, d *handshake.Dec
 
 // write is one conditional write. Whole, a signal does not interrupt it: that would leave open
 // whether it is done.
-func (s Step) write(ctx context.Context, was pvc.Claim, p handshake.Patch, whole bool) error {
+func (s Step) write(ctx context.Context, was observation, p handshake.Patch, whole bool) error {
 	if whole {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), writeLimit)
 		defer cancel()
 	}
-	got, err := s.Claims.Annotate(ctx, was, p.Annotations())
+	if p.SetSource {
+		return s.writeSource(ctx, was, p)
+	}
+	got, err := s.Claims.Annotate(ctx, was.claim, p.Annotations())
 	if err != nil {
 		return err
 	}
-	return s.asMeant(ctx, was, got, p)
+	return s.asMeant(ctx, was.claim, got, p)
+}
+
+// writeSource is the write of a ReplicationSource. What an admission webhook has made of it is taken
+// back, as on a claim.
+func (s Step) writeSource(ctx context.Context, was observation, p handshake.Patch) error {
+	got, err := s.VolSync.SetManual(ctx, p.Source)
+	if err != nil {
+		return err
+	}
+	what := p.AlteredSource(got)
+	if what == "" {
+		return nil
+	}
+	a := &altered{what: what, write: true, undone: true}
+	for _, source := range was.observed.Sources {
+		if source.UID != got.UID {
+			continue
+		}
+		if back := p.UndoSource(source, got); !back.Empty() {
+			again, err := s.VolSync.SetManual(ctx, back.Source)
+			a.undone = err == nil && back.AlteredSource(again) == ""
+		}
+	}
+	return a
 }
 
 // asMeant returns an error if got is not what the write of p was to make of was. What it has left

@@ -16,6 +16,7 @@ type AwaitWaitingOptions struct {
 	Run      string
 	Owner    string        // of the lock; "" for the process
 	UntilCut bool          // the application is to run again at the cut; needs copyMethod Snapshot
+	Start    bool          // a sync of every ReplicationSource that is idle
 	Timeout  time.Duration // 0 looks once
 }
 
@@ -39,6 +40,11 @@ func (g Group) AwaitWaiting(ctx context.Context, o AwaitWaitingOptions) (Waiting
 	ctx, cancel := limit(ctx, o.Timeout)
 	defer cancel()
 	o.Owner = cmp.Or(o.Owner, g.shared().Process)
+	if o.Start {
+		if _, err := g.StartSync(ctx, StartSyncOptions{Run: o.Run, Timeout: o.Timeout}); err != nil {
+			return Waiting{}, err
+		}
+	}
 	tried := g.each(func(_ int, s Step) error { return s.unfired(s.mayFire(ctx, o.Run, o.Timeout == 0), "") })
 	if err := g.together(g.refuseAll(tried)); err != nil {
 		return Waiting{}, err

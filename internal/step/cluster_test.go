@@ -30,6 +30,7 @@ type cluster struct {
 	copied  *handshake.Copy
 	pods    []pods.Pod // that have not ended
 
+	strip   bool                           // a webhook removes handshake.StartedAnnotation
 	webhook map[string]func(string) string // by annotation: what becomes of a value that is written
 
 	before   func(request string) error // a fault: the request is not done

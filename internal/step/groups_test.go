@@ -54,6 +54,15 @@ func (cs clusters) Sources(ctx context.Context, n string) ([]handshake.Source, e
 	return cs.of(n).Sources(ctx, n)
 }
 
+func (cs clusters) SetManual(ctx context.Context, to handshake.Source) (handshake.Source, error) {
+	for _, c := range cs {
+		if slices.ContainsFunc(c.sources, func(s handshake.Source) bool { return s.UID == to.UID }) {
+			return c.SetManual(ctx, to)
+		}
+	}
+	return handshake.Source{}, errors.New("no such ReplicationSource")
+}
+
 func (cs clusters) FollowSources(ctx context.Context, changed func(), trouble kube.Trouble) error {
 	ends := make(chan error, len(cs))
 	for _, c := range cs {

@@ -1,7 +1,6 @@
 package step
 
 import (
-	"encoding/json"
 	"slices"
 	"strings"
 
@@ -48,9 +47,13 @@ func (s Step) Commands(m handshake.Move) []string {
 	case handshake.MoveShowMutators:
 		return []string{s.commandLine("kubectl", "get", "mutatingwebhookconfigurations,mutatingadmissionpolicies")}
 	case handshake.MoveStartSync:
-		manual, _ := json.Marshal(m.Value)
-		return []string{s.commandLine("kubectl", "patch", "-n", s.Namespace, m.Object, "--type", "merge", "-p",
-			`{"spec":{"trigger":{"manual":`+string(manual)+`}}}`)}
+		line := []string{"copytrigger", "start-sync", "-n", s.Namespace}
+		for _, claim := range s.claims() {
+			line = append(line, "--pvc", claim)
+		}
+		return []string{s.commandLine(line...)}
+	case handshake.MoveShowSources:
+		return []string{s.commandLine("kubectl", "describe", "replicationsources", "-n", s.Namespace)}
 	case handshake.MoveDelete:
 		return []string{s.commandLine("kubectl", "delete", "-n", s.Namespace, m.Object)}
 	}
@@ -113,6 +116,8 @@ func (s Step) left(what outcome.Left, run string, e *outcome.Ending) *outcome.En
 		first = "unquiesce it by hand; then"
 	case what&outcome.LeftArmed != 0:
 		move.Kind = handshake.MoveDisarm
+	case what == outcome.LeftManual:
+		move.Kind = handshake.MoveCleanup
 	}
 	e.Hint = joinHints(s.then(first, move), e.Hint)
 	return e

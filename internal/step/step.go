@@ -34,6 +34,7 @@ type VolSync interface {
 	FollowSources(ctx context.Context, changed func(), trouble kube.Trouble) error
 	Copy(ctx context.Context, s handshake.Source) (*handshake.Copy, error)
 	FollowCopy(ctx context.Context, s handshake.Source, changed func(), trouble kube.Trouble) error
+	SetManual(ctx context.Context, to handshake.Source) (handshake.Source, error)
 }
 
 // Pods is what a step asks of pods; [pods.Pods] is it.

@@ -1,9 +1,11 @@
 // Package volsync reads and watches what VolSync makes of a claim: the ReplicationSource
-// that copies it, and the copy. It knows no step, and writes nothing.
+// that copies it, and the copy. It knows no step, and writes nothing but manual triggers.
 package volsync
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -12,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/metadata"
 
@@ -24,11 +27,12 @@ type Objects struct {
 	dynamic   dynamic.Interface
 	metadata  metadata.Interface
 	namespace string
+	manager   string
 }
 
-// In returns the objects of a namespace.
-func In(dyn dynamic.Interface, md metadata.Interface, namespace string) Objects {
-	return Objects{dyn, md, namespace}
+// In returns the objects of a namespace; manager is the field manager of our writes.
+func In(dyn dynamic.Interface, md metadata.Interface, namespace, manager string) Objects {
+	return Objects{dyn, md, namespace, manager}
 }
 
 func sources() schema.GroupVersionResource {
@@ -60,6 +64,35 @@ func (o Objects) Sources(ctx context.Context, claim string) ([]handshake.Source,
 		}
 	}
 	return found, nil
+}
+
+// SetManual writes Manual and Started of a ReplicationSource, "" for none, if it still is what was
+// read: after any change since, the error is a conflict and nothing was written.
+func (o Objects) SetManual(ctx context.Context, to handshake.Source) (handshake.Source, error) {
+	body, err := json.Marshal(map[string]any{
+		"metadata": map[string]any{
+			"uid": to.UID, "resourceVersion": to.Version,
+			"annotations": map[string]any{handshake.StartedAnnotation: orNull(to.Started)},
+		},
+		"spec": map[string]any{"trigger": map[string]any{"manual": orNull(to.Manual)}},
+	})
+	if err != nil {
+		return handshake.Source{}, fmt.Errorf("encoding a patch: %w", err)
+	}
+	u, err := o.dynamic.Resource(sources()).Namespace(o.namespace).
+		Patch(ctx, to.Name, types.MergePatchType, body, metav1.PatchOptions{FieldManager: o.manager})
+	if err != nil {
+		return handshake.Source{}, &kube.Error{Request: o.request("patch", sources(), to.Name), Err: err}
+	}
+	return readSource(*u), nil
+}
+
+// orNull is a value of a merge patch, which removes what is null.
+func orNull(value string) any {
+	if value == "" {
+		return nil
+	}
+	return value
 }
 
 // FollowSources calls changed whenever a ReplicationSource of the namespace may have
@@ -142,10 +175,13 @@ func readCopy(m metav1.Object) *handshake.Copy {
 
 func readSource(u unstructured.Unstructured) handshake.Source {
 	s := handshake.Source{
-		Name: u.GetName(), UID: string(u.GetUID()), Deleting: u.GetDeletionTimestamp() != nil,
+		Name: u.GetName(), UID: string(u.GetUID()), Version: u.GetResourceVersion(),
+		Deleting: u.GetDeletionTimestamp() != nil,
 		Claim: text(u, "spec", "sourcePVC"), SyncStart: text(u, "status", "lastSyncStartTime"),
 		LastSyncStart: lastSyncStart(text(u, "status", "lastSyncTime"), text(u, "status", "lastSyncDuration")),
 	}
+	s.LastSync, s.Schedule = text(u, "status", "lastSyncTime"), text(u, "spec", "trigger", "schedule")
+	s.Started = u.GetAnnotations()[handshake.StartedAnnotation]
 	s.NextSync = handshake.Line(text(u, "status", "nextSyncTime"))
 	s.Manual, s.LastManual = text(u, "spec", "trigger", "manual"), text(u, "status", "lastManualSync")
 	s.MoverResult = text(u, "status", "latestMoverStatus", "result")

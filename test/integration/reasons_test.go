@@ -105,7 +105,7 @@ func TestAwaitWaitingSaysWhatItWaitsFor(t *testing.T) {
 		s.FinishSync()
 		s.Run("await-waiting", "--run-id", "second", "--timeout", "1s").Ends(harness.TimedOut).
 			Error(`ReplicationSource nightly has no sync running; its trigger "first" has been synced`).
-			Error("kubectl patch -n " + s.Namespace + ` replicationsource/nightly --type merge -p '{"spec":{"trigger":{"manual":"first-again"}}}'`)
+			Error("copytrigger start-sync -n " + s.Namespace + " --pvc data")
 	})
 	t.Run("a schedule", func(t *testing.T) {
 		t.Parallel()

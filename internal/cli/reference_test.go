@@ -163,9 +163,9 @@ func meanings() map[string]string {
 	return map[string]string{
 		"outcome": "the word of the [exit codes](#exit-codes). Of `disarm` and `cleanup`: what there was to give back: `ok` (nothing), " +
 			"`withdrawn`, or `tainted` (VolSync is copying; if this run has fired, do not trust that copy)",
-		"reason":  "why it did not end well; empty otherwise. In its file at most 512 bytes",
-		"pvc":     "the claim, as NAMESPACE/NAME; not of several claims",
-		"pvcs":    "the names of several claims, as JSON array; in its file of one claim, too",
+		"reason": "why it did not end well; empty otherwise. In its file at most 512 bytes",
+		"pvc":    "the claim, as NAMESPACE/NAME; not of several claims",
+		"pvcs":   "the names of several claims, as JSON array; in its file of one claim, too",
 		"claims": "of several claims a JSON array, with an object for each: `name`, `outcome`, and `reason`, `source`, " +
 			"`waiting-since`, `fired-at`, `cut-time`, `copy`, `lock` where the command knows them; in its file of one " +
 			"claim, too",

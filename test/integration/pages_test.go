@@ -88,11 +88,7 @@ func TestPages(t *testing.T) {
 				t.Errorf("the claim is %q with %v", claim.GetName(), claim.GetAnnotations())
 			}
 			create(s, claim, true)
-			_, err := s.Kube().CoreV1().Secrets(s.Namespace).Create(s.Ctx, &corev1.Secret{
-				ObjectMeta: metav1.ObjectMeta{Name: "backup-repository"},
-				StringData: map[string]string{"RESTIC_REPOSITORY": "/repository", "RESTIC_PASSWORD": "x"},
-			}, metav1.CreateOptions{})
-			s.Must(err)
+			secret(s)
 			create(s, source, false)
 			s = s.With(s.Account("page", role.Rules))
 
@@ -197,4 +193,68 @@ func program(t *testing.T, dir, name, text string) {
 	if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o755); err != nil {
 		t.Fatal(fmt.Errorf("writing %s: %w", name, err))
 	}
+}
+
+// The commands of getting-started.md work in their order, as they stand there: but for those that need
+// a pod, or build.
+func TestGettingStarted(t *testing.T) {
+	t.Parallel()
+	harness.Need(t, harness.DefaultClasses)
+	if _, err := exec.LookPath("kubectl"); err != nil {
+		t.Skipf("the commands of getting-started.md need kubectl: %v", err)
+	}
+	text := page(t, "getting-started.md")
+	s := harness.New(t)
+	_, source, _ := pageObjects(t, text)
+	s.Annotate(harness.Use, "true")
+	secret(s)
+	create(s, source, false)
+
+	dir := t.TempDir()
+	s.Must(os.Symlink(s.Binary(), filepath.Join(dir, "copytrigger")))
+	program(t, dir, "psql", "#!/bin/sh\nexit 0\n")
+	ran := map[string]string{}
+	for _, line := range prompted(text) {
+		line = strings.NewReplacer("-n app", "-n "+s.Namespace, "--in-pod", "").Replace(line)
+		if strings.HasPrefix(line, "make ") {
+			continue
+		}
+		cmd := exec.CommandContext(s.Ctx, "sh", "-c", line)
+		cmd.Dir, cmd.Env = dir, []string{"PATH=" + dir + ":" + os.Getenv("PATH"), "HOME=" + dir, "KUBECONFIG=" + s.Kubeconfig}
+		said, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%s: %v\n%s", line, err, said)
+		}
+		ran[line] = string(said)
+	}
+	if len(ran) < 6 {
+		t.Errorf("only %d commands were found", len(ran))
+	}
+	marks := s.Annotations()
+	if latest := marks["volsync.backube/latest-copy-trigger"]; latest == "" || marks[harness.LockedBy] != "" {
+		t.Errorf("left %v; want a copy, and no lock", marks)
+	}
+}
+
+// secret creates the Secret of the page's ReplicationSource.
+func secret(s *harness.Site) {
+	s.Helper()
+	_, err := s.Kube().CoreV1().Secrets(s.Namespace).Create(s.Ctx, &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Name: "backup-repository"},
+		StringData: map[string]string{"RESTIC_REPOSITORY": "/repository", "RESTIC_PASSWORD": "x"},
+	}, metav1.CreateOptions{})
+	s.Must(err)
+}
+
+// prompted are the commands that a page shows behind a prompt, in their order.
+func prompted(text string) []string {
+	var lines []string
+	for _, block := range blocks(strings.ReplaceAll(text, "\\\n", " "), "console") {
+		for line := range strings.Lines(block) {
+			if command, is := strings.CutPrefix(strings.TrimSpace(line), "$ "); is {
+				lines = append(lines, command)
+			}
+		}
+	}
+	return lines
 }

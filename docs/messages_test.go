@@ -166,7 +166,7 @@ func (c *collector) visit(n ast.Node) bool {
 
 func (c *collector) visitCall(n *ast.CallExpr) bool {
 	switch name := nameOf(n.Fun); name {
-	case "Info", "Warn", "Error", "Debug", "then", "joinHints", "Contains", "HasPrefix", "MustCompile":
+	case "Info", "Warn", "Error", "Debug", "tell", "then", "joinHints", "Contains", "HasPrefix", "MustCompile":
 		return false
 	case "about":
 		for _, part := range n.Args {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -59,14 +58,13 @@ func TestGitOps(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := harness.New(t)
-			file := filepath.Join(t.TempDir(), "claim.yaml")
+			s := harness.New(t).AsAdmin()
 			annotation := ""
 			if c.inManifest {
 				annotation = fmt.Sprintf("annotations: {%s: \"true\"}", harness.Use)
 			}
 			// No class makes volumes for it, so that nobody else writes it.
-			s.Must(os.WriteFile(file, fmt.Appendf(nil, `apiVersion: v1
+			manifest := fmt.Sprintf(`apiVersion: v1
 kind: PersistentVolumeClaim
 metadata: {name: gitops, %s}
 spec:
@@ -74,16 +72,17 @@ spec:
   storageClassName: nobody
   volumeMode: Filesystem
   resources: {requests: {storage: 1Gi}}
-`, annotation), 0o600))
+`, annotation)
 			run := func(words ...string) {
 				t.Helper()
 				cmd := exec.CommandContext(s.Ctx, kubectl, append(words, "--namespace", s.Namespace)...)
 				cmd.Env = append(os.Environ(), "KUBECONFIG="+s.Kubeconfig)
+				cmd.Stdin = strings.NewReader(manifest)
 				if said, err := cmd.CombinedOutput(); err != nil {
 					t.Fatalf("kubectl %s: %v\n%s", strings.Join(words, " "), err, said)
 				}
 			}
-			run(append(c.first, "--filename", file)...)
+			run(append(c.first, "--filename=-")...)
 			if !c.inManifest {
 				run("annotate", "pvc", "gitops", harness.Use+"=true")
 			}
@@ -96,7 +95,7 @@ spec:
 					fmt.Appendf(nil, `{"metadata": {"annotations": {%q: "x"}}}`, key), metav1.PatchOptions{FieldManager: manager})
 				s.Must(err)
 			}
-			run(append(c.again, "--filename", file)...)
+			run(append(c.again, "--filename=-")...)
 			left, err := claims.Get(s.Ctx, "gitops", metav1.GetOptions{})
 			s.Must(err)
 			if _, kept := left.Annotations[harness.Use]; kept != c.keepsUse {

@@ -204,7 +204,7 @@ func TestGettingStarted(t *testing.T) {
 		t.Skipf("the commands of getting-started.md need kubectl: %v", err)
 	}
 	text := page(t, "getting-started.md")
-	s := harness.New(t)
+	s := harness.New(t).AsAdmin()
 	_, source, _ := pageObjects(t, text)
 	s.Annotate(harness.Use, "true")
 	secret(s)

@@ -209,6 +209,10 @@ func TestReadmesExample(t *testing.T) {
 	if got := run.TaskRunTemplate.ServiceAccountName; got != like.TaskRunTemplate.ServiceAccountName {
 		t.Errorf("the account is %q", got)
 	}
+	if pod := run.TaskRunTemplate.PodTemplate; pod == nil || pod.SecurityContext == nil ||
+		!reflect.DeepEqual(pod.SecurityContext.RunAsUser, like.TaskRunTemplate.PodTemplate.SecurityContext.RunAsUser) {
+		t.Error("an image that runs as root would never start")
+	}
 	if lines := bytes.Count(text, []byte("\n")); lines > 10 {
 		t.Errorf("it has %d lines", lines)
 	}

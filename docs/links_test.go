@@ -12,8 +12,12 @@ import (
 // Every link of a page to another one, or to a file, or to a heading, leads there.
 func TestLinks(t *testing.T) {
 	pages := pages(t)
+	headings := map[string]map[string]bool{}
 	for page, text := range pages {
-		for _, broken := range brokenLinks(page, text, pages) {
+		headings[page] = anchors(text)
+	}
+	for page, text := range pages {
+		for _, broken := range brokenLinks(page, text, headings) {
 			t.Error(broken)
 		}
 	}
@@ -24,7 +28,9 @@ func TestLinks(t *testing.T) {
 
 // What the test above sees.
 func TestBrokenLinks(t *testing.T) {
-	pages := map[string]string{"../README.md": "# One\n## `run`, and steps: 2\n```sh\n# no heading\n```\n"}
+	headings := map[string]map[string]bool{
+		"../README.md": anchors("# One\n## `run`, and steps: 2\n```sh\n# no heading\n```\n"), "page.md": anchors("# Here\n"),
+	}
 	for link, broken := range map[string]bool{
 		"../README.md#run-and-steps-2": false,
 		"#here":                        false,
@@ -34,7 +40,7 @@ func TestBrokenLinks(t *testing.T) {
 		"#there":                       true,
 		"nowhere.md":                   true,
 	} {
-		found := brokenLinks("page.md", "# Here\nsee [it]("+link+")\n", pages)
+		found := brokenLinks("page.md", "# Here\nsee [it]("+link+")\n", headings)
 		if (len(found) > 0) != broken {
 			t.Errorf("%s: %v", link, found)
 		}
@@ -69,26 +75,28 @@ var (
 	codePattern    = regexp.MustCompile("(?s)```.*?```|`[^`\n]*`")
 	headingPattern = regexp.MustCompile(`(?m)^#+ +(.*)$`)
 	fencedPattern  = regexp.MustCompile("(?s)```.*?```")
+	textOfLink     = regexp.MustCompile(`\[([^]]*)\]\([^)]*\)`)
+	notInAnchors   = regexp.MustCompile(`[^\pL\pN _-]`)
 )
 
 // brokenLinks returns the links of a page that lead nowhere. Those to the web are not followed.
-func brokenLinks(page, text string, pages map[string]string) []string {
+// headings are the anchors of each page.
+func brokenLinks(page, text string, headings map[string]map[string]bool) []string {
 	var broken []string
 	for _, m := range linkPattern.FindAllStringSubmatch(codePattern.ReplaceAllString(text, "code"), -1) {
 		target, anchor, has := strings.Cut(m[1], "#")
 		if strings.Contains(target, "://") || strings.HasPrefix(target, "mailto:") {
 			continue
 		}
-		at, there := page, text
+		at := page
 		if target != "" {
 			at = filepath.Join(filepath.Dir(page), target)
 			if _, err := os.Stat(at); err != nil {
 				broken = append(broken, page+": there is no "+m[1])
 				continue
 			}
-			there = pages[at]
 		}
-		if has && !anchors(there)[anchor] {
+		if has && !headings[at][anchor] {
 			broken = append(broken, page+": "+at+" has no heading for #"+anchor)
 		}
 	}
@@ -99,8 +107,8 @@ func brokenLinks(page, text string, pages map[string]string) []string {
 func anchors(text string) map[string]bool {
 	found := map[string]bool{}
 	for _, m := range headingPattern.FindAllStringSubmatch(fencedPattern.ReplaceAllString(text, ""), -1) {
-		title := regexp.MustCompile(`\[([^]]*)\]\([^)]*\)`).ReplaceAllString(m[1], "$1")
-		title = regexp.MustCompile(`[^\pL\pN _-]`).ReplaceAllString(strings.ToLower(title), "")
+		title := textOfLink.ReplaceAllString(m[1], "$1")
+		title = notInAnchors.ReplaceAllString(strings.ToLower(title), "")
 		found[strings.ReplaceAll(strings.TrimSpace(title), " ", "-")] = true
 	}
 	return found

@@ -203,10 +203,15 @@ func (c *collector) visitOperands(e ast.Expr) {
 	}
 }
 
+var (
+	wordPattern = regexp.MustCompile(`(?:^| )-{0,2}\pL\S*`)
+	verbPattern = regexp.MustCompile(`%[+#]?[a-z0-9]`)
+)
+
 // add adds the text of an expression, if it has so many words.
 func (c *collector) add(e ast.Expr, words int) {
 	text := textOf(e)
-	if len(regexp.MustCompile(`(?:^| )-{0,2}\pL\S*`).FindAllString(text, -1)) < words {
+	if len(wordPattern.FindAllString(text, -1)) < words {
 		return
 	}
 	text = strings.Trim(text, " ;:…,\n")
@@ -226,7 +231,7 @@ func textOf(e ast.Expr) string {
 		return textOf(e.X) + textOf(e.Y)
 	case *ast.CallExpr:
 		if i := format(e); i >= 0 && i < len(e.Args) {
-			return regexp.MustCompile(`%[+#]?[a-z0-9]`).ReplaceAllString(textOf(e.Args[i]), "…")
+			return verbPattern.ReplaceAllString(textOf(e.Args[i]), "…")
 		}
 	}
 	return "…"

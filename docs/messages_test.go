@@ -174,7 +174,7 @@ func (c *collector) visitCall(n *ast.CallExpr) bool {
 			c.visitOperands(part)
 		}
 		return false
-	case "refuse":
+	case "refuse", "refusedUnselected":
 		c.add(n.Args[0], 2)
 		return false
 	case "Errorf", "New", "Sprintf", "Fprintf", "WriteString":

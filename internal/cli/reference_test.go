@@ -352,7 +352,10 @@ func rights(t *testing.T) string {
 	t.Helper()
 	var rows []string
 	has := map[string][]string{}
-	for _, file := range []string{"tasks/rbac.yaml", "workflows/rbac.yaml", "jobs/rbac.yaml", "rbac/exec/role.yaml", "rbac/events/role.yaml"} {
+	for _, file := range []string{
+		"tasks/rbac.yaml", "workflows/rbac.yaml", "jobs/rbac.yaml",
+		"rbac/exec/role.yaml", "rbac/events/role.yaml", "rbac/selector/role.yaml",
+	} {
 		for _, role := range rolesOf(t, file) {
 			for _, rule := range role.Rules {
 				row := fmt.Sprintf("| `%s` | %s | %s |", strings.Join(append(rule.Resources, slices.DeleteFunc(
@@ -369,7 +372,8 @@ func rights(t *testing.T) string {
 	b.WriteString("\n## RBAC\n\nRights in the namespace of the claims, and no others. The names are those of the YAML: " +
 		"put your own in by an overlay. [SECURITY.md](../SECURITY.md) says what each is for, and what it lets a leaked account do. " +
 		"The Roles of the cleanups are for those alone, `copytrigger-exec` for " +
-		"[commands in the application's pod](in-pod.md), and `copytrigger-events` for [Events](monitoring.md#events).\n\n" +
+		"[commands in the application's pod](in-pod.md), `copytrigger-events` for [Events](monitoring.md#events), " +
+		"and `copytrigger-selector` for [claims by their labels](groups.md).\n\n" +
 		"| resource | verbs | names | in the Roles |\n|---|---|---|---|\n")
 	for _, row := range rows {
 		fmt.Fprintf(&b, "%s %s |\n", row, code(has[row]))

@@ -213,7 +213,7 @@ programs: ## build the cluster's programs into .cache (the first time takes minu
 .PHONY: check
 check: ## formatting, go vet, staticcheck, tidy modules, generated files, no function that is hard to follow
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted"; exit 1; }
-	@$(GO) test -run '^TestGenerated$$' ./internal/cli
+	@$(GO) test -run '^TestGenerated$$' ./internal/cli ./docs
 	@$(GO) run $(GOCOGNIT) -ignore _test.go -over 20 cmd internal
 	@set -e; for module in $(MODULES); do \
 		echo "checking $$module"; \
@@ -226,10 +226,10 @@ check: ## formatting, go vet, staticcheck, tidy modules, generated files, no fun
 		$(PLAIN) $(GO) vet ./cmd/... ./internal/... && $(PLAIN) $(GO) build -o /dev/null -tags $(GO_TAGS) ./cmd/copytrigger; \
 	done
 
-# What is made of the command line: docs/reference.md, the man page, completions.
+# What is made of the command line: docs/reference.md, the man page, completions; of docs/run.txt: docs/run.svg.
 .PHONY: generate
-generate: ## make what is made of other files: docs/reference.md, the man page, completions
-	$(GO) test -count=1 -run '^TestGenerated$$' ./internal/cli -update
+generate: ## make what is made of other files: docs/reference.md, the man page, completions, docs/run.svg
+	$(GO) test -count=1 -run '^TestGenerated$$' ./internal/cli ./docs -update
 
 .PHONY: versions
 versions: ## make docs/versions.md from the tests that ran last, on each set of versions

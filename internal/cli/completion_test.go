@@ -86,7 +86,7 @@ func TestHelpHasGroups(t *testing.T) {
 	_, rest, _ := strings.Cut(help.String(), "\nOPTIONS:")
 	for _, text := range []string{
 		"\n   --hold", "--pvc", "\n   More limits:\n", "--copy-timeout", "\n   Output:\n", "--results-dir",
-		"\n   Special cases:\n", "--pvc-only", "\n   Which cluster:\n", "--kubeconfig",
+		"\n   Special cases:\n", "--pvc-only", "\n   Which cluster:\n", "--kubeconfig", "\n   Which pod:\n", "--container",
 	} {
 		_, after, found := strings.Cut(rest, text)
 		if !found {

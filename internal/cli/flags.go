@@ -31,6 +31,8 @@ func group(flag string) string {
 	switch flag {
 	case "context", "kubeconfig":
 		return "Which cluster:"
+	case "container", "pod", "pod-selector":
+		return "Which pod:"
 	case "ack-timeout", "copy-timeout", "sync-timeout", "unquiesce-timeout":
 		return "More limits:"
 	case "log-format", "metrics-file", "results-dir", "results-limit":

@@ -1,11 +1,9 @@
 package outcome
 
 import (
-	"fmt"
 	"os"
 	"regexp"
 	"slices"
-	"strings"
 	"testing"
 )
 
@@ -74,24 +72,5 @@ func TestTableIsWhole(t *testing.T) {
 			o.Next() != r.Next {
 			t.Errorf("%s: %+v", o, r)
 		}
-	}
-}
-
-// The README's table of exit codes is this one.
-func TestReadme(t *testing.T) {
-	readme, err := os.ReadFile("../../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := "| code | outcome | meaning | the copy of this sync |\n|---|---|---|---|\n"
-	for _, r := range Table() {
-		code := fmt.Sprint(r.Code)
-		if r.Outcome == Signalled {
-			code += "+n"
-		}
-		want += fmt.Sprintf("| %s | `%s` | %s | %s |\n", code, r.Outcome, r.Meaning, r.Copy)
-	}
-	if !strings.Contains(string(readme), want) {
-		t.Errorf("the README does not have this table:\n%s", want)
 	}
 }

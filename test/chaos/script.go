@@ -2,7 +2,7 @@ package chaos
 
 import "strconv"
 
-// Steps is the README's script: the steps of a run, and what ends it whatever happens. It reads
+// Steps is the script of docs/shell.md: the steps of a run, and what ends it whatever happens. It reads
 // what disarm has found: in the freeze of another run nothing must be unquiesced.
 const Steps = `#!/usr/bin/env bash
 waiting=$(copytrigger await-waiting --until "$CHAOS_UNTIL" --timeout "$CHAOS_WAIT") || exit

@@ -49,7 +49,7 @@ func byRun(args ...string) form {
 	}
 }
 
-// bySteps is the README's script: a process for each step.
+// bySteps is the script of docs/shell.md: a process for each step.
 func bySteps(s *harness.Site, n int) time.Duration {
 	trigger := s.AwaitWaiting(fmt.Sprint("run-", n))
 	start := time.Now()

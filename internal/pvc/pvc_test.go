@@ -71,7 +71,7 @@ const (
 )
 
 var (
-	was     = Claim{Name: "data", UID: "u1", Version: "7", Annotations: map[string]string{"a": "1"}}
+	was     = Claim{Name: "data", Namespace: "app", UID: "u1", Version: "7", Annotations: map[string]string{"a": "1"}}
 	manager = url.Values{"fieldManager": {"copytrigger"}}
 	dryRun  = url.Values{"fieldManager": {"copytrigger"}, "dryRun": {"All"}}
 )

@@ -94,9 +94,10 @@ func TestSources(t *testing.T) {
 	o := serve(t, map[string]string{replicationSources: list(t, "sources.yaml")})
 	for claim, want := range map[string][]handshake.Source{
 		"restic": {{Name: "restic", UID: "u-restic", Mover: "restic", Method: "Snapshot", SyncStart: "2026-01-01T00:00:00Z",
-			NextSync: "2026-01-01T00:30:00Z", MoverResult: "Successful", MoverLog: "snapshot 1a2b saved"}},
+			LastSync: "2025-12-31T23:30:10Z", NextSync: "2026-01-01T00:30:00Z", MoverResult: "Successful",
+			MoverLog: "snapshot 1a2b saved"}},
 		"rclone": {{Name: "rclone", UID: "u-rclone", Mover: "rclone", Method: "Clone", Paused: true,
-			Manual: "first", LastManual: "first"}},
+			LastSync: "2025-12-31T23:30:10Z", Manual: "first", LastManual: "first"}},
 		"rsync":     {{Name: "rsync", UID: "u-rsync", Mover: "rsync", Method: "Direct"}},
 		"rsync-tls": {{Name: "rsync-tls", UID: "u-rsync-tls", Mover: "rsyncTLS", Method: "Snapshot", Deleting: true}},
 		"kopia":     {{Name: "kopia", UID: "u-kopia", Mover: "kopia", Method: "Snapshot"}},

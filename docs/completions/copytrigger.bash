@@ -1,6 +1,6 @@
 # bash completion for copytrigger
 _copytrigger() {
-	local word words='' commands='help await-waiting fire-trigger await-completed disarm unlock run cleanup exec verdict record install await-pods-ended version completion'
+	local word words='' commands='help await-waiting fire-trigger await-completed disarm unlock run cleanup exec check status verdict record install await-pods-ended version completion'
 	COMPREPLY=()
 	for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
 		[ "$word" != -- ] || return 0 # what follows is no flag of ours
@@ -14,6 +14,8 @@ _copytrigger() {
 	run) words='--help --pvc --namespace -n --kubeconfig --context --results-dir --log-format --quiesce --unquiesce --hold --ready-line --in-pod --pod --pod-selector --container -c --max-freeze --until --copy-timeout --ack-timeout --unquiesce-timeout --pvc-only --run-id --state-file --one-at-a-time --metrics-file --timeout' ;;
 	cleanup) words='--help --pvc --namespace -n --kubeconfig --context --results-dir --log-format --unquiesce --in-pod --pod --pod-selector --container -c --unquiesce-timeout --run-id --selector -l --run-ended --metrics-file --timeout' ;;
 	exec) words='--help --pvc --namespace -n --kubeconfig --context --results-dir --log-format --pod --pod-selector --container -c --command --timeout' ;;
+	check) words='--help --pvc --namespace -n --kubeconfig --context --as --in-pod --pod --pod-selector --container -c --until --pvc-only --timeout --output -o --log-format' ;;
+	status) words='--help --pvc --selector -l --namespace -n --kubeconfig --context --all-namespaces -A --watch -w --timeout --output -o --log-format' ;;
 	verdict) words='--help --results-dir --log-format --step' ;;
 	record) words='--help --command --after --exit --dry-run --log-format' ;;
 	install) words='--help --log-format' ;;

@@ -33,7 +33,7 @@ func group(flag string) string {
 		return "Which cluster:"
 	case "ack-timeout", "copy-timeout", "unquiesce-timeout":
 		return "More limits:"
-	case "log-format", "metrics-file", "results-dir":
+	case "log-format", "metrics-file", "output", "results-dir":
 		return "Output:"
 	case "all", "keep-cleanup", "one-at-a-time", "pvc-only", "ready-line", "state-file":
 		return "Special cases:"

@@ -24,10 +24,15 @@ const (
 )
 
 func (f *claimFlags) flags() []cli.Flag {
-	return append([]cli.Flag{
+	return append(f.which(), f.clusterFlags.flags("claim")...)
+}
+
+// which returns the flags that name claims.
+func (f *claimFlags) which() []cli.Flag {
+	return []cli.Flag{
 		texts("pvc", "`NAME` of the claim that VolSync copies; the same as an argument NAME; "+
 			"given several times, one freeze is around the copies of all"),
-	}, f.clusterFlags.flags("claim")...)
+	}
 }
 
 // check takes the claims of --pvc and of the arguments together: the array parameter of an

@@ -106,6 +106,8 @@ func (s *manyClaims) claim(i int) map[string]any {
 		handshake.SinceAnnotation: "2026-01-01T00:00:00Z",
 	}
 	switch i {
+	case 3:
+		annotations[handshake.LockAnnotation] = "night-2/held/a-5s"
 	case 0:
 		annotations[handshake.TriggerAnnotation] = s.trigger
 	case 1:

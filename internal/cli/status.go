@@ -64,7 +64,7 @@ func (f *statusFlags) flags() []cli.Flag {
 		[]cli.Flag{
 			&cli.BoolFlag{
 				Name: "all-namespaces", Aliases: []string{"A"}, EnvVars: env("all-namespaces"), Destination: &f.all,
-				Usage: "show the claims of all namespaces",
+				Usage: "show the claims of all namespaces, whatever --namespace is",
 			},
 			&cli.BoolFlag{
 				Name: "watch", Aliases: []string{"w"}, EnvVars: env("watch"), Destination: &f.watch,
@@ -81,7 +81,7 @@ func (f *statusFlags) check(c *cli.Context) error {
 	return cmp.Or(
 		f.checkClaims(c),
 		f.checkOptional(c),
-		f.checkTogether(c),
+		f.checkTogether(),
 		f.timeoutFlags.check(c),
 		f.formatFlags.check(f.formats()...),
 	)
@@ -95,10 +95,8 @@ func (f *statusFlags) checkClaims(c *cli.Context) error {
 	return f.claimFlags.check(c)
 }
 
-func (f *statusFlags) checkTogether(c *cli.Context) error {
+func (f *statusFlags) checkTogether() error {
 	switch {
-	case f.all && c.IsSet("namespace"):
-		return usageError{errors.New("--all-namespaces and --namespace are given"), "give one of them"}
 	case f.all && len(f.claims) > 0:
 		return usageError{errors.New("claims are named, and --all-namespaces is given"),
 			"a name is that of a claim in one namespace: give --namespace"}
@@ -234,8 +232,12 @@ func lastRun(l handshake.LastRun, now time.Time) string {
 	return text
 }
 
-// next is the command that goes on, or else what there is to do.
+// next is the command that goes on, or else what there is to do. Of a run that has a claim locked nobody
+// knows here whether it lives.
 func next(c step.ClaimStatus) string {
+	if c.Claim.Lock.State == handshake.Held && len(c.Commands) > 0 {
+		return "if that run is dead: " + strings.Join(c.Commands, "; ")
+	}
 	if len(c.Commands) > 0 {
 		return strings.Join(c.Commands, "; ")
 	}

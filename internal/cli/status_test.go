@@ -38,7 +38,7 @@ func TestStatusOfAThousandClaims(t *testing.T) {
 // What each column says, and the next command as it works.
 func TestStatusTable(t *testing.T) {
 	noEnv(t)
-	server, kubeconfig := newManyClaims(t, 4)
+	server, kubeconfig := newManyClaims(t, 5)
 	server.trigger = "by-hand"
 	_, stdout, _ := ran(t, "status", "--kubeconfig", kubeconfig)
 	lines := strings.Split(strings.TrimSpace(stdout), "\n")
@@ -50,7 +50,9 @@ func TestStatusTable(t *testing.T) {
 			"--run-id night-1 --kubeconfig " + kubeconfig,
 		"data-2 Synchronizing AGE no <none> <none> kubectl delete -n app volumesnapshot/volsync-nightly-2-src " +
 			"--kubeconfig " + kubeconfig,
-		"data-3 WaitingForTrigger AGE no <none> <none> <none>",
+		"data-3 WaitingForTrigger AGE no night-2 <none> if that run is dead: copytrigger cleanup -n app --pvc data-3 " +
+			"--run-id night-2 --kubeconfig " + kubeconfig,
+		"data-4 WaitingForTrigger AGE no <none> <none> <none>",
 	} {
 		since := age("2026-01-01T00:00:00Z", time.Now())
 		got := strings.ReplaceAll(strings.Join(strings.Fields(lines[i]), " "), since, "AGE")
@@ -123,7 +125,6 @@ func TestStatusOfNothing(t *testing.T) {
 
 func TestStatusRefuses(t *testing.T) {
 	refuses(t, map[string]refusal{
-		"all namespaces and one":  {args: []string{"status", "-A", "-n", "app"}, says: "--all-namespaces and --namespace"},
 		"names in all namespaces": {args: []string{"status", "-A", "data"}, says: "claims are named"},
 		"names and labels":        {args: []string{"status", "-l", "a=b", "data"}, says: "--selector is given"},
 	})

@@ -368,7 +368,7 @@ func (c *checking) names(r Right, each []member) (names []string) {
 // rights asks for every right of the account.
 func (c *checking) rights(ctx context.Context, each []member) error {
 	var have []string
-	missing := false
+	missing, who := false, c.options.Account.WhoAmI(ctx)
 	for _, r := range Rights() {
 		if r.Use == InPods && c.options.Pod == nil || r.Use == WithVolSync && c.step.ClaimOnly {
 			continue
@@ -382,15 +382,15 @@ func (c *checking) rights(ctx context.Context, each []member) error {
 		case len(lacks.verbs) == 0:
 			have = append(have, strings.Join(r.Verbs, ", ")+" "+r.Resource)
 		case r.Use == OfCleanup:
-			c.say(handshake.Finding{About: AboutRights, Why: fmt.Sprintf("it may not %s %s, which is for %s alone",
-				strings.Join(lacks.verbs, ", "), r.Resource, r.For)})
+			c.say(handshake.Finding{About: AboutRights, Why: fmt.Sprintf("%s may not %s %s; that is only for %s",
+				account(who), strings.Join(lacks.verbs, ", "), r.Resource, r.For)})
 		default:
 			missing = true
-			c.sayLacks(ctx, r, lacks)
+			c.sayLacks(who, r, lacks)
 		}
 	}
 	if !missing {
-		c.say(handshake.Finding{About: AboutRights, Why: "it may " + strings.Join(have, "; ")})
+		c.say(handshake.Finding{About: AboutRights, Why: account(who) + " may " + strings.Join(have, "; ")})
 	}
 	return nil
 }
@@ -449,8 +449,7 @@ func union(a, b []string) []string {
 }
 
 // sayLacks says what a right is for, and grants it.
-func (c *checking) sayLacks(ctx context.Context, r Right, l lack) {
-	who := c.options.Account.WhoAmI(ctx)
+func (c *checking) sayLacks(who string, r Right, l lack) {
 	of := r.Resource
 	if r.Group != "" {
 		of += "." + r.Group

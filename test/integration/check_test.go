@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
@@ -508,4 +509,43 @@ func TestCheckWithoutTheRightToImpersonate(t *testing.T) {
 	s := harness.New(t)
 	s.ReplicateAndWait(harness.Source{})
 	s.Run("check", asAccount(s, "other")).Exits(harness.Refused).Says("cannot impersonate")
+}
+
+// An administrator sees the claims of all namespaces; status writes nothing, and shows what changes.
+func TestStatus(t *testing.T) {
+	t.Parallel()
+	s := harness.New(t)
+	s.ReplicateAndWait(harness.Source{})
+	admin, proxy := s.AsAdmin().Proxied()
+	all := admin.StartRaw("status", "-A", "-o", "json").End().Exits(harness.OK)
+	var printed struct {
+		Items []struct {
+			Namespace, Name, VolSync, Since, ReplicationSource, CopyMethod, Reason string
+			Armed                                                                  bool
+		}
+	}
+	s.Must(json.Unmarshal([]byte(all.Stdout), &printed))
+	found := false
+	for _, c := range printed.Items {
+		if c.Namespace != s.Namespace {
+			continue
+		}
+		found = true
+		if c.Name != harness.Claim || c.VolSync != "WaitingForTrigger" || c.Since == "" || c.Armed ||
+			c.ReplicationSource != harness.Nightly || c.CopyMethod != "Snapshot" {
+			t.Errorf("got %+v", c)
+		}
+	}
+	if !found {
+		t.Errorf("the claim of %s is not among %s", s.Namespace, all.Stdout)
+	}
+
+	watching := admin.StartRaw("status", "--watch")
+	watching.Prints("WaitingForTrigger")
+	s.Annotate(harness.Trigger, "by-hand")
+	s.AwaitRecorded("by-hand")
+	watching.Prints("Synchronizing")
+	proxy.WroteNothing()
+	watching.Signal(syscall.SIGTERM)
+	watching.End().Exits(harness.OK)
 }

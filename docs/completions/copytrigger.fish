@@ -145,7 +145,7 @@ complete -c copytrigger -n '__fish_seen_subcommand_from status' -l selector -s l
 complete -c copytrigger -n '__fish_seen_subcommand_from status' -l namespace -s n -r -d 'NAMESPACE of the claims (default: the context\'s, in a pod the pod\'s own)'
 complete -c copytrigger -n '__fish_seen_subcommand_from status' -l kubeconfig -r -d 'FILE to use (default: as kubectl; in a pod its service account)'
 complete -c copytrigger -n '__fish_seen_subcommand_from status' -l context -r -d 'NAME of the kubeconfig context'
-complete -c copytrigger -n '__fish_seen_subcommand_from status' -l all-namespaces -s A -d 'show the claims of all namespaces'
+complete -c copytrigger -n '__fish_seen_subcommand_from status' -l all-namespaces -s A -d 'show the claims of all namespaces, whatever --namespace is'
 complete -c copytrigger -n '__fish_seen_subcommand_from status' -l watch -s w -d 'go on: at a terminal draw the table again, elsewhere add the lines that have changed'
 complete -c copytrigger -n '__fish_seen_subcommand_from status' -l timeout -r -d 'give up a look after DURATION'
 complete -c copytrigger -n '__fish_seen_subcommand_from status' -l output -s o -r -d 'print FORMAT instead of a table: wide, json, yaml, name'

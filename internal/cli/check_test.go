@@ -126,10 +126,10 @@ func TestCheckWithoutAnyRight(t *testing.T) {
 			"--resource=persistentvolumeclaims --resource-name=data --kubeconfig " + kubeconfig,
 		"kubectl create rolebinding copytrigger-persistentvolumeclaims-data -n app " +
 			"--role=copytrigger-persistentvolumeclaims-data --user=ann --kubeconfig " + kubeconfig,
-		"kubectl create role copytrigger-replicationsources-volsync-backube -n app --verb=list,watch " +
+		"kubectl create role copytrigger-replicationsources -n app --verb=list,watch " +
 			"--resource=replicationsources.volsync.backube --kubeconfig " + kubeconfig,
-		"kubectl create rolebinding copytrigger-replicationsources-volsync-backube -n app " +
-			"--role=copytrigger-replicationsources-volsync-backube --user=ann --kubeconfig " + kubeconfig,
+		"kubectl create rolebinding copytrigger-replicationsources -n app " +
+			"--role=copytrigger-replicationsources --user=ann --kubeconfig " + kubeconfig,
 		"kubectl create role copytrigger-pods -n app --verb=get,list --resource=pods --kubeconfig " + kubeconfig,
 		"kubectl create rolebinding copytrigger-pods -n app --role=copytrigger-pods --user=ann --kubeconfig " + kubeconfig,
 		"kubectl create role copytrigger-pods-exec -n app --verb=create,get --resource=pods/exec --kubeconfig " + kubeconfig,

@@ -462,7 +462,7 @@ func (c *checking) sayLacks(who string, r Right, l lack) {
 		About: AboutRights, Level: handshake.Refusal,
 		Why:  fmt.Sprintf("%s may not %s %s%s: that is for %s", account(who), strings.Join(l.verbs, ", "), of, named, r.For),
 		Hint: "an administrator grants it",
-	}, Commands: c.step.grant(who, of, l)})
+	}, Commands: c.step.grant(who, r.Resource, of, l)})
 }
 
 func account(who string) string {
@@ -473,8 +473,8 @@ func account(who string) string {
 }
 
 // grant are the commands that give an account what it lacks.
-func (s Step) grant(who, of string, l lack) []string {
-	name := "copytrigger-" + strings.NewReplacer("/", "-", ".", "-").Replace(of)
+func (s Step) grant(who, resource, of string, l lack) []string {
+	name := "copytrigger-" + strings.ReplaceAll(resource, "/", "-")
 	role := []string{"kubectl", "create", "role", name, "-n", s.Namespace, "--verb=" + strings.Join(l.verbs, ","), "--resource=" + of}
 	for _, n := range l.names {
 		if n != "" {

@@ -381,7 +381,7 @@ func (c *checking) rights(ctx context.Context, each []member) error {
 		case len(names) == 0:
 		case len(lacks.verbs) == 0:
 			have = append(have, strings.Join(r.Verbs, ", ")+" "+r.Resource)
-		case r.Use == OfCleanup:
+		case r.Use == OfCleanup, r.Use == OfEvents:
 			c.say(handshake.Finding{About: AboutRights, Why: fmt.Sprintf("%s may not %s %s; that is only for %s",
 				account(who), strings.Join(lacks.verbs, ", "), r.Resource, r.For)})
 		default:

@@ -32,6 +32,7 @@ const (
 	OfClones        // with copyMethod Clone
 	InPods          // run --in-pod, cleanup --in-pod, exec
 	OfCleanup       // await-pods-ended
+	OfEvents        // Events about the claim; nothing fails without it
 )
 
 // Rights are all rights that run and the steps need.
@@ -65,6 +66,10 @@ func Rights() []Right {
 		{
 			Verbs: []string{"list", "watch"}, Resource: "pods",
 			Use: OfCleanup, For: "await-pods-ended, which the cleanup of a pipeline begins with",
+		},
+		{
+			Verbs: []string{"create"}, Resource: "events",
+			Use: OfEvents, For: "Events about the claims, which nothing depends on",
 		},
 	}
 }

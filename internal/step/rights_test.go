@@ -68,7 +68,7 @@ func TestRolesAgreeWithTheRights(t *testing.T) {
 	steps := [][]string{of(EveryStep, WithVolSync, OfSnapshots, OfClones), of(OfCleanup)}
 	for file, want := range map[string][][]string{
 		"tasks/rbac.yaml": steps, "workflows/rbac.yaml": steps, "jobs/rbac.yaml": steps,
-		"rbac/exec/role.yaml": {of(InPods)},
+		"rbac/exec/role.yaml": {of(InPods)}, "rbac/events/role.yaml": {of(OfEvents)},
 	} {
 		got := roles(t, file)
 		if len(got) != len(want) {

@@ -59,7 +59,9 @@ func (m *program) onCluster(f clusterFlagSet, act action) cli.ActionFunc {
 }
 
 // looking is onCluster for a command that prints itself what it has seen.
-func (m *program) looking(f clusterFlagSet, do func(ctx context.Context, s step.Step, version string) error) cli.ActionFunc {
+func (m *program) looking(
+	f clusterFlagSet, do func(ctx context.Context, s step.Step, version string) error,
+) cli.ActionFunc {
 	return func(c *cli.Context) error {
 		if err := m.begin(c, f); err != nil {
 			return err

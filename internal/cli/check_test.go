@@ -92,10 +92,12 @@ func TestCheckMeetsAWebhook(t *testing.T) {
 		"GET " + claimPath: boundClaim, "PATCH " + claimPath: boundClaim, reviewPath: allowed,
 	})
 	got := checksOf(t, 3, "--kubeconfig", kubeconfig, "--pvc-only")
-	if a := got.about("admission"); a.Result != "refused" || !strings.Contains(a.Message, "copytrigger/locked-by came back as") {
+	if a := got.about("admission"); a.Result != "refused" || !strings.Contains(a.Message,
+		"copytrigger/locked-by came back as") {
 		t.Errorf("got %+v", a)
 	}
-	if s := got.about("source"); s.Result != "warning" || !strings.Contains(s.Message, "--pvc-only") || got.about("volsync").Check != "" {
+	if s := got.about("source"); s.Result != "warning" || !strings.Contains(s.Message, "--pvc-only") ||
+		got.about("volsync").Check != "" {
 		t.Errorf("got %+v", got)
 	}
 }
@@ -133,7 +135,8 @@ func TestCheckWithoutAnyRight(t *testing.T) {
 		"kubectl create role copytrigger-pods -n app --verb=get,list --resource=pods --kubeconfig " + kubeconfig,
 		"kubectl create rolebinding copytrigger-pods -n app --role=copytrigger-pods --user=ann --kubeconfig " + kubeconfig,
 		"kubectl create role copytrigger-pods-exec -n app --verb=create,get --resource=pods/exec --kubeconfig " + kubeconfig,
-		"kubectl create rolebinding copytrigger-pods-exec -n app --role=copytrigger-pods-exec --user=ann --kubeconfig " + kubeconfig,
+		"kubectl create rolebinding copytrigger-pods-exec -n app --role=copytrigger-pods-exec --user=ann --kubeconfig " +
+			kubeconfig,
 	}
 	if strings.Join(rights, "\n") != strings.Join(want, "\n") {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(rights, "\n"), strings.Join(want, "\n"))

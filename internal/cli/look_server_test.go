@@ -125,7 +125,8 @@ func (s *manyClaims) claim(i int) map[string]any {
 func (s *manyClaims) source(i int) map[string]any {
 	return map[string]any{
 		"apiVersion": "volsync.backube/v1alpha1", "kind": "ReplicationSource",
-		"metadata": map[string]any{"name": fmt.Sprintf("nightly-%d", i), "namespace": "app", "uid": fmt.Sprintf("source-%d", i)},
+		"metadata": map[string]any{"name": fmt.Sprintf("nightly-%d", i), "namespace": "app",
+			"uid": fmt.Sprintf("source-%d", i)},
 		"spec": map[string]any{
 			"sourcePVC": fmt.Sprintf("data-%d", i), "restic": map[string]any{"copyMethod": "Snapshot"},
 		},

@@ -89,7 +89,8 @@ func TestStatusFormats(t *testing.T) {
 			t.Errorf("got %+v", all)
 		}
 	}
-	if wide := of("wide"); !strings.Contains(wide, "REASON") || !strings.Contains(wide, "run night-1 has locked the claim") {
+	if wide := of("wide"); !strings.Contains(wide, "REASON") ||
+		!strings.Contains(wide, "run night-1 has locked the claim") {
 		t.Errorf("got %s", wide)
 	}
 	if strings.Contains(of("json"), "null") && byJSON.Items[0].Commands == nil {
@@ -173,7 +174,8 @@ func TestStatusWatchAddsLines(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() {
 		m := newProgram(out, io.Discard, withSignals())
-		ended <- m.app("v1", m.commands()).RunContext(ctx, []string{"copytrigger", "status", "--kubeconfig", kubeconfig, "--watch"})
+		ended <- m.app("v1", m.commands()).RunContext(ctx, []string{"copytrigger", "status", "--kubeconfig", kubeconfig,
+			"--watch"})
 	}()
 	if first := out.await(t, 5); len(first) != 5 {
 		t.Errorf("got %q", first)
@@ -200,7 +202,8 @@ func TestStatusRedraws(t *testing.T) {
 	m := newProgram(&out, io.Discard, withSignals())
 	w := &watching{flags: &statusFlags{}, program: m, table: newStatusTable(&statusFlags{})}
 	for _, name := range []string{"data", "wal"} {
-		if err := w.keep(step.Overview{Claims: []step.ClaimStatus{{Name: name}}, NotKnown: []string{"not known"}}); err != nil {
+		if err := w.keep(step.Overview{Claims: []step.ClaimStatus{{Name: name}},
+			NotKnown: []string{"not known"}}); err != nil {
 			t.Fatal(err)
 		}
 	}

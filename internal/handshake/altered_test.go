@@ -52,7 +52,8 @@ func TestAltered(t *testing.T) {
 func TestTry(t *testing.T) {
 	got := Try(runID).Annotations()
 	last, _ := ParseLastRun(got[LastRunAnnotation])
-	if len(got) != 3 || last.Run != runID || !of(runID, got[TriggerAnnotation]) || !ParseLock(got[LockAnnotation]).Of(runID) {
+	if len(got) != 3 || last.Run != runID || !of(runID, got[TriggerAnnotation]) ||
+		!ParseLock(got[LockAnnotation]).Of(runID) {
 		t.Errorf("tries %v", got)
 	}
 }

@@ -121,9 +121,10 @@ func Cautions(w Observed) []Finding {
 			Move{Kind: MoveAnnotate, Key: UseAnnotation, Value: "true"})
 	}
 	if s, one := w.source(); one && s.Method == "Clone" && w.Binding != BindsAtOnce {
-		caution(AboutMethod, fmt.Sprintf("ReplicationSource %s copies by Clone: with a storage class that waits for its first "+
-			"consumer (WaitForFirstConsumer) the application stays quiesced until VolSync's mover is scheduled; "+
-			"use copyMethod Snapshot, or a storage class that binds immediately", s.Name),
+		caution(AboutMethod,
+			fmt.Sprintf("ReplicationSource %s copies by Clone: with a storage class that waits for its first "+
+				"consumer (WaitForFirstConsumer) the application stays quiesced until VolSync's mover is scheduled; "+
+				"use copyMethod Snapshot, or a storage class that binds immediately", s.Name),
 			s.set(s.Mover, "copyMethod", CopyMethods()[0].Name))
 	}
 	if w.ClaimOnly {

@@ -261,7 +261,8 @@ func TestCanCopy(t *testing.T) {
 			says: "not checked: list: forbidden",
 		},
 		"a class of an unknown driver": {
-			source: Source{SnapshotClass: "fast"}, st: Storage{Classes: []SnapshotClass{ours}, Unread: []string{"get: forbidden"}},
+			source: Source{SnapshotClass: "fast"}, st: Storage{Classes: []SnapshotClass{ours},
+				Unread: []string{"get: forbidden"}},
 			level: NotKnown, says: "not checked whether that is the volume's: get: forbidden",
 		},
 		"a default class for an unknown driver": {
@@ -273,7 +274,8 @@ func TestCanCopy(t *testing.T) {
 			says: "clones by driver csi.example, and storage class standard, whose volumeBindingMode is Immediate",
 		},
 		"a clone of nobody knows what": {
-			source: Source{Method: "Clone"}, st: Storage{Unread: []string{"get: forbidden"}}, level: NotKnown, says: "not checked",
+			source: Source{Method: "Clone"}, st: Storage{Unread: []string{"get: forbidden"}},
+			level: NotKnown, says: "not checked",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -131,7 +131,8 @@ func (w Observed) nameTooLong() *Decision {
 	if !one || !NameTooLong(s) {
 		return nil
 	}
-	no := refuse(fmt.Sprintf("the copy of ReplicationSource %s would have a name of %d characters, and Kubernetes takes %d",
+	no := refuse(fmt.Sprintf(
+		"the copy of ReplicationSource %s would have a name of %d characters, and Kubernetes takes %d",
 		s.Name, len(CopyName(s)), longestName),
 		fmt.Sprintf("create a ReplicationSource in its place whose name has at most %d characters; to begin with",
 			longestName-len(CopyName(Source{}))))

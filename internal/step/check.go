@@ -475,7 +475,8 @@ func account(who string) string {
 // grant are the commands that give an account what it lacks.
 func (s Step) grant(who, resource, of string, l lack) []string {
 	name := "copytrigger-" + strings.ReplaceAll(resource, "/", "-")
-	role := []string{"kubectl", "create", "role", name, "-n", s.Namespace, "--verb=" + strings.Join(l.verbs, ","), "--resource=" + of}
+	role := []string{"kubectl", "create", "role", name, "-n", s.Namespace, "--verb=" + strings.Join(l.verbs, ","),
+		"--resource=" + of}
 	for _, n := range l.names {
 		if n != "" {
 			role = append(role, "--resource-name="+n)

@@ -104,7 +104,8 @@ func (s Storage) volume(ctx context.Context, claim *unstructured.Unstructured, s
 	}
 	for _, kind := range slices.Sorted(maps.Keys(spec)) {
 		// Beside these and plain values there is the kind of the volume, and nothing else.
-		if _, is := spec[kind].(map[string]any); is && !slices.Contains([]string{"capacity", "claimRef", "nodeAffinity"}, kind) {
+		if _, is := spec[kind].(map[string]any); is && !slices.Contains([]string{"capacity", "claimRef", "nodeAffinity"},
+			kind) {
 			st.NotCSI = "of kind " + kind
 		}
 	}
@@ -142,7 +143,8 @@ func unread(st *handshake.Storage, err error) error {
 // TryCopy makes the copy of a ReplicationSource without keeping it, so that a quota or a policy that is
 // against it shows.
 func (s Storage) TryCopy(ctx context.Context, claim string, by handshake.Source) error {
-	r, spec := gvr(snapshotGroup, "volumesnapshots"), map[string]any{"source": map[string]any{"persistentVolumeClaimName": claim}}
+	r, spec := gvr(snapshotGroup,
+		"volumesnapshots"), map[string]any{"source": map[string]any{"persistentVolumeClaimName": claim}}
 	if by.SnapshotClass != "" {
 		spec["volumeSnapshotClassName"] = by.SnapshotClass
 	}

@@ -90,7 +90,8 @@ func TestOf(t *testing.T) {
 			want: handshake.Storage{Driver: "csi.example", Class: "standard", Binding: handshake.BindsLate},
 		},
 		"a clone by a class that may not be read": {
-			method: "Clone", answers: map[string]string{volumePath: no, "GET /apis/storage.k8s.io/v1/storageclasses/standard": no},
+			method: "Clone", answers: map[string]string{volumePath: no,
+				"GET /apis/storage.k8s.io/v1/storageclasses/standard": no},
 			want: handshake.Storage{Driver: "csi.example", Class: "standard"}, unread: "storageclasses.storage.k8s.io standard",
 		},
 	} {
@@ -107,7 +108,8 @@ func TestOf(t *testing.T) {
 			if said := strings.Join(got.Unread, " "); !strings.Contains(said, c.unread) || (c.unread == "") != (said == "") {
 				t.Errorf("it could not read %q, want %q", said, c.unread)
 			}
-			if c.answers[classesPath] == classes && (len(got.Classes) != 2 || !got.Classes[0].Default || got.Classes[1].Driver != "csi.other") {
+			if c.answers[classesPath] == classes && (len(got.Classes) != 2 || !got.Classes[0].Default ||
+				got.Classes[1].Driver != "csi.other") {
 				t.Errorf("got classes %+v", got.Classes)
 			}
 		})
@@ -126,7 +128,8 @@ func TestTryCopy(t *testing.T) {
 			t.Errorf("%s: %v", method, err)
 		}
 		refused := in(t, map[string]string{claimPath: claim, path: no})
-		if err := refused.TryCopy(t.Context(), "data", by); !kube.IsForbidden(err) || !strings.Contains(err.Error(), "volsync-nightly-src") {
+		if err := refused.TryCopy(t.Context(), "data", by); !kube.IsForbidden(err) ||
+			!strings.Contains(err.Error(), "volsync-nightly-src") {
 			t.Errorf("%s: %v", method, err)
 		}
 	}

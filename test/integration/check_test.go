@@ -65,7 +65,8 @@ func pasted(s *harness.Site, f finding) {
 	for _, line := range f.Commands {
 		// #nosec G204 -- what is printed is what is tested
 		cmd := exec.CommandContext(s.Ctx, "sh", "-c", line)
-		cmd.Env = []string{"KUBECONFIG=" + harness.Kubeconfig(), "PATH=" + kubectl(s) + ":" + os.Getenv("PATH"), "HOME=" + s.TempDir()}
+		cmd.Env = []string{"KUBECONFIG=" + harness.Kubeconfig(), "PATH=" + kubectl(s) + ":" + os.Getenv("PATH"), "HOME=" +
+			s.TempDir()}
 		if out, err := cmd.CombinedOutput(); err != nil {
 			s.Fatalf("%s: %v\n%s", line, err, out)
 		}
@@ -196,7 +197,8 @@ func TestCheckFinds(t *testing.T) {
 		{
 			name: "a clone that waits for its first consumer", needs: harness.ClusterWide,
 			arrange: func(s *harness.Site) {
-				s.Replicate(harness.Source{Method: "Clone", StorageClass: storageClass(s, storagev1.VolumeBindingWaitForFirstConsumer)})
+				s.Replicate(harness.Source{Method: "Clone", StorageClass: storageClass(s,
+					storagev1.VolumeBindingWaitForFirstConsumer)})
 			},
 			check: "copy-method", result: "warning", says: "WaitForFirstConsumer", puts: true,
 		},
@@ -255,13 +257,17 @@ func TestCheckFinds(t *testing.T) {
 				r := s.AsAdmin().Run("check", "-o", "json")
 				var printed struct{ Checks []finding }
 				s.Must(json.Unmarshal([]byte(r.Stdout), &printed))
-				return !slices.ContainsFunc(printed.Checks, func(g finding) bool { return g.Check == f.Check && g.Message == f.Message })
+				return !slices.ContainsFunc(printed.Checks, func(g finding) bool {
+					return g.Check == f.Check &&
+						g.Message == f.Message
+				})
 			})
 		})
 	}
 }
 
-var snapshots = schema.GroupVersionResource{Group: "snapshot.storage.k8s.io", Version: "v1", Resource: "volumesnapshots"}
+var snapshots = schema.GroupVersionResource{Group: "snapshot.storage.k8s.io", Version: "v1",
+	Resource: "volumesnapshots"}
 
 // unbound makes the claim one that nobody gives a volume.
 func unbound(s *harness.Site) {
@@ -315,7 +321,8 @@ func TestCopyNameTooLong(t *testing.T) {
 	s := harness.New(t)
 	s.Replicate(harness.Source{Name: strings.Repeat("x", 242)})
 	s.AwaitStatus(harness.Waiting)
-	if f := that(s, checked(s.AsAdmin(), harness.Refused), "copy"); !f.is("refused") || !strings.Contains(f.Message, "254 characters") {
+	if f := that(s, checked(s.AsAdmin(), harness.Refused), "copy"); !f.is("refused") ||
+		!strings.Contains(f.Message, "254 characters") {
 		t.Errorf("%+v", f)
 	}
 	s.AsAdmin().Run("await-waiting", "--run-id", "run").Ends(harness.Refused).Error("would have a name of 254 characters")
@@ -337,7 +344,8 @@ func TestCheckFindsMissingRights(t *testing.T) {
 	t.Parallel()
 	for i, rule := range harness.LeastRole() {
 		method := "Snapshot"
-		if rule.ResourceNames != nil && rule.ResourceNames[0] == harness.CopyName && rule.Resources[0] == "persistentvolumeclaims" {
+		if rule.ResourceNames != nil && rule.ResourceNames[0] == harness.CopyName &&
+			rule.Resources[0] == "persistentvolumeclaims" {
 			method = "Clone"
 		}
 		for _, verb := range rule.Verbs {
@@ -347,7 +355,8 @@ func TestCheckFindsMissingRights(t *testing.T) {
 				s.ReplicateAndWait(harness.Source{Method: method})
 				lesser := s.Account("lesser", without(harness.LeastRole(), i, verb))
 				f := that(s, checked(s.With(lesser), harness.Refused), "rights")
-				if want := "lesser may not " + verb + " " + rule.Resources[0]; !f.is("refused") || !strings.Contains(f.Message, want) {
+				if want := "lesser may not " + verb + " " + rule.Resources[0]; !f.is("refused") ||
+					!strings.Contains(f.Message, want) {
 					t.Fatalf("got %+v, want %q", f, want)
 				}
 				if g := that(s, checked(s.AsAdmin(), harness.Refused, asAccount(s, "lesser")), "rights"); g.Message != f.Message {
@@ -433,7 +442,8 @@ func TestCheckFindsThePod(t *testing.T) {
 		s.Helper()
 		return that(s, checked(s.AsAdmin(), code, append([]string{"--in-pod"}, args...)...), "pod")
 	}
-	if f := in(harness.Refused); !strings.Contains(f.Message, "no running pod in namespace "+s.Namespace+" mounts PVC data") {
+	if f := in(harness.Refused); !strings.Contains(f.Message,
+		"no running pod in namespace "+s.Namespace+" mounts PVC data") {
 		t.Errorf("%+v", f)
 	}
 	runningPod(s, "db-0")
@@ -491,9 +501,11 @@ func TestCheckSeveralClaims(t *testing.T) {
 	g := groupOf(t, 2)
 	g.Members[1].PatchSource(map[string]any{"paused": true})
 	admin := g.AsAdmin()
-	r := admin.StartRaw("check", asAccount(g.Site, "copytrigger-group"), g.Members[0].ClaimName(), g.Members[1].ClaimName()).
+	r := admin.StartRaw("check", asAccount(g.Site, "copytrigger-group"), g.Members[0].ClaimName(),
+		g.Members[1].ClaimName()).
 		End().Exits(harness.Refused)
-	for _, want := range []string{"data-01   source", "is paused", "kubectl patch -n " + g.Namespace + " replicationsource/nightly-01"} {
+	for _, want := range []string{"data-01   source", "is paused", "kubectl patch -n " + g.Namespace +
+		" replicationsource/nightly-01"} {
 		if !strings.Contains(r.Stdout, want) {
 			t.Errorf("stdout does not say %q:\n%s", want, r.Stdout)
 		}

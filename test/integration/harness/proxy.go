@@ -120,7 +120,8 @@ func (p *Proxy) count(r *http.Request) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.asked++
-	review := strings.HasSuffix(r.URL.Path, "/selfsubjectaccessreviews") || strings.HasSuffix(r.URL.Path, "/selfsubjectreviews")
+	review := strings.HasSuffix(r.URL.Path, "/selfsubjectaccessreviews") ||
+		strings.HasSuffix(r.URL.Path, "/selfsubjectreviews")
 	if r.Method == http.MethodGet || review && r.Method == http.MethodPost || r.URL.Query().Get("dryRun") == "All" {
 		return
 	}

@@ -158,7 +158,6 @@ func TestMismatchIsSeen(t *testing.T) {
 	for says, change := range map[string]func(*v1.Step){
 		"there is no StepAction":                 func(s *v1.Step) { s.Ref.Name = "other" },
 		`there is no parameter "more"`:           func(s *v1.Step) { s.Params = append(s.Params, param("more", "x")) },
-		`"pvcs" is not given`:                    func(s *v1.Step) { s.Params = s.Params[1:] },
 		`uses "none", which is not`:              func(s *v1.Step) { s.Params[1] = param("namespace", "$(params.none)") },
 		`"namespace" is given as array`:          func(s *v1.Step) { s.Params[1] = param("namespace", "$(params.pvcs[*])") },
 		`uses the array "pvcs" as a string`:      func(s *v1.Step) { s.Params[1] = param("namespace", "$(params.pvcs)") },
@@ -170,6 +169,15 @@ func TestMismatchIsSeen(t *testing.T) {
 		_, problems := merge(s, task)
 		yamltest.Some(t, problems, says)
 	}
+}
+
+func TestMissingParameterIsSeen(t *testing.T) {
+	s := applied(t)
+	task := s.tasks["quiesced-copy"]
+	fires := &task.Spec.Steps[4]
+	fires.Params = slices.DeleteFunc(fires.Params, func(p v1.Param) bool { return p.Name == "trigger" })
+	_, problems := merge(s, task)
+	yamltest.Some(t, problems, `"trigger" is not given`)
 }
 
 func param(name, value string) v1.Param {

@@ -104,7 +104,7 @@ func TestBadOneStepIsSeen(t *testing.T) {
 		"has no run id":            func(t *v1.TaskSpec) { t.Steps[1].Args[2] = "--run-id=$(context.taskRun.name)" },
 		"COPYTRIGGER_QUIESCE is":   func(t *v1.TaskSpec) { t.Steps[1].Env[0].Value = "$(params.unquiesce-command)" },
 		"the environment is":       func(t *v1.TaskSpec) { t.Steps[1].Env = t.Steps[1].Env[:2] },
-		"hold-command is not a st": func(t *v1.TaskSpec) { t.Params[4].Default = nil },
+		"hold-command is not a st": func(t *v1.TaskSpec) { t.Params[5].Default = nil },
 	} {
 		s := applied(t)
 		task := s.tasks["quiesced-copy-run"]

@@ -18,6 +18,7 @@ var notParameters = []yamltest.Exception{
 	{Step: "*/*", Flag: "results-dir", Why: "Tekton says where it reads results"},
 	{Step: "*/*", Flag: "metrics-file", Why: "the file of a pod goes with it: the claim says the same"},
 	{Step: "*/*", Flag: "log-format", Why: "an overlay sets COPYTRIGGER_LOG_FORMAT in stepTemplate.env"},
+	{Step: "*/*", Flag: "results-limit", Why: "a Task of many steps sets COPYTRIGGER_RESULTS_LIMIT in stepTemplate.env"},
 
 	{Step: "*/fire-trigger", Flag: "timeout", Why: "only an API server that is away takes time"},
 	{Step: "*/disarm", Flag: "timeout", Why: "only an API server that is away takes time"},

@@ -93,7 +93,7 @@ func TestBadWiringIsSeen(t *testing.T) {
 	for says, change := range map[string]func(*v1.PipelineSpec){
 		"there is no Task":      func(p *v1.PipelineSpec) { p.Tasks[0].TaskRef.Name = "other" },
 		"there is no workspace": func(p *v1.PipelineSpec) { p.Finally[0].Workspaces[0].Name = "other" },
-		"is not given":          func(p *v1.PipelineSpec) { p.Finally[0].Params = p.Finally[0].Params[1:] },
+		"is not given":          func(p *v1.PipelineSpec) { p.Finally[0].Params = p.Finally[0].Params[2:3] },
 		"uses a result": func(p *v1.PipelineSpec) {
 			p.Finally[0].Params[1].Value.StringVal = "$(tasks.quiesced-copy.results.trigger)"
 		},
@@ -144,7 +144,7 @@ func guarded(t *testing.T, p v1.PipelineSpec, run v1.PipelineRunSpec, limits []s
 		}
 	}
 	want := "tekton.dev/pipelineRunUID=$(context.pipelineRun.uid),tekton.dev/pipelineTask=" + freeze.Name
-	if got := given(cleanup.Params, "selector"); got != want {
+	if got := given(cleanup.Params, "await-pods"); got != want {
 		t.Errorf("the cleanup waits for %q, want %q", got, want)
 	}
 	if w := cleanup.When; len(w) != 1 || w[0].Input != "$(tasks."+freeze.Name+".status)" ||
@@ -178,7 +178,7 @@ func TestRunsGiveWhatIsTaken(t *testing.T) {
 	for _, name := range []string{"examples/cleanup.yaml", "examples/cleanup-run.yaml"} {
 		cleanup := read(t, name).taskRuns[0].Spec
 		yamltest.None(t, mismatch(cleanup.Params, s.tasks[cleanup.TaskRef.Name].Spec.Params, nil))
-		yamltest.Some(t, mismatch(cleanup.Params[1:], s.tasks[cleanup.TaskRef.Name].Spec.Params, nil), `"pvcs" is not given`)
+		yamltest.Some(t, mismatch(cleanup.Params[:1], s.tasks[cleanup.TaskRef.Name].Spec.Params, nil), `"run-id" is not given`)
 	}
 	for _, name := range []string{"examples/pipelinerun.yaml", "examples/run.yaml", "examples/hold.yaml", "examples/separate-tasks.yaml"} {
 		run := read(t, name).runs[0]

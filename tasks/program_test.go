@@ -32,7 +32,8 @@ var values = map[string]string{
 	"params.quiesce-command": "true", "params.unquiesce-command": `["true"]`, "params.hold-command": "",
 	"params.volume": "program", "params.pvc-only": "false",
 	"params.in-pod": "true", "params.pod-selector": "app=db", "params.container": "db",
-	"params.selector":     "tekton.dev/pipelineRunUID=" + uid + ",tekton.dev/pipelineTask=quiesced-copy",
+	"params.selector":     "",
+	"params.await-pods":   "tekton.dev/pipelineRunUID=" + uid + ",tekton.dev/pipelineTask=quiesced-copy",
 	"context.taskRun.uid": uid, "context.taskRun.namespace": "shop",
 	"steps.await-waiting.results.trigger": uid + ".0123456789abcdef",
 }
@@ -113,6 +114,47 @@ func TestCommandLines(t *testing.T) {
 		"nobody fills in",
 	)
 	yamltest.Some(t, wrong([]string{"/copytrigger", "disarm", "--run-id=x"}), "pvc")
+}
+
+// A step takes several claims, or the labels of claims in place of their names; of both, and of
+// neither, it says so.
+func TestClaimsOfAStep(t *testing.T) {
+	yamltest.Answering(t, http.StatusForbidden)
+	s := applied(t)
+	names, selector := lists["params.pvcs"], values["params.selector"]
+	t.Cleanup(func() { lists["params.pvcs"], values["params.selector"] = names, selector })
+	steps := 0
+	for name, task := range s.tasks {
+		spec, problems := merge(s, task)
+		yamltest.None(t, problems)
+		for _, step := range spec.Steps {
+			if !slices.Contains(step.Args, "$(params.pvcs[*])") {
+				continue
+			}
+			steps++
+			t.Run(name+"/"+step.Name, func(t *testing.T) {
+				for _, c := range []struct {
+					pvcs           []string
+					selector, says string
+				}{
+					{[]string{"data", "wal"}, "", ""},
+					{nil, "app=db", ""},
+					{[]string{"data"}, "app=db", "--selector is given, and claims are named, too"},
+					{nil, "", "--selector is empty"},
+				} {
+					lists["params.pvcs"], values["params.selector"] = c.pvcs, c.selector
+					if args := commandLine(t, step); c.says == "" {
+						yamltest.None(t, wrong(args))
+					} else {
+						yamltest.Some(t, wrong(args), c.says)
+					}
+				}
+			})
+		}
+	}
+	if steps < 12 {
+		t.Errorf("there are %d steps about claims", steps)
+	}
 }
 
 // await-completed is told which copy was cut, and refuses an empty answer: any copy would do

@@ -184,7 +184,7 @@ const component = "app.kubernetes.io/component"
 func waitsFor(args []string, freeze *wfv1.Template) bool {
 	label := freeze.Metadata.Labels[component]
 	return label != "" &&
-		slices.Contains(args, "--selector=workflows.argoproj.io/workflow={{workflow.name}},"+component+"="+label)
+		slices.Contains(args, "--await-pods=workflows.argoproj.io/workflow={{workflow.name}},"+component+"="+label)
 }
 
 // exposed is as much of it as does not depend on what is in the pods.
@@ -199,8 +199,8 @@ func exposed(o *wfv1.WorkflowTemplate) []string {
 	say(spec.OnExit == "exit-handler", "no exit handler")
 	say(
 		spec.Synchronization != nil && len(spec.Synchronization.Mutexes) == 1 &&
-			spec.Synchronization.Mutexes[0].Name == "copytrigger-{{workflow.parameters.pvc}}",
-		"no mutex for the claim",
+			spec.Synchronization.Mutexes[0].Name == "copytrigger-{{workflow.parameters.pvcs}}{{workflow.parameters.selector}}",
+		"no mutex for the claims",
 	)
 	say(
 		spec.PodDisruptionBudget != nil && spec.PodDisruptionBudget.MinAvailable.IntValue() > 1000,

@@ -63,7 +63,7 @@ func TestDescriptions(t *testing.T) {
 	o.Spec.Arguments.Parameters[1].Name = "not-documented"
 	named(o, "freeze").Outputs.Parameters[0].Description = wfv1.AnyStringPtr("")
 	got := undescribed(s, readme)
-	for _, says := range []string{"no version", "version is", "pvc has no", "not-documented is not", "output outcome has no"} {
+	for _, says := range []string{"no version", "version is", "pvcs has no", "not-documented is not", "output outcome has no"} {
 		yamltest.Some(t, got, says)
 	}
 	yamltest.Some(t, undescribed(s, ""), "cleanup is not in the README")
@@ -147,7 +147,7 @@ func TestEvents(t *testing.T) {
 	yamltest.Must(t, yaml.UnmarshalStrict(trigger.Source.Resource.Value, &wf))
 	yamltest.None(t, lint(&shipped{workflows: []*wfv1.Workflow{&wf}}, applied(t).templates, nil))
 	if p := trigger.Parameters[0]; p.Dest != "spec.arguments.parameters.0.value" ||
-		wf.Spec.Arguments.Parameters[0].Name != "pvc" {
+		wf.Spec.Arguments.Parameters[0].Name != "pvcs" {
 		t.Errorf("the event sets %s", p.Dest)
 	}
 	d := s.sensors[0].Spec.Dependencies[0]

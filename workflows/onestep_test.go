@@ -82,11 +82,11 @@ func TestOneStep(t *testing.T) {
 		"the program is not inst": func(_ *wfv1.WorkflowTemplate, f *wfv1.Template) { f.InitContainers[0].VolumeMounts = nil },
 		"the program is not that": func(_ *wfv1.WorkflowTemplate, f *wfv1.Template) { f.Container.VolumeMounts[1].ReadOnly = false },
 		"does cleanup":            func(_ *wfv1.WorkflowTemplate, f *wfv1.Template) { f.Container.Args[0] = "cleanup" },
-		"the run id is not":       func(_ *wfv1.WorkflowTemplate, f *wfv1.Template) { f.Container.Args[2] = "--run-id={{pod.name}}" },
+		"the run id is not":       func(_ *wfv1.WorkflowTemplate, f *wfv1.Template) { f.Container.Args[3] = "--run-id={{pod.name}}" },
 		"COPYTRIGGER_QUIESCE is":  func(_ *wfv1.WorkflowTemplate, f *wfv1.Template) { f.Container.Env[0].Value = "true" },
 		"the environment is":      func(_ *wfv1.WorkflowTemplate, f *wfv1.Template) { f.Container.Env = nil },
 		"hold-command may not be lef": func(o *wfv1.WorkflowTemplate, _ *wfv1.Template) {
-			o.Spec.Arguments.Parameters[4].Value = nil
+			o.Spec.Arguments.Parameters[5].Value = nil
 		},
 	} {
 		o := applied(t).templates["quiesced-copy-run"]

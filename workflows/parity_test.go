@@ -49,8 +49,9 @@ var notParameters = []yamltest.Exception{
 	{Step: "quiesced-copy/cleanup", Flag: "namespace", Why: "the mutex and the account are in the workflow's namespace"},
 	{Step: "quiesced-copy/cleanup", Flag: "run-id", Why: "it is the workflow's uid, which freeze and cleanup both know"},
 	{Step: "quiesced-copy/cleanup", Flag: "unquiesce-timeout", Why: "activeDeadlineSeconds of cleanup is set for it"},
+	{Step: "*/*", Flag: "results-limit", Why: "Argo carries more than Tekton, for which the files are cut"},
 	{Step: "*/cleanup", Flag: "run-ended", Why: "it waits for the end of the pod"},
-	{Step: "*/cleanup", Flag: "selector", Why: "it is the pod of freeze that it waits for"},
+	{Step: "*/cleanup", Flag: "await-pods", Why: "it is the pod of freeze that it waits for"},
 	{Step: "*/cleanup", Flag: "timeout", Why: "activeDeadlineSeconds of cleanup is set for it"},
 }
 

@@ -22,7 +22,8 @@ const (
 
 // values are what a run might give for parameters.
 var values = map[string]string{
-	"pvc": "data", "namespace": "shop", "run-id": uid, "trigger": uid + ".0123456789abcdef", "selector": "a=b",
+	"pvcs": "data", "namespace": "shop", "run-id": uid, "trigger": uid + ".0123456789abcdef", "selector": "",
+	"outcome": "ok",
 	"timeout": "0", "wait-timeout": "0", "copy-timeout": "1m", "ack-timeout": "1s", "deadline-seconds": "60",
 	"pvc-only":      "false",
 	"in-pod":        "true",
@@ -40,10 +41,14 @@ func filled(t *testing.T, tmpl *wfv1.Template) *wfv1.Template {
 	t.Helper()
 	var args wfv1.Arguments
 	for _, p := range tmpl.Inputs.Parameters {
-		if _, given := values[p.Name]; !given {
+		value, given := values[p.Name]
+		if !given {
 			t.Fatalf("nobody gives %s", p.Name)
 		}
-		args.Parameters = append(args.Parameters, wfv1.Parameter{Name: p.Name, Value: wfv1.AnyStringPtr(values[p.Name])})
+		if tmpl.Name == "await-pods-ended" && p.Name == "selector" { // of pods
+			value = "a=b"
+		}
+		args.Parameters = append(args.Parameters, wfv1.Parameter{Name: p.Name, Value: wfv1.AnyStringPtr(value)})
 	}
 	got, err := common.ProcessArgs(logged(), tmpl, &args, global, common.Parameters{}, false, "shop", nil)
 	yamltest.Must(t, err)

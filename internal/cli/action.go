@@ -24,6 +24,7 @@ type action struct {
 type outputFlagSet interface {
 	flagSet
 	dir() string
+	fit(v *result.Values)
 }
 
 // clusterFlagSet is the flagSet of a command that asks a cluster: it embeds [clusterFlags],
@@ -48,6 +49,7 @@ func (m *program) onCluster(f clusterFlagSet, act action) cli.ActionFunc {
 			return err
 		}
 		values, err := act.do(c.Context, s)
+		f.fit(&values)
 		defer m.events.Close(eventsLimit)
 		return m.writeResults(values, f.dir(), err, func(why error) error {
 			if act.undo == nil {
@@ -78,6 +80,7 @@ func (m *program) looking(
 func (m *program) withoutCluster(f outputFlagSet, do func() (result.Values, error)) cli.ActionFunc {
 	return m.withoutResults(f, func() error {
 		values, err := do()
+		f.fit(&values)
 		return m.writeResults(values, f.dir(), err, func(error) error { return nil })
 	})
 }

@@ -23,6 +23,7 @@ type stuck struct{}
 func (stuck) Get(context.Context, string) (pvc.Claim, error) {
 	return pvc.Claim{Name: "data", UID: "u", Version: "1", Annotations: map[string]string{"copytrigger/locked-by": "r/held/p"}}, nil
 }
+func (stuck) List(context.Context, string) ([]pvc.Claim, error)          { return nil, nil }
 func (stuck) Follow(context.Context, string, func(), kube.Trouble) error { return nil }
 func (stuck) Annotate(context.Context, pvc.Claim, map[string]string) (pvc.Claim, error) {
 	return pvc.Claim{}, &kube.Error{Err: apierrors.NewForbidden(schema.GroupResource{}, "data", errors.New("no"))}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -100,13 +101,16 @@ func (f *awaitCompletedFlags) checkWhatFor(c *cli.Context) error {
 // checkCopies reads the copy of each claim of a group.
 func (f *awaitCompletedFlags) checkCopies() error {
 	f.copies = nil
-	if f.copy == "" || len(f.claims) == 1 {
+	if f.copy == "" || len(f.claims) == 1 || f.selector != "" && !strings.Contains(f.copy, "=") {
 		return nil
 	}
 	uids := map[string]string{}
 	for _, one := range strings.Split(f.copy, ",") {
 		claim, uid, _ := strings.Cut(one, "=")
 		uids[claim] = uid
+	}
+	if f.selector != "" { // the copies name the claims
+		f.claims, f.selector = slices.Sorted(maps.Keys(uids)), ""
 	}
 	for _, claim := range f.claims {
 		if uids[claim] == "" || len(uids) != len(f.claims) {
@@ -126,20 +130,33 @@ func (f *awaitCompletedFlags) options() step.AwaitCompletedOptions {
 
 func (f *awaitCompletedFlags) run(ctx context.Context, s step.Step) (result.Values, error) {
 	s.ClaimOnly = f.claimOnly
+	s, fired, copied, err := f.await(ctx, s)
 	v := claimValues(s)
 	v.Set("unchecked", f.unchecked())
 	v.Set("trigger", f.trigger.String())
-	if f.fire {
-		fire := step.FireTriggerOptions{Trigger: f.trigger, After: f.after}
-		fired, copied, err := s.Members().FireAndAwait(ctx, fire, f.options())
-		setCopied(&v, s, copied, err)
-		setFired(&v, fired)
-		return v, err
-	}
-	copied, err := s.Members().AwaitCompleted(ctx, f.options())
 	setCopied(&v, s, copied, err)
+	if f.fire {
+		setFired(&v, s, fired, err)
+	}
 	if f.untilCut() {
 		setCopies(&v, s, copied)
 	}
 	return v, err
+}
+
+// await fires first where that is asked.
+func (f *awaitCompletedFlags) await(ctx context.Context, s step.Step) (_ step.Step, fired step.Fired, cs []step.Copied, err error) {
+	o := step.SelectOptions{Purpose: step.ToAwait, Run: f.trigger.Run(), Trigger: f.trigger, Timeout: f.timeout}
+	if f.fire {
+		o.Purpose = step.ToFire
+	}
+	if s, err = f.selected(ctx, s, o); err != nil {
+		return s, fired, nil, err
+	}
+	if !f.fire {
+		cs, err = s.Members().AwaitCompleted(ctx, f.options())
+		return s, fired, cs, err
+	}
+	fired, cs, err = s.Members().FireAndAwait(ctx, step.FireTriggerOptions{Trigger: f.trigger, After: f.after}, f.options())
+	return s, fired, cs, err
 }

@@ -28,22 +28,22 @@ func (m *program) awaitPodsEndedCommand() command {
 
 type awaitPodsEndedFlags struct {
 	clusterFlags
-	selectorFlags
+	podsFlags
 	timeoutFlags
 }
 
 func (f *awaitPodsEndedFlags) flags() []cli.Flag {
 	return slices.Concat(
 		f.clusterFlags.flags("pods"),
-		f.selectorFlags.flags("labels of the pods, as `SELECTOR` of kubectl"),
+		[]cli.Flag{text(&f.pods, "selector", "labels of the pods, as `SELECTOR` of kubectl", "l")},
 		f.timeoutFlags.flags(2*time.Minute, "give up after `DURATION`; 0 looks once"),
 	)
 }
 
 func (f *awaitPodsEndedFlags) check(c *cli.Context) error {
-	return cmp.Or(f.clusterFlags.check(c), f.timeoutFlags.check(c), f.selectorFlags.check(c), f.outputFlags.check(c))
+	return cmp.Or(f.clusterFlags.check(c), f.timeoutFlags.check(c), f.podsFlags.check("selector", false), f.outputFlags.check(c))
 }
 
 func (f *awaitPodsEndedFlags) run(ctx context.Context, s step.Step) (result.Values, error) {
-	return claimValues(s), s.AwaitPodsEnded(ctx, step.AwaitPodsEndedOptions{Selector: f.selector, Timeout: f.timeout})
+	return claimValues(s), s.AwaitPodsEnded(ctx, step.AwaitPodsEndedOptions{Selector: f.pods, Timeout: f.timeout})
 }

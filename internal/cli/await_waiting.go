@@ -73,7 +73,11 @@ func (f *awaitWaitingFlags) options() step.AwaitWaitingOptions {
 func (f *awaitWaitingFlags) run(ctx context.Context, s step.Step) (result.Values, error) {
 	f.logRunID(s)
 	s.ClaimOnly = f.claimOnly
-	found, err := s.Members().AwaitWaiting(ctx, f.options())
+	s, err := f.selected(ctx, s, step.SelectOptions{Purpose: step.ToBegin, Run: f.runID, Timeout: f.timeout})
+	var found step.Waiting
+	if err == nil {
+		found, err = s.Members().AwaitWaiting(ctx, f.options())
+	}
 	v := claimValues(s)
 	v.Set("unchecked", f.unchecked())
 	setWaiting(&v, s, found, err)
@@ -83,7 +87,7 @@ func (f *awaitWaitingFlags) run(ctx context.Context, s step.Step) (result.Values
 // undo unlocks the claim: nobody has read that the run may begin.
 func (f *awaitWaitingFlags) undo(ctx context.Context, s step.Step, why error) error {
 	o := step.UnlockOptions{Run: f.runID, Timeout: 10 * time.Second}
-	if err := s.Members().Unlock(context.WithoutCancel(ctx), o); err != nil {
+	if err := f.found(s).Members().Unlock(context.WithoutCancel(ctx), o); err != nil {
 		return join(why, err)
 	}
 	return why

@@ -102,12 +102,16 @@ func (f *checkFlags) options(m *program, s step.Step, version string) (step.Chec
 }
 
 func (f *checkFlags) run(ctx context.Context, s step.Step, m *program, version string) error {
-	o, err := f.options(m, s, version)
-	if err != nil {
-		return err
-	}
 	s.ClaimOnly = f.claimOnly
-	found, err := s.Members().Check(ctx, o)
+	s, err := f.selected(ctx, s, step.SelectOptions{Purpose: step.ToLook, Timeout: f.timeout})
+	o, oerr := f.options(m, s, version)
+	if oerr != nil {
+		return oerr
+	}
+	var found []step.Checked
+	if err == nil {
+		found, err = s.Members().Check(ctx, o)
+	}
 	if n := step.Refusals(found); err == nil && n > 0 {
 		err = &outcome.Ending{
 			Outcome: outcome.Refused, Why: fmt.Sprintf("%s: a run would be refused, or not begin: %d of %d checks say why",

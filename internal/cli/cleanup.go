@@ -38,7 +38,7 @@ type cleanupFlags struct {
 	unquiesceFlags
 	inPodFlags
 	runIDFlags
-	selectorFlags
+	podsFlags
 	metricsFlags
 	runEnded bool
 	timeoutFlags
@@ -52,8 +52,10 @@ func (f *cleanupFlags) flags() []cli.Flag {
 		f.inPodFlags.flags(),
 		[]cli.Flag{f.unquiesceFlags.timeoutFlag()},
 		f.runIDFlags.flags("`ID` of the run: trigger and lock of another run are left alone"),
-		f.selectorFlags.flags("first wait until no pod with these labels can quiesce any more, `SELECTOR` of kubectl"),
-		[]cli.Flag{boolean(&f.runEnded, "run-ended", "no process of the run lives any more, so the claim is unlocked at once")},
+		[]cli.Flag{
+			text(&f.pods, "await-pods", "first wait until no pod with these labels can quiesce any more, `SELECTOR` of kubectl"),
+			boolean(&f.runEnded, "run-ended", "no process of the run lives any more, so the claim is unlocked at once"),
+		},
 		f.metricsFlags.flags(),
 		f.timeoutFlags.flags(2*time.Minute, "go on after `DURATION` although such pods are left, and end with an error"),
 	)
@@ -65,7 +67,7 @@ func (f *cleanupFlags) check(c *cli.Context) error {
 		f.timeoutFlags.check(c),
 		f.checkTimeout(c),
 		f.runIDFlags.check(c),
-		f.checkOptional(c),
+		f.podsFlags.check("await-pods", true),
 		f.inPodFlags.check(c),
 		f.unquiesceFlags.check(c, f.inPod),
 		f.outputFlags.check(c),
@@ -73,20 +75,31 @@ func (f *cleanupFlags) check(c *cli.Context) error {
 }
 
 func (f *cleanupFlags) run(ctx context.Context, s step.Step, m *program) (result.Values, error) {
-	var app step.Application
-	switch {
-	case f.unquiesce.args != nil && f.inPod:
-		variables := ours(m.userCommand(s, nil, f.runID, 0).Env)
-		app = &quiesce.PodCommands{Pod: f.podFlags.in(m, &f.clusterFlags, s, variables), Off: f.unquiesce.args}
-	case f.unquiesce.args != nil:
-		app = quiesce.Commands{Off: m.userCommand(s, f.unquiesce.args, f.runID, 0), Log: s.Log}
+	s, err := f.selected(ctx, s, step.SelectOptions{Purpose: step.ToCleanUp, Run: f.runID, Timeout: f.timeout})
+	var found []step.Disarmed
+	if err == nil {
+		found, err = s.Members().Cleanup(ctx, f.options(f.application(m, s)))
 	}
-	found, err := s.Members().Cleanup(ctx, step.CleanupOptions{
-		Run: f.runID, App: app, Selector: f.selector, Wait: f.timeout, RunEnded: f.runEnded,
-		Unquiesce: f.unquiesceTimeout,
-	})
 	f.writeMetrics(ctx, s)
 	v := claimValues(s)
 	setDisarmed(&v, s, found, err)
 	return v, err
+}
+
+func (f *cleanupFlags) options(app step.Application) step.CleanupOptions {
+	return step.CleanupOptions{
+		Run: f.runID, App: app, Selector: f.pods, Wait: f.timeout, RunEnded: f.runEnded, Unquiesce: f.unquiesceTimeout,
+	}
+}
+
+// application is what the cleanup lets run again; nil where that is none of its business.
+func (f *cleanupFlags) application(m *program, s step.Step) step.Application {
+	switch {
+	case f.unquiesce.args != nil && f.inPod:
+		variables := ours(m.userCommand(s, nil, f.runID, 0).Env)
+		return &quiesce.PodCommands{Pod: f.podFlags.in(m, &f.clusterFlags, s, variables), Off: f.unquiesce.args}
+	case f.unquiesce.args != nil:
+		return quiesce.Commands{Off: m.userCommand(s, f.unquiesce.args, f.runID, 0), Log: s.Log}
+	}
+	return nil
 }

@@ -92,11 +92,11 @@ func TestOthersParse(t *testing.T) {
 	parses(t, map[string]parsing{
 		"await-pods-ended": {
 			args: []string{"await-pods-ended", "-n", "app", "--selector", "b = c, a"},
-			want: &awaitPodsEndedFlags{podsOfApp, selectorFlags{"a,b=c"}, timeoutFlags{2 * time.Minute}},
+			want: &awaitPodsEndedFlags{podsOfApp, podsFlags{"a,b=c"}, timeoutFlags{2 * time.Minute}},
 		},
 		"await-pods-ended, short": {
 			args: []string{"await-pods-ended", "-l", "a in (b,c)"},
-			want: &awaitPodsEndedFlags{pods, selectorFlags{"a in (b,c)"}, timeoutFlags{2 * time.Minute}},
+			want: &awaitPodsEndedFlags{pods, podsFlags{"a in (b,c)"}, timeoutFlags{2 * time.Minute}},
 		},
 		"verdict": {
 			args: []string{"verdict", "--step", "quiesce=/a", "--step", "await-completed=/b=c"},

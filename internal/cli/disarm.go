@@ -51,7 +51,11 @@ func (f *disarmFlags) check(c *cli.Context) error {
 }
 
 func (f *disarmFlags) run(ctx context.Context, s step.Step) (result.Values, error) {
-	found, err := s.Members().Disarm(ctx, step.DisarmOptions{Run: f.runID, Timeout: f.timeout})
+	s, err := f.selected(ctx, s, step.SelectOptions{Purpose: step.ToDisarm, Run: f.runID, Timeout: f.timeout})
+	var found []step.Disarmed
+	if err == nil {
+		found, err = s.Members().Disarm(ctx, step.DisarmOptions{Run: f.runID, Timeout: f.timeout})
+	}
 	v := claimValues(s)
 	setDisarmed(&v, s, found, err)
 	return v, err

@@ -84,11 +84,12 @@ func TestEmptyCommands(t *testing.T) {
 	t.Run("cleanup", func(t *testing.T) {
 		t.Setenv("COPYTRIGGER_UNQUIESCE", "")
 		t.Setenv("COPYTRIGGER_SELECTOR", "")
+		t.Setenv("COPYTRIGGER_AWAIT_PODS", "")
 		flags, err := parsed("cleanup", "--pvc", "data", "--run-id", "r")
 		if err != nil {
 			t.Fatal(err)
 		}
-		if f := flags.(*cleanupFlags); f.unquiesce.args != nil || f.selector != "" {
+		if f := flags.(*cleanupFlags); f.unquiesce.args != nil || f.selector != "" || f.pods != "" {
 			t.Errorf("got %+v", f)
 		}
 	})

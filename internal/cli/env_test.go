@@ -35,6 +35,7 @@ func knownFlags(t *testing.T) map[string]flagValues {
 		"one-at-a-time":     {good: "true", bad: "soon", says: "one-at-a-time"},
 		"state-file":        {good: dir + "/locked"},
 		"ack-timeout":       {good: "5s", bad: "0", says: "--ack-timeout is 0"},
+		"await-pods":        {good: "a=b", bad: "a=b=c", says: "--await-pods"},
 		"after":             {good: "exitCode", bad: "", says: "--after is empty"},
 		"container":         {good: "db", bad: "D_", says: "--container"},
 		"in-pod":            {good: "true", bad: "soon", says: "in-pod"},
@@ -57,6 +58,7 @@ func knownFlags(t *testing.T) map[string]flagValues {
 		"quiesce":           {good: "date", bad: `["true"`, says: "--quiesce: "},
 		"ready-line":        {good: "HELD", bad: "", says: "--ready-line"},
 		"results-dir":       {good: dir, bad: dir + "/none", says: "results directory"},
+		"results-limit":     {good: "1000", bad: "511", says: "--results-limit is 511"},
 		"run-ended":         {good: "true", bad: "soon", says: "run-ended"},
 		"run-id":            {good: "run-1", bad: "", says: "--run-id is empty"},
 		"selector":          {good: "a=b,c=d", bad: "a=b=c", says: "--selector"},
@@ -88,7 +90,7 @@ func lineWith(t *testing.T, command, flag string, known map[string]flagValues) [
 		"verdict":          {"step"},
 		"await-pods-ended": {"selector"},
 	}[command] {
-		if name == flag || flag == "hold" && strings.HasSuffix(name, "quiesce") {
+		if name == flag || flag == "hold" && strings.HasSuffix(name, "quiesce") || flag == "selector" && name == "pvc" {
 			continue
 		}
 		line = append(line, "--"+name+"="+known[name].good)
@@ -283,6 +285,45 @@ func TestArgumentsAddToEnvironment(t *testing.T) {
 	f, err := parsed("disarm", "--run-id", "r", "--", "other")
 	if err != nil || !slices.Equal(f.(*disarmFlags).claims, []string{"data", "other"}) {
 		t.Errorf("got %+v, %v", f, err)
+	}
+}
+
+// An engine hands over the parameters for names and for labels, of which one is empty.
+func TestNamesOrLabels(t *testing.T) {
+	noEnv(t)
+	for name, c := range map[string]struct {
+		args     []string
+		claims   []string
+		selector string
+	}{
+		"names":                     {[]string{"--pvc=data,wal", "--selector="}, []string{"data", "wal"}, ""},
+		"names as arguments":        {[]string{"--selector=", "--", "data"}, []string{"data"}, ""},
+		"labels":                    {[]string{"--pvc=", "--selector=app = db"}, nil, "app=db"},
+		"labels and no arguments":   {[]string{"-l", "app=db", "--"}, nil, "app=db"},
+		"labels in one of two ways": {[]string{"-l", "app in (db,mail),!old"}, nil, "app in (db,mail),!old"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f, err := parsed(append([]string{"disarm", "--run-id", "r"}, c.args...)...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := f.(*disarmFlags); !slices.Equal(got.claims, c.claims) || got.selector != c.selector {
+				t.Errorf("got %q and %q", got.claims, got.selector)
+			}
+		})
+	}
+}
+
+// The copies that were cut name the claims of a group that was selected.
+func TestCopiesNameTheClaims(t *testing.T) {
+	noEnv(t)
+	f, err := parsed("await-completed", "-l", "app=db", "--trigger", mine, "--copy", "wal=2,data=1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := f.(*awaitCompletedFlags)
+	if !slices.Equal(got.claims, []string{"data", "wal"}) || !slices.Equal(got.copies, []string{"1", "2"}) || got.selector != "" {
+		t.Errorf("got %q, %q, %q", got.claims, got.copies, got.selector)
 	}
 }
 

@@ -83,10 +83,13 @@ func (f *execFlags) checkCommand(c *cli.Context) (err error) {
 }
 
 func (f *execFlags) run(ctx context.Context, s step.Step, m *program) (result.Values, error) {
-	variables := ours(os.Environ())
-	done, err := s.Exec(ctx, step.ExecOptions{
-		Cluster: f.in(m, &f.clusterFlags, s, nil).Cluster, Args: f.command, Env: variables, Timeout: f.timeout,
-	})
+	s, err := f.selected(ctx, s, step.SelectOptions{Timeout: f.timeout})
+	var done step.Executed
+	if err == nil {
+		done, err = s.Exec(ctx, step.ExecOptions{
+			Cluster: f.in(m, &f.clusterFlags, s, nil).Cluster, Args: f.command, Env: ours(os.Environ()), Timeout: f.timeout,
+		})
+	}
 	v := claimValues(s)
 	v.Set("pod", done.In.Name)
 	v.Set("container", done.In.Container)

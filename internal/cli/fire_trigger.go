@@ -61,16 +61,21 @@ func (f *fireTriggerFlags) options() step.FireTriggerOptions {
 
 func (f *fireTriggerFlags) run(ctx context.Context, s step.Step) (result.Values, error) {
 	s.ClaimOnly = f.claimOnly
-	fired, err := s.Members().FireTrigger(ctx, f.options())
+	s, err := f.selected(ctx, s, step.SelectOptions{
+		Purpose: step.ToFire, Run: f.trigger.Run(), Trigger: f.trigger, Timeout: f.timeout,
+	})
+	var fired step.Fired
+	if err == nil {
+		fired, err = s.Members().FireTrigger(ctx, f.options())
+	}
 	v := claimValues(s)
 	v.Set("unchecked", f.unchecked())
 	v.Set("trigger", f.trigger.String())
-	setFired(&v, fired)
-	setMembers(&v, s, err, nil)
+	setFired(&v, s, fired, err)
 	return v, err
 }
 
 // undo gives the trigger back: nobody has read that it was fired.
 func (f *fireTriggerFlags) undo(ctx context.Context, s step.Step, why error) error {
-	return s.Members().Unfire(ctx, f.trigger, why)
+	return f.found(s).Members().Unfire(ctx, f.trigger, why)
 }

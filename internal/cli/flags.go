@@ -33,7 +33,7 @@ func group(flag string) string {
 		return "Which cluster:"
 	case "ack-timeout", "copy-timeout", "unquiesce-timeout":
 		return "More limits:"
-	case "log-format", "metrics-file", "output", "results-dir":
+	case "log-format", "metrics-file", "output", "results-dir", "results-limit":
 		return "Output:"
 	case "all", "keep-cleanup", "one-at-a-time", "pvc-only", "ready-line", "state-file":
 		return "Special cases:"
@@ -55,6 +55,12 @@ func textOr(to *string, name, value, usage string, aliases ...string) cli.Flag {
 
 func duration(to *time.Duration, name string, value time.Duration, usage string) cli.Flag {
 	return &cli.DurationFlag{
+		Name: name, Category: group(name), EnvVars: env(name), Value: value, Destination: to, Usage: usage,
+	}
+}
+
+func number(to *int, name string, value int, usage string) cli.Flag {
+	return &cli.IntFlag{
 		Name: name, Category: group(name), EnvVars: env(name), Value: value, Destination: to, Usage: usage,
 	}
 }

@@ -37,7 +37,7 @@ func TestClaimRefuses(t *testing.T) {
 			says: "not a claim's name", hint: "variable",
 		},
 		"a path": {
-			args: []string{"disarm", "--run-id", "r", "--pvc", "a/b"},
+			args: []string{"disarm", "--run-id", "r", "--pvc", "../b"},
 			says: "not a claim's name", hint: "variable",
 		},
 		"a shell's variable": {
@@ -47,6 +47,42 @@ func TestClaimRefuses(t *testing.T) {
 		"blank claim": {
 			args: []string{"disarm", "--run-id", "r", "--pvc", " "},
 			says: "not a claim's name", hint: "variable",
+		},
+		"of two namespaces": {
+			args: []string{"disarm", "--run-id", "r", "--pvc", "app/data", "--pvc", "other/wal"},
+			says: `"app/data" is not a claim's name`, hint: "all claims of a run are in one",
+		},
+		"of a namespace, as argument": {
+			args: []string{"disarm", "--run-id", "r", "--", "other/wal"},
+			says: `argument 1 is not a claim's name`, hint: "all claims of a run are in one",
+		},
+		"a path that is no namespace": {
+			args: []string{"disarm", "--run-id", "r", "--pvc", "a/b/c"},
+			says: "not a claim's name", hint: "variable",
+		},
+		"names and labels": {
+			args: []string{"disarm", "--run-id", "r", "--pvc", "data", "-l", "app=db"},
+			says: "--selector is given, and claims are named", hint: "name the claims, or select",
+		},
+		"arguments and labels": {
+			args: []string{"disarm", "--run-id", "r", "-l", "app=db", "data"},
+			says: "--selector is given, and claims are named", hint: "name the claims, or select",
+		},
+		"empty labels": {
+			args: []string{"disarm", "--run-id", "r", "-l", ""},
+			says: "--selector is empty", hint: "every claim of the namespace",
+		},
+		"blank labels": {
+			args: []string{"disarm", "--run-id", "r", "-l", " "},
+			says: "--selector is empty", hint: "every claim of the namespace",
+		},
+		"neither names nor labels": {
+			args: []string{"disarm", "--run-id", "r", "--pvc", "", "-l", ""},
+			says: "not a claim's name", hint: "variable",
+		},
+		"Argo's labels": {
+			args: []string{"disarm", "--run-id", "r", "-l", "{{inputs.parameters.selector}}"},
+			says: "--selector", hint: "kubectl get -l",
 		},
 		"capitals": {
 			args: []string{"disarm", "--run-id", "r", "--pvc", "Data"},
@@ -121,7 +157,7 @@ func TestClaimRefuses(t *testing.T) {
 			says: `argument 1 is not a claim's name`, hint: "variable",
 		},
 		"a path as argument": {
-			args: []string{"disarm", "--run-id", "r", "--", "a/b"},
+			args: []string{"disarm", "--run-id", "r", "--", "../b"},
 			says: `argument 1 is not a claim's name`, hint: "variable",
 		},
 		"nothing behind --": {

@@ -26,7 +26,7 @@ func (f *metricsFlags) flags() []cli.Flag {
 
 // writeMetrics writes the file after whatever the command has done. That it cannot is no error.
 func (f *metricsFlags) writeMetrics(ctx context.Context, s step.Step) {
-	if f.metrics == "" {
+	if f.metrics == "" || len(s.Group) == 0 {
 		return
 	}
 	ends, err := s.Members().Ends(context.WithoutCancel(ctx))

@@ -4,37 +4,35 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/urfave/cli/v2"
 	"k8s.io/apimachinery/pkg/labels"
 )
 
-// selectorFlags are of the commands that wait for pods.
-type selectorFlags struct {
-	selector string
-}
+// podsFlags are of the commands that wait for pods.
+type podsFlags struct{ pods string }
 
-func (f *selectorFlags) flags(usage string) []cli.Flag {
-	return []cli.Flag{text(&f.selector, "selector", usage, "l")}
-}
-
-func (f *selectorFlags) check(*cli.Context) error {
-	parsed, err := labels.Parse(f.selector)
-	switch {
-	case err != nil:
-		return usageError{fmt.Errorf("--selector %q: %w", f.selector, err),
-			"give labels as kubectl get -l takes them: KEY=VALUE,..."}
-	case parsed.Empty():
-		return usageError{errors.New("--selector is empty"),
-			"that would be every pod of the namespace; give labels: KEY=VALUE,..."}
-	}
-	f.selector = parsed.String()
-	return nil
-}
-
-// checkOptional takes no selector for no pods to wait for.
-func (f *selectorFlags) checkOptional(c *cli.Context) error {
-	if f.selector == "" {
+// check takes no labels for no pods to wait for, where these are optional.
+func (f *podsFlags) check(flag string, optional bool) (err error) {
+	if f.pods == "" && optional {
 		return nil
 	}
-	return f.check(c)
+	f.pods, err = readSelector(flag, f.pods, "pod")
+	return err
 }
+
+// readSelector reads the labels of a flag, of what they are.
+func readSelector(flag, given, what string) (string, error) {
+	parsed, err := labels.Parse(given)
+	switch {
+	case err != nil:
+		return "", usageError{fmt.Errorf("--%s %q: %w", flag, given, err),
+			"give labels as kubectl get -l takes them: KEY=VALUE,..."}
+	case parsed.Empty():
+		return "", usageError{fmt.Errorf("--%s is empty", flag),
+			"that would be every " + what + " of the namespace; give labels: KEY=VALUE,..."}
+	}
+	return parsed.String(), nil
+}
+
+// errNamedAndSelected is about claims that are given in two ways.
+var errNamedAndSelected = usageError{errors.New("--selector is given, and claims are named, too"),
+	"name the claims, or select them by --selector"}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/copytrigger/copytrigger/internal/handshake"
 	"github.com/copytrigger/copytrigger/internal/kube"
+	"github.com/copytrigger/copytrigger/internal/result"
 )
 
 const mine = "run-1.0123456789abcdef"
@@ -45,7 +46,9 @@ func noEnv(t *testing.T) {
 }
 
 // What the groups of flags come to by default, and for the claim data and the run run-1.
-func output() outputFlags { return outputFlags{logFlags: logFlags{"text"}} }
+func output() outputFlags {
+	return outputFlags{logFlags: logFlags{"text"}, resultsLimit: result.FilesLimit}
+}
 
 func claim(names ...string) claimFlags {
 	return claimFlags{clusterFlags: clusterFlags{outputFlags: output()}, claims: names}

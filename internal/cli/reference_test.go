@@ -110,7 +110,15 @@ func commandsWithResults(t *testing.T) []documented {
 			}
 			d.results = resultsOf(t, line)
 			if c.name == "await-completed" { // it has one result more then
-				d.results = resultsOf(t, given(line, "until", "cut"))
+				line = given(line, "until", "cut")
+				d.results = resultsOf(t, line)
+			}
+			if has("pvc") { // and some for several claims
+				for _, name := range resultsOf(t, given(line, "pvc", "wal")) {
+					if !slices.Contains(d.results, name) {
+						d.results = append(d.results, name)
+					}
+				}
 			}
 		}
 		all = append(all, d)
@@ -142,7 +150,8 @@ func keys(t *testing.T, object []byte, log fmt.Stringer) []string {
 			continue
 		}
 		names = append(names, token.(string))
-		if _, err := d.Token(); err != nil {
+		var value json.RawMessage
+		if err := d.Decode(&value); err != nil {
 			t.Fatalf("%q: %v", object, err)
 		}
 	}
@@ -152,9 +161,15 @@ func keys(t *testing.T, object []byte, log fmt.Stringer) []string {
 func meanings() map[string]string {
 	took := "seconds of this part of the run; empty where it was not gone through, or not seen"
 	return map[string]string{
-		"outcome":            "the word of the [exit codes](#exit-codes). Of `disarm` and `cleanup`: what there was to give back",
-		"reason":             "why it did not end well; empty otherwise. In its file at most 512 bytes",
-		"pvc":                "the claim, as NAMESPACE/NAME",
+		"outcome": "the word of the [exit codes](#exit-codes). Of `disarm` and `cleanup`: what there was to give back",
+		"reason":  "why it did not end well; empty otherwise. In its file at most 512 bytes",
+		"pvc":     "the claim, as NAMESPACE/NAME; not of several claims",
+		"pvcs":    "the names of several claims, as JSON array; in its file of one claim, too",
+		"claims": "of several claims a JSON array, with an object for each: `name`, `outcome`, and `reason`, `source`, " +
+			"`waiting-since`, `fired-at`, `cut-time`, `copy`, `lock` where the command knows them; in its file of one " +
+			"claim, too",
+		"skew-seconds": "of several claims: from the first cut to the last; empty where one is not known. In its file " +
+			"of one claim, too",
 		"trigger":            "the value of the trigger, for the later steps",
 		"waiting-since":      "since when VolSync waits (RFC 3339)",
 		"replication-source": "the ReplicationSource that copies the claim",

@@ -99,31 +99,41 @@ func claimValues(s step.Step) result.Values {
 	var v result.Values
 	v.Set("outcome", string(outcome.OK))
 	v.Set("reason", "") // why it did not end well
-	switch {
-	case s.Claim != "":
+	if s.Claim != "" {
 		v.Set("pvc", s.Namespace+"/"+s.Claim)
-	case len(s.Group) > 0:
-		v.Set("pvcs", result.List[string](s.Group))
+	}
+	if len(s.Group) > 0 || s.Selector != "" {
+		setOfGroup(&v, s, "pvcs", result.List[string](s.Group))
 	}
 	return v
 }
 
-// setMembers sets the result claims of a group of several: an object for each member, with how it
-// ended, and what set has to say of it. Where the group has ended badly as a whole, each has.
-func setMembers(v *result.Values, s step.Step, err error, set func(i int, m *result.Values)) {
+// setOfGroup sets a result that one claim has in files alone: a pipeline declares it for any number.
+func setOfGroup(v *result.Values, s step.Step, name string, value any) {
 	if s.Claim != "" {
+		v.SetInFile(name, value)
 		return
 	}
+	v.Set(name, value)
+}
+
+// setMembers sets the result claims: an object for each member, with how it ended, and what set has to
+// say of it beside what is there. Where the group has ended badly as a whole, each has.
+func setMembers(v *result.Values, s step.Step, err error, set func(i int, m *result.Values)) {
 	var errs *step.MemberErrors
 	errors.As(err, &errs)
 	whole := v.Clone()
 	if errs == nil {
 		setOutcome(&whole, err)
 	}
-	var all result.List[result.Values]
+	was, _ := v.Get("claims").(result.List[result.Values])
+	all := result.List[result.Values]{}
 	for i, name := range s.Group {
 		var m result.Values
-		m.Set("pvc", name)
+		if len(was) > 0 {
+			m = was[i].Clone()
+		}
+		m.Set("name", name)
 		m.Set("outcome", string(outcome.OK))
 		switch {
 		case errs != nil:
@@ -136,31 +146,37 @@ func setMembers(v *result.Values, s step.Step, err error, set func(i int, m *res
 		}
 		all = append(all, m)
 	}
-	v.Set("claims", all)
+	setOfGroup(v, s, "claims", all)
 }
 
 func setWaiting(v *result.Values, s step.Step, w step.Waiting, err error) {
 	v.Set("trigger", w.Trigger.String())
-	on := func(v *result.Values, w step.WaitingOn) {
-		v.Set("waiting-since", w.Since)
-		v.Set("replication-source", w.Source)
-	}
 	if s.Claim != "" {
-		on(v, append(w.Members, step.WaitingOn{})[0])
-		return
+		on := append(w.Members, step.WaitingOn{})[0]
+		v.Set("waiting-since", on.Since)
+		v.Set("replication-source", on.Source)
+	} else { // each its own; a pipeline that declares them finds them
+		v.SetInFile("waiting-since", "")
+		v.SetInFile("replication-source", "")
 	}
 	setMembers(v, s, err, func(i int, m *result.Values) {
 		if i < len(w.Members) {
-			on(m, w.Members[i])
+			m.Set("source", w.Members[i].Source)
+			m.Set("waiting-since", w.Members[i].Since)
 		}
 	})
 }
 
-func setFired(v *result.Values, f step.Fired) {
+func setFired(v *result.Values, s step.Step, f step.Fired, err error) {
 	v.Set("fired-at", "") // stays so where an earlier attempt has fired
 	if !f.At.IsZero() {
 		v.Set("fired-at", timestamp(f.At))
 	}
+	setMembers(v, s, err, func(_ int, m *result.Values) {
+		if !f.At.IsZero() {
+			m.Set("fired-at", timestamp(f.At))
+		}
+	})
 }
 
 // setCopied sets what is known of the copies: of a group the last cut, and how far it is from the
@@ -181,17 +197,17 @@ func setCopied(v *result.Values, s step.Step, cs []step.Copied, err error) {
 	if last.Took > 0 {
 		v.Set("copy-seconds", last.Took.Round(time.Millisecond).Seconds())
 	}
-	if s.Claim != "" {
-		return
-	}
-	v.Set("skew-seconds", "")
-	if len(cuts) == len(s.Group) {
+	setOfGroup(v, s, "skew-seconds", "")
+	if len(cuts) > 0 && len(cuts) == len(s.Group) {
 		first, latest := slices.MinFunc(cuts, time.Time.Compare), slices.MaxFunc(cuts, time.Time.Compare)
-		v.Set("skew-seconds", latest.Sub(first).Seconds())
+		setOfGroup(v, s, "skew-seconds", latest.Sub(first).Seconds())
 	}
 	setMembers(v, s, err, func(i int, m *result.Values) {
 		if i < len(cs) {
 			m.Set("cut-time", cs[i].CutTime)
+			if cs[i].Copy != "" {
+				m.Set("copy", cs[i].Copy)
+			}
 		}
 	})
 }
@@ -222,6 +238,9 @@ func setDisarmed(v *result.Values, s step.Step, all []step.Disarmed, err error) 
 	}
 	v.Set("lock", string(step.WhoseAll(all)))
 	setMembers(v, s, err, func(i int, m *result.Values) {
+		if i >= len(all) { // nobody knows
+			return
+		}
 		if all[i].Outcome != "" {
 			m.Set("outcome", string(all[i].Outcome))
 		}

@@ -3,6 +3,9 @@ package cli
 import (
 	"encoding/json"
 	"errors"
+	"io"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -39,8 +42,8 @@ func TestResultsOfClaims(t *testing.T) {
 	setCopied(&v, two, copied, nil)
 	setCopies(&v, two, copied)
 	want = `{"outcome":"ok","reason":"","pvcs":["data","wal"],"cut-time":"2000-01-01T00:00:03.25Z","copy-seconds":2,` +
-		`"skew-seconds":0.25,"claims":[{"pvc":"data","outcome":"ok","cut-time":"2000-01-01T00:00:03Z"},` +
-		`{"pvc":"wal","outcome":"ok","cut-time":"2000-01-01T00:00:03.25Z"}],"copy":"data=uid-1,wal=uid-2"}`
+		`"skew-seconds":0.25,"claims":[{"name":"data","outcome":"ok","cut-time":"2000-01-01T00:00:03Z","copy":"uid-1"},` +
+		`{"name":"wal","outcome":"ok","cut-time":"2000-01-01T00:00:03.25Z","copy":"uid-2"}],"copy":"data=uid-1,wal=uid-2"}`
 	if got := asJSON(t, v); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
@@ -48,6 +51,30 @@ func TestResultsOfClaims(t *testing.T) {
 	v = claimValues(two)
 	if setCopied(&v, two, copied, nil); v.Get("skew-seconds") != "" {
 		t.Errorf("the distance from a cut that nobody saw is %v", v.Get("skew-seconds"))
+	}
+}
+
+// A pipeline declares its results for any number of claims: one claim has those of a group in files.
+func TestResultFilesOfOneClaim(t *testing.T) {
+	one := step.Step{Namespace: "app", Claim: "data", Group: []string{"data"}}
+	dir := t.TempDir()
+	v := claimValues(one)
+	setWaiting(&v, one, step.Waiting{Members: []step.WaitingOn{{Claim: "data", Source: "backup"}}}, nil)
+	setFired(&v, one, step.Fired{At: time.Date(2000, 1, 1, 0, 0, 2, 0, time.UTC)}, nil)
+	setCopied(&v, one, []step.Copied{{CutTime: "2000-01-01T00:00:03Z"}}, nil)
+	if err := v.Write(io.Discard, dir); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{
+		"pvcs":         `["data"]`,
+		"skew-seconds": "0",
+		"claims": `[{"source":"backup","waiting-since":"","name":"data","outcome":"ok",` +
+			`"fired-at":"2000-01-01T00:00:02.000Z","cut-time":"2000-01-01T00:00:03Z"}]`,
+	} {
+		got, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil || len(got) != len(want) || name != "claims" && string(got) != want {
+			t.Errorf("%s: got %s, %v, want %s", name, got, err, want)
+		}
 	}
 }
 
@@ -59,9 +86,9 @@ func TestResultsOfMembersThatEndBadly(t *testing.T) {
 		err  error
 		want string
 	}{
-		"as a whole": {late, `[{"pvc":"data","outcome":"timed-out"},{"pvc":"wal","outcome":"timed-out"}]`},
-		"unknown":    {errors.New("no"), `[{"pvc":"data","outcome":"failed"},{"pvc":"wal","outcome":"failed"}]`},
-		"one":        {&step.MemberErrors{Errors: []error{nil, late}}, `[{"pvc":"data","outcome":"ok"},{"pvc":"wal","outcome":"timed-out","reason":"timed out"}]`},
+		"as a whole": {late, `[{"name":"data","outcome":"timed-out"},{"name":"wal","outcome":"timed-out"}]`},
+		"unknown":    {errors.New("no"), `[{"name":"data","outcome":"failed"},{"name":"wal","outcome":"failed"}]`},
+		"one":        {&step.MemberErrors{Errors: []error{nil, late}}, `[{"name":"data","outcome":"ok"},{"name":"wal","outcome":"timed-out","reason":"timed out"}]`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			v := claimValues(two)

@@ -139,7 +139,13 @@ func (m *program) wholeRun(ctx context.Context, s step.Step, f *runFlags) (resul
 	shown := m.show(times)
 	s.Log, s.ClaimOnly = m.log, f.claimOnly
 	f.logRunID(s)
-	ran, err := s.Members().Run(ctx, f.options(f.application(m, s), times))
+	s, err := f.selected(ctx, s, step.SelectOptions{
+		Purpose: step.ToBegin, Run: f.runID, State: f.state, Timeout: f.timeout,
+	})
+	var ran step.Ran
+	if err == nil {
+		ran, err = s.Members().Run(ctx, f.options(f.application(m, s), times))
+	}
 	m.secondSignalIgnored.Store(false)
 	shown.end()
 	m.logDurations(times)
@@ -147,7 +153,7 @@ func (m *program) wholeRun(ctx context.Context, s step.Step, f *runFlags) (resul
 	v := claimValues(s)
 	v.Set("unchecked", f.unchecked())
 	setWaiting(&v, s, ran.Waiting, err)
-	setFired(&v, ran.Fired)
+	setFired(&v, s, ran.Fired, err)
 	setCopied(&v, s, ran.Copied, err)
 	for _, span := range times.Spans() {
 		v.Set(span.Name, "")

@@ -47,7 +47,6 @@ func (m *program) statusCommand() command {
 
 type statusFlags struct {
 	claimFlags
-	selectorFlags
 	all   bool
 	watch bool
 	timeoutFlags
@@ -59,7 +58,6 @@ func (f *statusFlags) formats() []string { return []string{"wide", "json", "yaml
 func (f *statusFlags) flags() []cli.Flag {
 	return slices.Concat(
 		f.claimFlags.which(),
-		f.selectorFlags.flags("labels of the claims, as `SELECTOR` of kubectl"),
 		f.whichCluster("claims"),
 		[]cli.Flag{
 			&cli.BoolFlag{
@@ -80,7 +78,6 @@ func (f *statusFlags) flags() []cli.Flag {
 func (f *statusFlags) check(c *cli.Context) error {
 	return cmp.Or(
 		f.checkClaims(c),
-		f.checkOptional(c),
 		f.checkTogether(),
 		f.timeoutFlags.check(c),
 		f.formatFlags.check(f.formats()...),
@@ -89,7 +86,7 @@ func (f *statusFlags) check(c *cli.Context) error {
 
 // checkClaims is that of the claims, of which there may be none.
 func (f *statusFlags) checkClaims(c *cli.Context) error {
-	if len(c.StringSlice("pvc")) == 0 && c.NArg() == 0 {
+	if len(c.StringSlice("pvc")) == 0 && c.NArg() == 0 && !c.IsSet("selector") {
 		return f.clusterFlags.check(c)
 	}
 	return f.claimFlags.check(c)
@@ -100,8 +97,6 @@ func (f *statusFlags) checkTogether() error {
 	case f.all && len(f.claims) > 0:
 		return usageError{errors.New("claims are named, and --all-namespaces is given"),
 			"a name is that of a claim in one namespace: give --namespace"}
-	case f.selector != "" && len(f.claims) > 0:
-		return usageError{errors.New("claims are named, and --selector is given"), "give one of them"}
 	}
 	return nil
 }

@@ -127,7 +127,7 @@ func TestStatusOfNothing(t *testing.T) {
 func TestStatusRefuses(t *testing.T) {
 	refuses(t, map[string]refusal{
 		"names in all namespaces": {args: []string{"status", "-A", "data"}, says: "claims are named"},
-		"names and labels":        {args: []string{"status", "-l", "a=b", "data"}, says: "--selector is given"},
+		"names and labels":        {args: []string{"status", "-l", "a=b", "data"}, says: "selector"},
 	})
 }
 

@@ -121,7 +121,10 @@ func (f *unlockFlags) options() step.UnlockOptions {
 }
 
 func (f *unlockFlags) run(ctx context.Context, s step.Step) (result.Values, error) {
-	err := s.Members().Unlock(ctx, f.options())
+	s, err := f.selected(ctx, s, step.SelectOptions{Purpose: step.ToUnlock, Run: f.runID, Timeout: f.timeout})
+	if err == nil {
+		err = s.Members().Unlock(ctx, f.options())
+	}
 	f.writeMetrics(ctx, s)
 	return claimValues(s), err
 }

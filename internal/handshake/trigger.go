@@ -45,12 +45,15 @@ func (t Trigger) isOf(waits ...Wait) bool {
 	return strings.HasPrefix(t.token, hashOfSyncs(waits))
 }
 
-func hashOfSyncs(waits []Wait) string {
+func hashOfSyncs(waits []Wait) string { return hashOf(Syncs(waits)) }
+
+// Syncs are the syncs of waits: the rest of a wait ends with its record.
+func Syncs(waits []Wait) []Wait {
 	var syncs []Wait
 	for _, w := range waits {
 		syncs = append(syncs, Wait{ClaimUID: w.ClaimUID, SourceUID: w.SourceUID, SyncStart: w.SyncStart})
 	}
-	return hashOf(syncs)
+	return syncs
 }
 
 // hashOf returns half a token.

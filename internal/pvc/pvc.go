@@ -1,4 +1,4 @@
-// Package pvc reads, watches and annotates one PersistentVolumeClaim. It knows nothing
+// Package pvc finds, reads, watches and annotates PersistentVolumeClaims. It knows nothing
 // of VolSync.
 package pvc
 
@@ -23,6 +23,7 @@ type Claim struct {
 	Name, UID, Version string // Version: resourceVersion
 	Namespace          string
 	Deleting           bool
+	Labels             map[string]string
 	Annotations        map[string]string
 	Created            time.Time
 	Owner              metav1.OwnerReference // who controls it; the zero one is nobody
@@ -122,7 +123,7 @@ func (c Claims) patch(ctx context.Context, name string, meta map[string]any, opt
 func read(o *metav1.PartialObjectMetadata) Claim {
 	c := Claim{
 		Name: o.Name, UID: string(o.UID), Version: o.ResourceVersion, Namespace: o.Namespace,
-		Deleting: o.DeletionTimestamp != nil, Annotations: o.Annotations, Created: o.CreationTimestamp.Time,
+		Deleting: o.DeletionTimestamp != nil, Labels: o.Labels, Annotations: o.Annotations, Created: o.CreationTimestamp.Time,
 	}
 	if owner := metav1.GetControllerOf(o); owner != nil {
 		c.Owner = *owner

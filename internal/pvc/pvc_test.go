@@ -37,7 +37,8 @@ func one(t *testing.T, method, path string, query url.Values, body string, code 
 		}
 		if got := r.Header.Get("Accept"); !strings.Contains(
 			got,
-			"application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1",
+			"application/json;as=PartialObjectMetadata"+map[bool]string{true: "List"}[query.Has("labelSelector")]+
+				";g=meta.k8s.io;v=v1",
 		) {
 			t.Errorf("got Accept %q, which asks for more than the metadata", got)
 		}
@@ -75,6 +76,19 @@ var (
 	manager = url.Values{"fieldManager": {"copytrigger"}}
 	dryRun  = url.Values{"fieldManager": {"copytrigger"}, "dryRun": {"All"}}
 )
+
+func TestList(t *testing.T) {
+	labelled := strings.Replace(object, `"annotations"`, `"labels":{"app":"db"},"annotations"`, 1)
+	query := url.Values{"labelSelector": {"app=db"}, "limit": {"500"}}
+	c := one(t, "GET", "/api/v1/namespaces/app/persistentvolumeclaims", query, "", 200,
+		`{"kind":"PartialObjectMetadataList","apiVersion":"meta.k8s.io/v1","metadata":{},"items":[`+labelled+`]}`)
+	got, err := c.List(t.Context(), "app=db")
+	want := Claim{Name: "data", Namespace: "app", UID: "u1", Version: "7", Labels: map[string]string{"app": "db"},
+		Annotations: map[string]string{"a": "1"}}
+	if err != nil || !reflect.DeepEqual(got, []Claim{want}) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}
 
 func TestGet(t *testing.T) {
 	got, err := one(t, "GET", data, url.Values{}, "", 200, object).Get(t.Context(), "data")

@@ -5,6 +5,7 @@ package result
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -18,26 +19,39 @@ import (
 
 // Values are results in the order in which they are written. A value is a string, a number, or
 // a [List]; "" is written too, so that a file that a pipeline declares is always there.
-type Values struct{ fields []field }
+type Values struct {
+	fields []field
+	limit  int // of all files together, as Tekton carries them; 0 for its own
+}
 
 type field struct {
-	name  string
-	value any
+	name   string
+	value  any
+	inFile bool // and nowhere else
 }
 
 // Set adds a result, or replaces it.
-func (v *Values) Set(name string, value any) {
+func (v *Values) Set(name string, value any) { v.set(field{name: name, value: value}) }
+
+// SetInFile is Set for a result that only a file has: a pipeline declares it.
+func (v *Values) SetInFile(name string, value any) { v.set(field{name, value, true}) }
+
+func (v *Values) set(f field) {
 	for i := range v.fields {
-		if v.fields[i].name == name {
-			v.fields[i].value = value
+		if v.fields[i].name == f.name {
+			v.fields[i] = f
 			return
 		}
 	}
-	v.fields = append(v.fields, field{name, value})
+	v.fields = append(v.fields, f)
 }
 
 // Clone returns values of their own.
-func (v Values) Clone() Values { return Values{slices.Clone(v.fields)} }
+func (v Values) Clone() Values { return Values{slices.Clone(v.fields), v.limit} }
+
+// FitInto keeps all files together within so many bytes, as Tekton carries them. What they have of
+// lists is cut for that, with a mark.
+func (v *Values) FitInto(limit int) { v.limit = limit }
 
 // Get is a result; nil if it is not set.
 func (v Values) Get(name string) any {
@@ -53,8 +67,11 @@ func (v Values) Get(name string) any {
 func (v Values) MarshalJSON() ([]byte, error) {
 	var b bytes.Buffer
 	b.WriteByte('{')
-	for i, f := range v.fields {
-		if i > 0 {
+	for _, f := range v.fields {
+		if f.inFile {
+			continue
+		}
+		if b.Len() > 1 {
 			b.WriteByte(',')
 		}
 		value, err := json.Marshal(f.value)
@@ -127,10 +144,14 @@ func (l List[T]) short(limit int) ([]byte, error) {
 	for n := len(l); ; n-- {
 		var all []any
 		for _, v := range l[:n] {
+			if of, is := any(v).(Values); is {
+				all = append(all, of.brief())
+				continue
+			}
 			all = append(all, v)
 		}
-		if n < len(l) {
-			all = append(all, map[string]int{"more": len(l) - n})
+		if more := len(l) - n; more > 0 {
+			all = append(all, l.mark(more))
 		}
 		text, err := json.Marshal(all)
 		if err != nil || carried(string(text)) <= limit || n == 0 {
@@ -139,9 +160,28 @@ func (l List[T]) short(limit int) ([]byte, error) {
 	}
 }
 
+// brief is what the file of a list has of an object: less of its reason.
+func (v Values) brief() Values {
+	reason, is := v.Get("reason").(string)
+	if !is {
+		return v
+	}
+	v = v.Clone()
+	v.Set("reason", short(reason, briefReason))
+	return v
+}
+
+// mark says how many are left out. A list of names stays one, as Tekton has it: no name is like it.
+func (l List[T]) mark(more int) any {
+	if _, names := any(l).(List[string]); names {
+		return fmt.Sprintf("%d more", more)
+	}
+	return map[string]int{"more": more}
+}
+
 const (
-	// filesLimit is how long all results may be as Tekton carries them, with room for its own notes.
-	filesLimit = 3600
+	// FilesLimit is how long all results may be as Tekton carries them, with room for its own notes.
+	FilesLimit = 3600
 	// overhead is what Tekton adds to each.
 	overhead = 40
 )
@@ -157,7 +197,8 @@ func carried(text string) int {
 
 // texts are the results as they stand in their files. The lists share what the others leave.
 func (v Values) texts() ([]string, error) {
-	texts, left, lists := make([]string, len(v.fields)), filesLimit, 0
+	texts, left, lists := make([]string, len(v.fields)), cmp.Or(v.limit, FilesLimit), 0
+	reasons := min(reasonLimit, left/4)
 	for i, f := range v.fields {
 		switch value := f.value.(type) {
 		case shorter:
@@ -165,7 +206,7 @@ func (v Values) texts() ([]string, error) {
 			continue
 		case string:
 			if texts[i] = value; f.name == "reason" {
-				texts[i] = short(value)
+				texts[i] = short(value, reasons)
 			}
 		default:
 			texts[i] = fmt.Sprint(value)
@@ -195,13 +236,16 @@ const mode = 0o644
 // of a step, and its own notes, in a message of 4096 bytes; a longer one fails the TaskRun.
 const reasonLimit = 512
 
-// short cuts a text to reasonLimit, not within a character. stdout has the whole.
-func short(text string) string {
+// briefReason is the same in an object of a list.
+const briefReason = 80
+
+// short cuts a text to so many bytes, not within a character. stdout has the whole.
+func short(text string, limit int) string {
 	const mark = "…"
-	if len(text) <= reasonLimit {
+	if len(text) <= limit {
 		return text
 	}
-	end := reasonLimit - len(mark)
+	end := limit - len(mark)
 	for end > 0 && !utf8.RuneStart(text[end]) {
 		end--
 	}

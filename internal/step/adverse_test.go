@@ -322,7 +322,7 @@ func TestStateFileOfAClockThatWasSetBack(t *testing.T) {
 	a.run(t, RunOptions{State: file}, func(p *play) {
 		a.frozen = true
 		lockedFor("other")(p)
-		text := `{"run":"` + run + `","about":"PVC app/data","owner":"earlier","until":"` + time.Now().Add(runLimits.longest()+time.Hour).Format(time.RFC3339) + `"}`
+		text := `{"run":"` + run + `","namespace":"app","claims":["data"],"owner":"earlier","until":"` + time.Now().Add(runLimits.longest()+time.Hour).Format(time.RFC3339) + `"}`
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -421,13 +421,33 @@ func TestStateFileOfAnotherClaim(t *testing.T) {
 	}
 }
 
+// Two groups whose first claims are the same are one to what a message says of them.
+func TestStateFileOfAnotherGroup(t *testing.T) {
+	s := Step{Namespace: namespace, Group: []string{"a", "b", "c", "d", "e", "f"}}
+	another := s
+	another.Group = []string{"a", "b", "c", "d", "e", "g"}
+	if s.subject() != another.subject() {
+		t.Fatal("messages name every claim")
+	}
+	file := filepath.Join(t.TempDir(), "locked")
+	(&running{step: s, options: RunOptions{Run: run, State: file}}).keepLocked()
+	l, found := readLocked(file, run)
+	if !found || !l.is(s) || l.is(another) {
+		t.Errorf("%+v is not about %v alone", l, s.Group)
+	}
+	s.Namespace = "another"
+	if l.is(s) {
+		t.Errorf("%+v is about namespace %s", l, s.Namespace)
+	}
+}
+
 // The next attempt of a run finds that another run has the claim, leaves the application alone, and
 // says that it was let go.
 func TestSaysLetGoWhereItWasLeftAlone(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "locked")
 	a := &stubborn{}
 	p := a.run(t, RunOptions{State: file}, func(p *play) {
-		text := `{"run":"` + run + `","about":"PVC app/data","owner":"earlier","until":"` + time.Now().Format(time.RFC3339) + `"}`
+		text := `{"run":"` + run + `","namespace":"app","claims":["data"],"owner":"earlier","until":"` + time.Now().Format(time.RFC3339) + `"}`
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -503,7 +523,7 @@ func TestLetsGoFirstALittleBeforeUntil(t *testing.T) {
 		app.play = p
 		app.during = func() { by = p.get(handshake.LockAnnotation) }
 		lockedFor("run-1/held/earlier-1287s")(p)
-		text := `{"run":"` + run + `","about":"PVC app/data","owner":"earlier-1287s","until":"` + time.Now().Add(30*time.Second).Format(time.RFC3339) + `"}`
+		text := `{"run":"` + run + `","namespace":"app","claims":["data"],"owner":"earlier-1287s","until":"` + time.Now().Add(30*time.Second).Format(time.RFC3339) + `"}`
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/copytrigger/copytrigger/internal/handshake"
 	"github.com/copytrigger/copytrigger/internal/kube"
@@ -84,6 +85,21 @@ func (c *cluster) Annotate(ctx context.Context, was pvc.Claim, values map[string
 	return got, err
 }
 
+// List of one claim: [clusters] have several.
+func (c *cluster) List(ctx context.Context, selector string) (got []pvc.Claim, err error) {
+	wanted, err := labels.Parse(selector)
+	if err != nil {
+		return nil, err
+	}
+	err = c.do(ctx, "list", "pvc", func() error {
+		if c.claim != nil && wanted.Matches(labels.Set(c.claim.Labels)) {
+			got = append(got, *c.claim)
+		}
+		return nil
+	})
+	return got, err
+}
+
 func (c *cluster) known(n string) {
 	if n != c.name {
 		c.t.Errorf("asked for the claim %q, which is not there", n)
@@ -139,7 +155,7 @@ func (c *cluster) Copy(ctx context.Context, _ handshake.Source) (got *handshake.
 }
 
 func (c *cluster) selects(selector string) {
-	if selector != labels {
+	if selector != podLabels {
 		c.t.Errorf("asked for the pods %q", selector)
 	}
 }

@@ -14,11 +14,12 @@ import (
 // AwaitCompletedOptions are those of [Group.AwaitCompleted].
 type AwaitCompletedOptions struct {
 	Trigger  handshake.Trigger
-	UntilCut bool          // ends when the storage has cut the copy
-	Copy     string        // the uid of the copy that was cut, or Recorded: the application runs again
-	Copies   []string      // that of each member of a group, in place of Copy
-	Timeout  time.Duration // 0 looks once
-	Ack      time.Duration // for VolSync to react to the trigger
+	UntilCut bool             // ends when the storage has cut the copy
+	Copy     string           // the uid of the copy that was cut, or Recorded: the application runs again
+	Copies   []string         // that of each member of a group, in place of Copy
+	Syncs    []handshake.Wait // as FireTrigger gave them; nil to look for them
+	Timeout  time.Duration    // 0 looks once
+	Ack      time.Duration    // for VolSync to react to the trigger
 }
 
 // Recorded stands for the uid of a copy that VolSync recorded before the cut was seen.
@@ -130,8 +131,8 @@ func (g Group) giveBackAll(ctx context.Context, o AwaitCompletedOptions, cs []co
 // syncs are those that the members of a group were fired into: at the record their copies are told
 // by them. One claim tells by its trigger.
 func (g Group) syncs(ctx context.Context, o AwaitCompletedOptions) ([]handshake.Wait, error) {
-	if len(g) == 1 || g[0].ClaimOnly {
-		return nil, nil
+	if o.Syncs != nil || len(g) == 1 || g[0].ClaimOnly {
+		return o.Syncs, nil
 	}
 	ctx, cancel := limit(ctx, o.Timeout)
 	defer cancel()

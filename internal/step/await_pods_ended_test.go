@@ -13,12 +13,12 @@ import (
 	"github.com/copytrigger/copytrigger/internal/pods"
 )
 
-const labels = "run=1"
+const podLabels = "run=1"
 
 func awaitPods(timeout time.Duration) func(context.Context, Step) (any, error) {
 	return func(ctx context.Context, s Step) (any, error) {
 		s.Claim, s.Claims, s.VolSync = "", nil, nil // it is not about a claim
-		return nil, s.AwaitPodsEnded(ctx, AwaitPodsEndedOptions{Selector: labels, Timeout: timeout})
+		return nil, s.AwaitPodsEnded(ctx, AwaitPodsEndedOptions{Selector: podLabels, Timeout: timeout})
 	}
 }
 

@@ -79,6 +79,9 @@ func (g Group) awaited(ctx context.Context, o AwaitWaitingOptions, sts []observa
 	case d.Outcome != outcome.OK:
 		return Waiting{}, true, d.Why, g.together(g.refuseAll(errs))
 	}
+	if err := g.stillSelected(ctx, o.Timeout == 0); err != nil {
+		return Waiting{}, true, "for the claims to be listed", err
+	}
 	done, why, err := g.lock(ctx, o, ds)
 	if !done || err != nil {
 		return Waiting{}, false, why, err

@@ -370,7 +370,7 @@ func (c *checking) rights(ctx context.Context, each []member) error {
 	var have []string
 	missing, who := false, c.options.Account.WhoAmI(ctx)
 	for _, r := range Rights() {
-		if r.Use == InPods && c.options.Pod == nil || r.Use == WithVolSync && c.step.ClaimOnly {
+		if !c.needs(r) {
 			continue
 		}
 		names := c.names(r, each)
@@ -393,6 +393,19 @@ func (c *checking) rights(ctx context.Context, each []member) error {
 		c.say(handshake.Finding{About: AboutRights, Why: account(who) + " may " + strings.Join(have, "; ")})
 	}
 	return nil
+}
+
+// needs reports whether the run needs the right.
+func (c *checking) needs(r Right) bool {
+	switch r.Use {
+	case InPods:
+		return c.options.Pod != nil
+	case WithVolSync:
+		return !c.step.ClaimOnly
+	case WithSelector:
+		return c.step.Selector != ""
+	}
+	return true
 }
 
 // lack is what an account may not do of a [Right].

@@ -74,8 +74,8 @@ func TestCleanup(t *testing.T) {
 		}, want: want{outcome: outcome.Refused, says: []string{"is not there"}, hint: "check --pvc"}, let: 1},
 		"a claim that may not be read": {prepare: func(p *play) { p.faults(always(forbidden, "get pvc"), nil) }, want: want{outcome: outcome.Refused, hint: "unquiesce by hand"}},
 		"not quiesced any more":        {prepare: lockedFor(run), unfrozen: fmt.Errorf("%w: 106", quiesce.ErrNotHeld), let: 1, want: want{outcome: outcome.OK}},
-		"no pods":                      {prepare: lockedFor(run), selector: labels, want: want{outcome: outcome.OK}, let: 1},
-		"a pod that does not end": {prepare: func(p *play) { lockedFor(run)(p); p.pods = []pods.Pod{{Name: "freeze-1"}} }, selector: labels,
+		"no pods":                      {prepare: lockedFor(run), selector: podLabels, want: want{outcome: outcome.OK}, let: 1},
+		"a pod that does not end": {prepare: func(p *play) { lockedFor(run)(p); p.pods = []pods.Pod{{Name: "freeze-1"}} }, selector: podLabels,
 			want: want{outcome: outcome.TimedOut, says: []string{"freeze-1"}, hint: "kubectl get pods"}, let: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -131,7 +131,7 @@ func TestCleanupGoesOn(t *testing.T) {
 			cancel(outcome.Stop{Name: "SIGTERM", Number: 15})
 			return Group{s}.Cleanup(
 				ctx,
-				CleanupOptions{Run: run, App: app, Selector: labels, Wait: time.Minute, Unquiesce: time.Minute},
+				CleanupOptions{Run: run, App: app, Selector: podLabels, Wait: time.Minute, Unquiesce: time.Minute},
 			)
 		}, nil)
 	// What may still let the application run is not known to have ended, so the claim stays locked.

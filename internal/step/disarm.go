@@ -80,6 +80,8 @@ func (s Step) notLocked(ctx context.Context, o DisarmOptions, found Disarmed) er
 func WhoseAll(all []Disarmed) Whose {
 	one := func(is func(d Disarmed) bool) bool { return slices.ContainsFunc(all, is) }
 	switch {
+	case len(all) == 0: // nobody knows which claims
+		return ""
 	case one(func(d Disarmed) bool { return d.Lock == Anothers && d.By.State != handshake.Free }):
 		return Anothers
 	case one(func(d Disarmed) bool { return d.Lock == Own }):

@@ -76,6 +76,9 @@ func (s Step) hintAfter(e *kube.Error) string {
 	case kube.IsForbidden(e) && e.Request.Namespace == "":
 		return fmt.Sprintf("it takes a ClusterRole with the verb %q on resource %q in API group %q; "+
 			"or leave --all-namespaces out", e.Request.Verb, e.Request.Resource, e.Request.Group)
+	case kube.IsForbidden(e) && e.Request.Verb == "list" && e.Request.Resource == "persistentvolumeclaims":
+		return fmt.Sprintf("grant the verb %q on resource %q in namespace %q to the account that runs this step "+
+			"(the Role of rbac/selector), or name the claims by --pvc", e.Request.Verb, e.Request.Resource, e.Request.Namespace)
 	case kube.IsForbidden(e):
 		return fmt.Sprintf("grant the verb %q on resource %q in API group %q in namespace %q "+
 			"to the account that runs this step (see the README's Role)",

@@ -17,6 +17,7 @@ func (g Group) FireAndAwait(
 	if err != nil {
 		return fired, nil, err
 	}
+	o.Syncs = fired.Syncs
 	cs, err := g.await(ctx, o, handshake.Seen{Fired: true}, nil)
 	return fired, told(cs, err), err
 }

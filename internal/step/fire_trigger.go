@@ -21,7 +21,8 @@ type FireTriggerOptions struct {
 
 // Fired is a trigger that is set.
 type Fired struct {
-	At time.Time // zero: an earlier attempt has set it
+	At    time.Time        // zero: an earlier attempt has set it
+	Syncs []handshake.Wait // that the members of a group were fired into
 }
 
 // FireTrigger sets the trigger on every claim at the same time, only if what await-waiting saw is
@@ -59,7 +60,20 @@ func (g Group) FireTrigger(ctx context.Context, o FireTriggerOptions) (Fired, er
 	for _, s := range g {
 		s.tell(false, "Fired", "run "+o.Trigger.Run()+" has fired the trigger "+o.Trigger.String())
 	}
-	return Fired{At: time.Now()}, nil
+	return Fired{At: time.Now(), Syncs: g.syncsOf(firings)}, nil
+}
+
+// syncsOf are the syncs that the members of a group were fired into. One claim, and claims that are
+// read alone, have none.
+func (g Group) syncsOf(firings []handshake.Firing) []handshake.Wait {
+	if len(g) == 1 || g[0].ClaimOnly {
+		return nil
+	}
+	var waits []handshake.Wait
+	for _, f := range firings {
+		waits = append(waits, f.Wait)
+	}
+	return handshake.Syncs(waits)
 }
 
 // toFire looks, for a group of several, whether all of them are still as await-waiting has seen

@@ -89,12 +89,16 @@ func (g Group) because(errs []error) *another {
 // refuseAll gives the members that are well the ending of a group that was refused.
 func (g Group) refuseAll(errs []error) []error {
 	why := g.because(errs)
-	return g.each(func(i int, s Step) error {
-		if errs[i] != nil || why == nil {
-			return errs[i]
+	if why == nil {
+		return errs
+	}
+	all := slices.Clone(errs)
+	for i, s := range g {
+		if all[i] == nil {
+			all[i] = s.refusedFor(why)
 		}
-		return s.refusedFor(why)
-	})
+	}
+	return all
 }
 
 // refusedFor is the end of a member on which nothing was fired.

@@ -26,6 +26,18 @@ func (cs clusters) of(claim string) *cluster {
 
 func (cs clusters) Get(ctx context.Context, n string) (pvc.Claim, error) { return cs.of(n).Get(ctx, n) }
 
+func (cs clusters) List(ctx context.Context, selector string) ([]pvc.Claim, error) {
+	var all []pvc.Claim
+	for _, c := range cs {
+		some, err := c.List(ctx, selector)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, some...)
+	}
+	return all, nil
+}
+
 func (cs clusters) MayAnnotate(ctx context.Context, n string, values map[string]string) (pvc.Claim, error) {
 	return cs.of(n).MayAnnotate(ctx, n, values)
 }
@@ -197,9 +209,12 @@ func (c *cluster) syncs(start, since string) {
 // await-waiting is content when all wait at the same time, not when each has waited once.
 func TestGroupAwaitWaitingOfAllAtOnce(t *testing.T) {
 	var trigger handshake.Trigger
-	p := together(t, nil, func(p *groupPlay) { p.second().idles() }, groupAwaitWaiting(time.Hour), func(p *groupPlay) {
+	p := together(t, nil, func(p *groupPlay) {
+		p.second().idles()
+		p.second().sources[0].NextSync = "2000-01-01T00:01:00Z"
+	}, groupAwaitWaiting(time.Hour), func(p *groupPlay) {
 		after(time.Minute)
-		if !p.log.has("PVC app/wal: ReplicationSource rs-wal has no sync running") || p.log.has("pvc=data") || p.log.has("PVC app/data: ") {
+		if !p.log.has("PVC app/wal: ReplicationSource rs-wal has no sync running; the next is due at 2000-01-01T00:01:00Z") || p.log.has("pvc=data") || p.log.has("PVC app/data: ") {
 			t.Errorf("it does not say that it waits for wal alone:\n%s", &p.log.b)
 		}
 		p.idles()
@@ -626,6 +641,29 @@ func TestGroupRun(t *testing.T) {
 	want := []Copied{{CutTime: "2000-01-01T00:00:01Z", Took: time.Second}, {CutTime: "2000-01-01T00:00:02Z", Took: 2 * time.Second}}
 	if got := p.result.(Ran).Copied; !slices.Equal(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+// The syncs that a group was fired into are known since: in the freeze nobody waits for a look at them.
+func TestGroupRunKnowsItsSyncs(t *testing.T) {
+	p := groupRun(t, &app{}, func(p *groupPlay) {
+		p.second().faults(nil, second("patch pvc", func() error { // the first is the lock
+			p.second().faults(always(away, "list rs"), nil)
+			return nil
+		}))
+	}, func(p *groupPlay) {
+		after(time.Second)
+		if !p.log.has("waiting: PVC app/wal: ") {
+			t.Errorf("it does not wait for the copy:\n%s", &p.log.b)
+		}
+		p.second().faults(nil, nil)
+		p.takes()
+		p.second().takes()
+		p.completes()
+		p.second().completes()
+	})
+	if got := p.result.(Ran).Fired.Syncs; len(got) != 2 || got[0] == got[1] {
+		t.Errorf("got syncs %+v", got)
 	}
 }
 

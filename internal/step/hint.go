@@ -17,6 +17,9 @@ func (s Step) Commands(m handshake.Move) []string {
 		for _, claim := range s.claims() {
 			line = append(line, "--pvc", claim)
 		}
+		if len(s.claims()) == 0 && s.Selector != "" {
+			line = append(line, "-l", s.Selector)
+		}
 		return s.commandLine(slices.Concat(line, []string{"--run-id", m.Run}, flags)...)
 	}
 	unlock := func() string { return own("unlock", "--all") } // whichever of its processes has put it on
@@ -33,6 +36,9 @@ func (s Step) Commands(m handshake.Move) []string {
 		return []string{s.commandLine("kubectl", "annotate", "--overwrite", "-n", s.Namespace, "pvc", s.Claim,
 			m.Key+"="+m.Value)}
 	case handshake.MoveShowClaims:
+		if len(s.claims()) == 0 && s.Selector != "" {
+			return []string{s.commandLine("kubectl", "get", "pvc", "-n", s.Namespace, "--show-labels")}
+		}
 		return []string{s.commandLine("kubectl", "get", "pvc", "-n", s.Namespace)}
 	case handshake.MoveShowPods:
 		if m.Labels == "" {

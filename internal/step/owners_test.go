@@ -218,7 +218,7 @@ func TestRunLetsGoFirst(t *testing.T) {
 				if c.expired {
 					until = time.Now().Add(-time.Second)
 				}
-				text := `{"run":"` + run + `","about":"PVC app/data","owner":"earlier","until":"` + until.Format(time.RFC3339) + `"}`
+				text := `{"run":"` + run + `","namespace":"app","claims":["data"],"owner":"earlier","until":"` + until.Format(time.RFC3339) + `"}`
 				if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 					t.Fatal(err)
 				}

@@ -40,7 +40,7 @@ func TestAwaitPodsEndedOverABrokenWatch(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := Step{Pods: pods.In(client, namespace), Namespace: namespace, Log: slog.New(slog.NewTextHandler(io.Discard, nil))}
-	if err := s.AwaitPodsEnded(t.Context(), AwaitPodsEndedOptions{Selector: labels, Timeout: time.Minute}); err != nil {
+	if err := s.AwaitPodsEnded(t.Context(), AwaitPodsEndedOptions{Selector: podLabels, Timeout: time.Minute}); err != nil {
 		t.Error(err)
 	}
 	if lists < 2 || watches < 2 {

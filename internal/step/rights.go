@@ -26,13 +26,14 @@ type Use uint8
 
 // The uses.
 const (
-	EveryStep   Use = iota
-	WithVolSync     // every step, without --pvc-only
-	OfSnapshots     // the same, with copyMethod Snapshot
-	OfClones        // with copyMethod Clone
-	InPods          // run --in-pod, cleanup --in-pod, exec
-	OfCleanup       // await-pods-ended
-	OfEvents        // Events about the claim; nothing fails without it
+	EveryStep    Use = iota
+	WithVolSync      // every step, without --pvc-only
+	OfSnapshots      // the same, with copyMethod Snapshot
+	OfClones         // with copyMethod Clone
+	InPods           // run --in-pod, cleanup --in-pod, exec
+	OfCleanup        // await-pods-ended
+	WithSelector     // --selector, where a run begins
+	OfEvents         // Events about the claim; nothing fails without it
 )
 
 // Rights are all rights that run and the steps need.
@@ -66,6 +67,10 @@ func Rights() []Right {
 		{
 			Verbs: []string{"list", "watch"}, Resource: "pods",
 			Use: OfCleanup, For: "await-pods-ended, which the cleanup of a pipeline begins with",
+		},
+		{
+			Verbs: []string{"list"}, Resource: "persistentvolumeclaims",
+			Use: WithSelector, For: "--selector: it finds the claims that have the labels",
 		},
 		{
 			Verbs: []string{"create"}, Resource: "events",

@@ -78,6 +78,9 @@ func (g Group) Run(ctx context.Context, o RunOptions) (Ran, error) {
 	}
 	r := &running{group: g, step: s, options: o, owner: handshake.Owner(s.Process, wholeSeconds(longest))}
 	err := r.all(ctx)
+	if !r.ran.Fired.At.IsZero() {
+		s.sayWhoJoined(ctx)
+	}
 	return r.ran, err
 }
 
@@ -265,7 +268,7 @@ func (r *running) copy(ctx context.Context) error {
 	r.fired = time.Now()
 	o.Times.mark(fired)
 	r.copied, err = r.group.await(ctx, AwaitCompletedOptions{
-		Trigger: t, UntilCut: o.UntilCut, Timeout: o.Limits.Copy, Ack: o.Limits.Ack,
+		Trigger: t, UntilCut: o.UntilCut, Syncs: f.Syncs, Timeout: o.Limits.Copy, Ack: o.Limits.Ack,
 	}, handshake.Seen{Fired: true}, o.Times)
 	return err
 }
@@ -384,7 +387,7 @@ func (r *running) verify(ctx context.Context, uids []string) error {
 	limits := r.options.Limits
 	left := max(limits.Copy-time.Since(r.fired), time.Second)
 	cs, err := r.group.await(ctx, AwaitCompletedOptions{
-		Trigger: r.ran.Waiting.Trigger, Copies: uids, Timeout: left,
+		Trigger: r.ran.Waiting.Trigger, Copies: uids, Syncs: r.ran.Fired.Syncs, Timeout: left,
 	}, handshake.Seen{}, r.options.Times)
 	for i, c := range cs {
 		if err == nil && uids[i] != Recorded {

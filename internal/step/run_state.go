@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/copytrigger/copytrigger/internal/file"
@@ -16,10 +17,11 @@ import (
 
 // locked is what the file says.
 type locked struct {
-	Run   string    `json:"run"`
-	About string    `json:"about"` // the claims
-	Owner string    `json:"owner"`
-	Until time.Time `json:"until"` // nobody else unlocks the claim before
+	Run       string    `json:"run"`
+	Namespace string    `json:"namespace"`
+	Claims    []string  `json:"claims"`
+	Owner     string    `json:"owner"`
+	Until     time.Time `json:"until"` // nobody else unlocks the claims before
 }
 
 // keepLocked writes the file. That it cannot is no reason to give up: the claim says the same.
@@ -28,7 +30,9 @@ func (r *running) keepLocked() {
 	if o.State == "" {
 		return
 	}
-	text, err := json.Marshal(locked{o.Run, r.step.subject(), r.owner, time.Now().Add(o.Limits.longest())})
+	text, err := json.Marshal(locked{
+		o.Run, r.step.Namespace, r.step.claims(), r.owner, time.Now().Add(o.Limits.longest()),
+	})
 	if err == nil {
 		err = file.Write(o.State, text, 0o600)
 	}
@@ -46,6 +50,11 @@ func readLocked(path, run string) (locked, bool) {
 	}
 	text, err := os.ReadFile(path)
 	return l, err == nil && json.Unmarshal(text, &l) == nil && l.Run == run
+}
+
+// is reports whether the file is about the claims of s.
+func (l locked) is(s Step) bool {
+	return l.Namespace == s.Namespace && slices.Equal(l.Claims, s.claims())
 }
 
 // forgetLocked removes the file, if it is the run's.
@@ -66,7 +75,7 @@ func (r *running) letGoFirst(ctx context.Context, lost locked) bool {
 	defer cancel()
 	_, err := r.group.looks(quick, Step.lookAtClaim)
 	left := time.Until(lost.Until)
-	if err == nil || lost.About != s.subject() || left < o.Limits.Unquiesce || left > o.Limits.longest() {
+	if err == nil || !lost.is(s) || left < o.Limits.Unquiesce || left > o.Limits.longest() {
 		return false // what comes next knows more, or must ask first
 	}
 	s.Log.Warn("an earlier attempt of this run was lost while the application was quiesced, and the API server " +

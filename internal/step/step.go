@@ -22,6 +22,7 @@ import (
 // Claims is what a step asks of a claim; [pvc.Claims] is it.
 type Claims interface {
 	Get(ctx context.Context, name string) (pvc.Claim, error)
+	List(ctx context.Context, selector string) ([]pvc.Claim, error)
 	Follow(ctx context.Context, name string, changed func(), trouble kube.Trouble) error
 	Annotate(ctx context.Context, was pvc.Claim, values map[string]string) (pvc.Claim, error)
 	MayAnnotate(ctx context.Context, name string, values map[string]string) (pvc.Claim, error)
@@ -54,6 +55,7 @@ type Step struct {
 	Namespace string
 	Claim     string       // "" for a command that is not about a claim, and for what a group shares
 	Group     []string     // its claims, in what a group shares
+	Selector  string       // the labels of the claims, where these are not named
 	Process   string       // names this process among those of its run; of letters and digits
 	Cluster   []string     // the flags that name the cluster, for the commands of hints
 	Log       *slog.Logger // progress and reasons; never results
@@ -67,6 +69,8 @@ func (s Step) subject() string {
 	switch n := len(s.Group); {
 	case s.Claim != "":
 		return "PVC " + s.Namespace + "/" + s.Claim
+	case n == 0 && s.Selector != "":
+		return fmt.Sprintf("PVCs of namespace %s with labels %s", s.Namespace, s.Selector)
 	case n == 0:
 		return "namespace " + s.Namespace
 	case n > some:

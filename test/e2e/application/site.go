@@ -117,8 +117,14 @@ func (s *Site) Sync(held bool) {
 func (s *Site) Replicate(snapshotClass string) {
 	s.Helper()
 	s.repository()
+	s.replicate(Source, harness.Claim, "repository", snapshotClass)
+}
+
+// replicate makes the ReplicationSource of a claim.
+func (s *Site) replicate(source, claim, repository, snapshotClass string) {
+	s.Helper()
 	restic := map[string]any{
-		"repository": "repository", "copyMethod": "Snapshot",
+		"repository": repository, "copyMethod": "Snapshot",
 		"moverSecurityContext": podSecurity(), "moverVolumes": repositoryVolume(),
 	}
 	restic = elsewhere(restic)
@@ -127,9 +133,9 @@ func (s *Site) Replicate(snapshotClass string) {
 	}
 	s.Apply(&unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "volsync.backube/v1alpha1", "kind": "ReplicationSource",
-		"metadata": map[string]any{"name": Source},
+		"metadata": map[string]any{"name": source},
 		"spec": map[string]any{
-			"sourcePVC": harness.Claim,
+			"sourcePVC": claim,
 			"trigger":   map[string]any{"manual": "first"},
 			"restic":    restic,
 		},

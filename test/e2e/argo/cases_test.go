@@ -375,7 +375,7 @@ func (s *site) rescue(workflow, uid string) {
 	spec := o.Object["spec"].(map[string]any)
 	setParam(spec, "workflow", workflow) // the file has none of them
 	setParam(spec, "run-id", uid)
-	setParam(spec, "pvc", harness.Claim)
+	setParam(spec, "pvcs", harness.Claim)
 	by := s.submit(o)
 	if got := by.ended(); got != "Succeeded" {
 		s.Fatalf("the cleanup by hand ended with %s\n%s", got, by.report())

@@ -220,7 +220,7 @@ func (s *site) rescue(r *run, of pipeline) {
 	o := s.example(of.cleanup)[0]
 	spec := o.Object["spec"].(map[string]any)
 	setParam(spec, "run-id", uid) // the file has none, and is refused as it is
-	setParam(spec, "selector", "tekton.dev/pipelineRunUID="+uid)
+	setParam(spec, "await-pods", "tekton.dev/pipelineRunUID="+uid)
 	name := s.Create(o).GetName()
 	ended := s.Await(application.Kinds["TaskRun"], name, "ended", func(o *unstructured.Unstructured) bool {
 		return application.Text(o, "status", "completionTime") != ""

@@ -59,7 +59,7 @@ func (s *Site) Account(name string, rules []rbacv1.PolicyRule) string {
 	s.Must(err)
 	for _, rule := range rules {
 		for _, verb := range rule.Verbs {
-			s.awaitAllowed(name, rule, verb)
+			s.AwaitAllowed(name, rule, verb)
 		}
 	}
 	path := filepath.Join(s.TempDir(), name+".kubeconfig")
@@ -67,8 +67,8 @@ func (s *Site) Account(name string, rules []rbacv1.PolicyRule) string {
 	return path
 }
 
-// awaitAllowed asks again and again: what the authorizer has heard of cannot be watched.
-func (s *Site) awaitAllowed(account string, rule rbacv1.PolicyRule, verb string) {
+// AwaitAllowed asks again and again: what the authorizer has heard of cannot be watched.
+func (s *Site) AwaitAllowed(account string, rule rbacv1.PolicyRule, verb string) {
 	s.Helper()
 	q := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
 		User: "system:serviceaccount:" + s.Namespace + ":" + account,

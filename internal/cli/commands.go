@@ -26,6 +26,8 @@ func (m *program) commands() []command {
 		m.runCommand(),
 		m.cleanupCommand(),
 		m.execCommand(),
+		m.checkCommand(),
+		m.statusCommand(),
 		m.verdictCommand(),
 		m.recordCommand(),
 		m.installCommand(),

@@ -26,9 +26,12 @@ func knownFlags(t *testing.T) map[string]flagValues {
 	t.Helper()
 	dir := t.TempDir()
 	return map[string]flagValues{
+		"all-namespaces":    {good: "true", bad: "soon", says: "all-namespaces"},
+		"as":                {good: "system:serviceaccount:app:copytrigger"},
+		"watch":             {good: "true", bad: "soon", says: "watch"},
 		"all":               {good: "true", bad: "soon", says: "all"},
 		"keep-cleanup":      {good: "true", bad: "soon", says: "keep-cleanup"},
-		"output":            {good: "json", bad: "xml", says: `--output "xml" is neither text nor json`},
+		"output":            {good: "json", bad: "xml", says: `--output "xml" is n`},
 		"one-at-a-time":     {good: "true", bad: "soon", says: "one-at-a-time"},
 		"state-file":        {good: dir + "/locked"},
 		"ack-timeout":       {good: "5s", bad: "0", says: "--ack-timeout is 0"},
@@ -88,6 +91,7 @@ func lineWith(t *testing.T, command, flag string, known map[string]flagValues) [
 		"run":              {"pvc", "run-id", "quiesce", "unquiesce", "in-pod"},
 		"cleanup":          {"pvc", "run-id", "in-pod"},
 		"exec":             {"pvc"},
+		"check":            {"pvc", "in-pod"},
 		"verdict":          {"step"},
 		"await-pods-ended": {"selector"},
 	}[command] {

@@ -28,12 +28,17 @@ const (
 )
 
 func (f *claimFlags) flags() []cli.Flag {
-	return append([]cli.Flag{
+	return append(f.which(), f.clusterFlags.flags("claim")...)
+}
+
+// which returns the flags that name claims.
+func (f *claimFlags) which() []cli.Flag {
+	return []cli.Flag{
 		texts("pvc", "`NAME` of the claim that VolSync copies; the same as an argument NAME; "+
 			"given several times, one freeze is around the copies of all"),
 		text(&f.selector, "selector", "labels of the claims, as `SELECTOR` of kubectl, instead of their names: "+
 			"found when a run begins; its later steps and its cleanup are about those that it has locked", "l"),
-	}, f.clusterFlags.flags("claim")...)
+	}
 }
 
 // check takes the claims of --pvc and of the arguments together: the array parameter of an

@@ -10,8 +10,10 @@ import (
 
 // Try returns the patch whose dry run asks whether a run may write what its steps will write.
 func Try(run string) Patch {
-	to := Claim{Trigger: NewTrigger(run).String(), Lock: Lock{Run: run, State: Held}}
-	return Patch{SetTrigger: true, SetLock: true, To: to}
+	to := Claim{
+		Trigger: NewTrigger(run).String(), Lock: Lock{Run: run, State: Held}, LastRun: LastRun{Run: run}.String(),
+	}
+	return Patch{SetTrigger: true, SetLock: true, SetLastRun: true, To: to}
 }
 
 // Altered returns how the claim that came back differs from what the patch was to make of it; ""

@@ -39,18 +39,25 @@ func (s Source) says() string {
 	return says
 }
 
-// leftOver says what there is to know of a copy that keeps VolSync from waiting. One that no sync
-// can use for good is to be deleted by a person.
-func (w Observed) leftOver(s Source) *Decision {
+// leftOverOf says what there is to know of a copy that keeps VolSync from waiting. One that no sync
+// can use for good is to be deleted by a person; any other, where no sync runs, VolSync deletes itself.
+func (w Observed) leftOverOf(s Source) *Decision {
 	c := w.Copy
+	stuck := c.Owner != s.UID || c.Problem != ""
+	if s.SyncStart == "" && !stuck {
+		return nil
+	}
 	var next Move
 	var b strings.Builder
 	fmt.Fprintf(&b, "the copy %s exists already", c.Name)
 	if c.Created != "" {
 		fmt.Fprintf(&b, ", made at %s", c.Created)
 	}
-	b.WriteString(", so VolSync does not wait in this sync")
-	stuck := c.Owner != s.UID || c.Problem != ""
+	sync := "this"
+	if s.SyncStart == "" {
+		sync = "the next"
+	}
+	b.WriteString(", so VolSync does not wait in " + sync + " sync")
 	if c.Owner != s.UID {
 		fmt.Fprintf(&b, "; it is not ReplicationSource %s's, but %s", s.Name, c.ownedBy())
 	}

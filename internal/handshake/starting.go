@@ -65,10 +65,10 @@ func (st *Starting) GiveUp() PuttingBack { return PuttingBack{Run: st.Run, doubt
 
 // Next decides about the present state. A Write without an outcome is followed by another look.
 func (st *Starting) Next(w Observed) (Patch, Decision) {
-	s, no := w.source()
-	if no != nil {
+	if no := w.first(sourceObstacles()...); no != nil {
 		return Patch{}, *no
 	}
+	s, _ := w.source()
 	st.asks = false
 	rec, recorded := readStarted(s.Started)
 	ours := recorded && rec.Run == st.Run
@@ -152,7 +152,7 @@ func (w Observed) runs(s Source, begun bool) string {
 
 // startable returns why no sync of an idle ReplicationSource is started, or not yet.
 func (w Observed) startable(s Source, run string) *Decision {
-	if no := w.Claim.unsafe(); no != nil {
+	if no := w.first(Observed.claimGoes, Observed.notEnabled, Observed.armed); no != nil {
 		return no
 	}
 	if lock := TakeLock(w.Claim, run); lock.Do != Write {
@@ -162,7 +162,7 @@ func (w Observed) startable(s Source, run string) *Decision {
 	case w.Copy != nil && w.Copy.Deleting:
 		return notYet(fmt.Sprintf("the copy %s of an earlier sync is being deleted", w.Copy.Name))
 	case w.Copy != nil:
-		return w.leftOver(s)
+		return w.leftOverOf(s)
 	case s.LastSync == "":
 		return notYet(fmt.Sprintf("VolSync has not begun the first sync of ReplicationSource %s, which it does by itself",
 			s.Name) + s.says())

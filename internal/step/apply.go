@@ -155,8 +155,12 @@ func (a *altered) Error() string {
 
 // hint is the next move after a write that was altered.
 func (a *altered) hint(s Step) string {
-	return s.then(fmt.Sprintf("let %s and %s pass as they are; what may change them",
-		handshake.TriggerAnnotation, handshake.LockAnnotation), handshake.Move{Kind: handshake.MoveShowMutators})
+	return s.then(a.remedy(), handshake.Move{Kind: handshake.MoveShowMutators})
+}
+
+func (a *altered) remedy() string {
+	return fmt.Sprintf("let %s and %s pass as they are; what may change them",
+		handshake.TriggerAnnotation, handshake.LockAnnotation)
 }
 
 // reply is what an error tells of the write that failed with it.

@@ -142,15 +142,25 @@ func (g Group) waitsFor(ds []handshake.Decision) string {
 
 func (s Step) warnOf(w handshake.Observed) {
 	for _, c := range handshake.Cautions(w) {
-		s.Log.Warn(s.subject() + ": " + c)
+		s.Log.Warn(s.subject() + ": " + c.Why)
 	}
 }
 
 // mayFire tries the writes that this step, fire-trigger and disarm will do. Only a clear no
 // counts: there are admission webhooks that refuse whatever is only a try.
 func (s Step) mayFire(ctx context.Context, run string, once bool) error {
+	err := s.tryToFire(ctx, run, once)
+	if err != nil && kube.IsBadRequest(err) {
+		s.Log.Warn(s.subject() + ": not checked whether it may be annotated: " + err.Error())
+		return nil
+	}
+	return err
+}
+
+// tryToFire returns why trigger and lock cannot be written.
+func (s Step) tryToFire(ctx context.Context, run string, once bool) error {
 	passes := func(err error) bool { return kube.IsConflict(err) || unless(once)(err) }
-	err := s.persist(ctx, passes, func(ctx context.Context) error {
+	return s.persist(ctx, passes, func(ctx context.Context) error {
 		try := handshake.Try(run)
 		got, err := s.Claims.MayAnnotate(ctx, s.Claim, try.Annotations())
 		if err != nil {
@@ -161,11 +171,6 @@ func (s Step) mayFire(ctx context.Context, run string, once bool) error {
 		}
 		return nil
 	})
-	if err != nil && kube.IsInvalid(err) {
-		s.Log.Warn(s.subject() + ": not checked whether it may be annotated: " + err.Error())
-		return nil
-	}
-	return err
 }
 
 // takeBack is the disarm of an attempt of this run that finds the trigger of an earlier

@@ -73,6 +73,9 @@ func endingOf(err error) *outcome.Ending {
 // hintAfter is the next move after a request that was refused for good.
 func (s Step) hintAfter(e *kube.Error) string {
 	switch {
+	case kube.IsForbidden(e) && e.Request.Namespace == "":
+		return fmt.Sprintf("it takes a ClusterRole with the verb %q on resource %q in API group %q; "+
+			"or leave --all-namespaces out", e.Request.Verb, e.Request.Resource, e.Request.Group)
 	case kube.IsForbidden(e) && e.Request.Verb == "list" && e.Request.Resource == "persistentvolumeclaims":
 		return fmt.Sprintf("grant the verb %q on resource %q in namespace %q to the account that runs this step "+
 			"(the Role of rbac/selector), or name the claims by --pvc", e.Request.Verb, e.Request.Resource, e.Request.Namespace)

@@ -57,6 +57,26 @@ func (s Step) Commands(m handshake.Move) []string {
 	case handshake.MoveDelete:
 		return []string{s.commandLine("kubectl", "delete", "-n", s.Namespace, m.Object)}
 	}
+	return s.looksAndEdits(m)
+}
+
+// looksAndEdits is Commands for what kubectl shows and edits.
+func (s Step) looksAndEdits(m handshake.Move) []string {
+	kubectl := func(words ...string) []string {
+		return []string{s.commandLine(append([]string{"kubectl"}, words...)...)}
+	}
+	switch m.Kind {
+	case handshake.MoveShow:
+		return kubectl(append([]string{"get", "-n", s.Namespace, m.Object}, strings.Fields(m.Flags)...)...)
+	case handshake.MoveShowCluster:
+		return kubectl("get", m.Object)
+	case handshake.MoveEdit:
+		return kubectl("edit", "-n", s.Namespace, m.Object)
+	case handshake.MovePatch:
+		return kubectl("patch", "-n", s.Namespace, m.Object, "--type", "merge", "-p", m.Value)
+	case handshake.MoveDescribeClaim:
+		return kubectl("describe", "-n", s.Namespace, "pvc/"+s.Claim)
+	}
 	return nil
 }
 

@@ -12,12 +12,6 @@ import (
 	"github.com/copytrigger/copytrigger/internal/kube"
 )
 
-func TestCopyName(t *testing.T) {
-	if got, want := CopyName(handshake.Source{Name: "data-backup"}), "volsync-data-backup-src"; got != want {
-		t.Errorf("got %s, want %s", got, want)
-	}
-}
-
 const claim = `{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1","metadata":{"name":"volsync-rs-src","uid":"u1"}}`
 
 func cloneOf(rest string) string {

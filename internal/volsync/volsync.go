@@ -95,6 +95,42 @@ func orNull(value string) any {
 	return value
 }
 
+// Of is an object with its namespace.
+type Of[T any] struct {
+	Namespace string
+	Object    T
+}
+
+// AllSources lists the ReplicationSources of the namespace; of "" those of all namespaces.
+func (o Objects) AllSources(ctx context.Context) ([]Of[handshake.Source], error) {
+	return all(ctx, o, sources(), func(u unstructured.Unstructured) handshake.Source { return readSource(u) })
+}
+
+// AllSnapshots lists the VolumeSnapshots of the namespace, as copies; of "" those of all namespaces.
+func (o Objects) AllSnapshots(ctx context.Context) ([]Of[handshake.Copy], error) {
+	return all(ctx, o, snapshots(), func(u unstructured.Unstructured) handshake.Copy { return *readSnapshot(&u) })
+}
+
+// all lists the objects of a kind page by page.
+func all[T any](
+	ctx context.Context, o Objects, gvr schema.GroupVersionResource, read func(unstructured.Unstructured) T,
+) ([]Of[T], error) {
+	var found []Of[T]
+	opts := metav1.ListOptions{Limit: kube.PageSize}
+	for {
+		list, err := o.dynamic.Resource(gvr).Namespace(o.namespace).List(ctx, opts)
+		if err != nil {
+			return nil, &kube.Error{Request: o.request("list", gvr, ""), Err: err}
+		}
+		for _, item := range list.Items {
+			found = append(found, Of[T]{item.GetNamespace(), read(item)})
+		}
+		if opts.Continue = list.GetContinue(); opts.Continue == "" {
+			return found, nil
+		}
+	}
+}
+
 // FollowSources calls changed whenever a ReplicationSource of the namespace may have
 // changed: which of them copies the claim can change too. See [kube.Follow].
 func (o Objects) FollowSources(ctx context.Context, changed func(), trouble kube.Trouble) error {
@@ -102,9 +138,12 @@ func (o Objects) FollowSources(ctx context.Context, changed func(), trouble kube
 	return kube.Follow(ctx, o.request("watch", sources(), ""), watch, changed, trouble)
 }
 
-// CopyName is the name that VolSync gives its copy of the claim, whatever the mover:
-// a VolumeSnapshot with copyMethod Snapshot, a claim with Clone.
-func CopyName(s handshake.Source) string { return "volsync-" + s.Name + "-src" }
+// FollowSnapshots calls changed whenever a VolumeSnapshot of the namespace may have changed; see
+// [kube.Follow].
+func (o Objects) FollowSnapshots(ctx context.Context, changed func(), trouble kube.Trouble) error {
+	watch := o.dynamic.Resource(snapshots()).Namespace(o.namespace).Watch
+	return kube.Follow(ctx, o.request("watch", snapshots(), ""), watch, changed, trouble)
+}
 
 // isSnapshot reports whether the copy is a VolumeSnapshot; it is a claim otherwise.
 func isSnapshot(s handshake.Source) bool {
@@ -117,15 +156,15 @@ func (o Objects) Copy(ctx context.Context, s handshake.Source) (copied *handshak
 	gvr := claims()
 	if isSnapshot(s) {
 		gvr = snapshots()
-		copied, err = o.snapshotCopy(ctx, CopyName(s))
+		copied, err = o.snapshotCopy(ctx, handshake.CopyName(s))
 	} else {
-		copied, err = o.cloneCopy(ctx, CopyName(s))
+		copied, err = o.cloneCopy(ctx, handshake.CopyName(s))
 	}
 	if kube.IsNotFound(err) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, &kube.Error{Request: o.request("get", gvr, CopyName(s)), Err: err}
+		return nil, &kube.Error{Request: o.request("get", gvr, handshake.CopyName(s)), Err: err}
 	}
 	return copied, nil
 }
@@ -135,12 +174,16 @@ func (o Objects) snapshotCopy(ctx context.Context, name string) (*handshake.Copy
 	if err != nil {
 		return nil, err
 	}
+	return readSnapshot(u), nil
+}
+
+func readSnapshot(u *unstructured.Unstructured) *handshake.Copy {
 	c := readCopy(u)
 	c.Of = text(*u, "spec", "source", "persistentVolumeClaimName")
 	c.Bound = text(*u, "status", "boundVolumeSnapshotContentName") != ""
 	c.Cut = text(*u, "status", "creationTime")
 	c.Problem = handshake.Line(text(*u, "status", "error", "message"))
-	return c, nil
+	return c
 }
 
 func (o Objects) cloneCopy(ctx context.Context, name string) (*handshake.Copy, error) {
@@ -159,7 +202,7 @@ func (o Objects) FollowCopy(ctx context.Context, s handshake.Source, changed fun
 	if isSnapshot(s) {
 		gvr, watch = snapshots(), o.dynamic.Resource(snapshots()).Namespace(o.namespace).Watch
 	}
-	return kube.Follow(ctx, o.request("watch", gvr, CopyName(s)), watch, changed, trouble)
+	return kube.Follow(ctx, o.request("watch", gvr, handshake.CopyName(s)), watch, changed, trouble)
 }
 
 func readCopy(m metav1.Object) *handshake.Copy {
@@ -201,6 +244,8 @@ func readSource(u unstructured.Unstructured) handshake.Source {
 			continue
 		}
 		s.Mover, s.Method = field, method
+		s.SnapshotClass, _, _ = unstructured.NestedString(spec, field, "volumeSnapshotClassName")
+		s.StorageClass, _, _ = unstructured.NestedString(spec, field, "storageClassName")
 	}
 	return s
 }

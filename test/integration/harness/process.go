@@ -97,17 +97,22 @@ func (s *Site) Run(command string, args ...string) *Result {
 }
 
 // Says waits until the program has said something on stderr.
-func (p *Process) Says(text string) {
+func (p *Process) Says(text string) { p.site.Helper(); p.writes(p.err, text) }
+
+// Prints waits until the program has said something on stdout.
+func (p *Process) Prints(text string) { p.site.Helper(); p.writes(p.out, text) }
+
+func (p *Process) writes(to *output, text string) {
 	p.site.Helper()
 	for {
-		changed := p.err.changed()
-		if strings.Contains(p.err.String(), text) {
+		changed := to.changed()
+		if strings.Contains(to.String(), text) {
 			return
 		}
 		select {
 		case <-changed:
 		case <-p.ended:
-			if !strings.Contains(p.err.String(), text) {
+			if !strings.Contains(to.String(), text) {
 				p.site.Fatalf("%s ended without saying %q", p, text)
 			}
 			return

@@ -30,6 +30,8 @@ type Proxy struct {
 	opened  chan struct{} // closed when the next stream has begun
 	conns   map[net.Conn]bool
 	down    bool
+	asked   int
+	kept    []string // requests that the server keeps something of
 }
 
 // Proxied is the same site, with the program's requests going through a proxy.
@@ -103,12 +105,47 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		panic(http.ErrAbortHandler) // the program is gone
 	}
+	p.count(r)
 	x := &exchange{proxy: p, Request: readRequest(r), w: w, r: r, body: body}
 	if f := p.fault(x.Request); f != nil {
 		f.act(x)
 		return
 	}
 	x.meet(p.fateOf(x.Request))
+}
+
+// count notes a request, and whether it is one that the server keeps something of: no dry run, and no
+// question about the account's rights or name.
+func (p *Proxy) count(r *http.Request) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.asked++
+	review := strings.HasSuffix(r.URL.Path, "/selfsubjectaccessreviews") ||
+		strings.HasSuffix(r.URL.Path, "/selfsubjectreviews")
+	if r.Method == http.MethodGet || review && r.Method == http.MethodPost || r.URL.Query().Get("dryRun") == "All" {
+		return
+	}
+	p.kept = append(p.kept, r.Method+" "+r.URL.String())
+}
+
+// WroteNothing asserts that the program has asked, and that the server has kept nothing of it.
+func (p *Proxy) WroteNothing() {
+	p.site.Helper()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.asked == 0 || len(p.kept) > 0 {
+		p.site.Fatalf("%d requests, of which the server keeps %q", p.asked, p.kept)
+	}
+}
+
+// Wrote asserts the opposite: what a step writes is counted.
+func (p *Proxy) Wrote() {
+	p.site.Helper()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.kept) == 0 {
+		p.site.Fatalf("none of %d requests is one that the server keeps something of", p.asked)
+	}
 }
 
 // exchange is one request and its reply.

@@ -126,6 +126,12 @@ images:
 		text += "    digest: " + i.digest + "\n"
 	}
 	text += "configurations:\n  - kustomizeconfig.yaml\n"
+	if filepath.Base(dir) == "tasks" {
+		if err := copyTo(filepath.Join(root, "tasks/kustomizereplacements.yaml"), filepath.Join(dir, "kustomizereplacements.yaml")); err != nil {
+			return err
+		}
+		text += "replacements:\n  - path: kustomizereplacements.yaml\n"
+	}
 	if openshift {
 		component, err := relative(dir, filepath.Join(root, "openshift"))
 		if err != nil {

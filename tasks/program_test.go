@@ -31,6 +31,7 @@ var values = map[string]string{
 	"params.max-freeze": "1m", "params.unquiesce-timeout": "1m", "params.until": "completed", "params.ready-line": "QUIESCED",
 	"params.quiesce-command": "true", "params.unquiesce-command": `["true"]`, "params.hold-command": "",
 	"params.volume": "program", "params.pvc-only": "false",
+	"params.copy": "none", "params.command": "true", "params.pod": "",
 	"params.in-pod": "true", "params.pod-selector": "app=db", "params.container": "db",
 	"params.selector":     "",
 	"params.await-pods":   "tekton.dev/pipelineRunUID=" + uid + ",tekton.dev/pipelineTask=quiesced-copy",
@@ -40,7 +41,7 @@ var values = map[string]string{
 
 // lists are the same for arrays.
 var lists = map[string][]string{
-	"params.pvcs": {"data"}, "params.copy": {}, "params.quiesce-command": {"true"}, "params.unquiesce-command": {"true"},
+	"params.pvcs": {"data"}, "params.quiesce-command": {"true"}, "params.unquiesce-command": {"true"},
 }
 
 // inUsersImage is the program as it is run there.
@@ -164,16 +165,16 @@ func TestCopyThatWasCut(t *testing.T) {
 	s := applied(t)
 	spec, problems := merge(s, s.tasks["copytrigger-await-completed"])
 	yamltest.None(t, problems)
-	given := lists["params.copy"]
-	t.Cleanup(func() { lists["params.copy"] = given })
+	given := values["params.copy"]
+	t.Cleanup(func() { values["params.copy"] = given })
 
-	lists["params.copy"] = []string{"--copy=" + uid}
+	values["params.copy"] = uid
 	args := commandLine(t, spec.Steps[0])
 	yamltest.None(t, wrong(args))
 	if !slices.Contains(args, "--copy="+uid) {
 		t.Errorf("the copy is not in %q", args)
 	}
-	lists["params.copy"] = []string{"--copy="}
+	values["params.copy"] = ""
 	yamltest.Some(t, wrong(commandLine(t, spec.Steps[0])), "--copy is empty")
 }
 

@@ -24,9 +24,11 @@ const (
 var values = map[string]string{
 	"pvcs": "data", "namespace": "shop", "run-id": uid, "trigger": uid + ".0123456789abcdef", "selector": "",
 	"outcome": "ok",
-	"timeout": "0", "wait-timeout": "0", "copy-timeout": "1m", "ack-timeout": "1s", "deadline-seconds": "60",
+	"timeout": "1s", "wait-timeout": "0", "copy-timeout": "1m", "ack-timeout": "1s", "deadline-seconds": "60",
 	"pvc-only":      "false",
 	"in-pod":        "true",
+	"pod":           "",
+	"command":       `["true"]`,
 	"pod-selector":  "app=db",
 	"container":     "db",
 	"quiesce-image": "registry.shop.example/q:1", "unquiesce-image": "registry.shop.example/u:1", "env-secret": "s", "scripts": "s",

@@ -29,6 +29,8 @@ func (m *program) execCommand() command {
 			"was run: no such pod, container, program or right (the Role of rbac/exec). With 1 (failed), 124\n" +
 			"or 128+n for a signal to itself nobody has seen the command's end, and it may go on in the pod:\n" +
 			"give it a limit of its own. The result exit-code is there only if the command has ended.\n\n" +
+			"Of the variables of this step the command finds $COPYTRIGGER_RUN_ID, NAMESPACE, PVCS and\n" +
+			"MAX_FREEZE_SECONDS, where they are set; none without a shell.\n\n" +
 			"With --command an argument NAME means --pvc NAME, as in the other commands.\n\n" +
 			"Results: pod, container, exit-code.",
 		args:   "[--] COMMAND [ARG...], or --command CMD [--] [NAME...]",

@@ -100,6 +100,20 @@ func overlays(root, dir string, i image, openshift bool) error {
 			return err
 		}
 	}
+	short, err := filepath.Glob(filepath.Join(root, "docs/recipes/*/kustomization.yaml"))
+	if err != nil {
+		return err
+	}
+	for _, recipe := range short {
+		from := filepath.Dir(recipe)
+		name := filepath.Base(from)
+		if name == "in-pod" {
+			continue // a component, which the others have
+		}
+		if err := overlay(root, filepath.Join(dir, "recipes", name+"-in-pod"), from, i, openshift); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

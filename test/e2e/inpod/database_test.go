@@ -52,7 +52,7 @@ CREATE TABLE app.ledger (entry BIGINT PRIMARY KEY, filler TEXT) ENGINE=InnoDB;
 ALTER USER root@localhost IDENTIFIED BY 'secret';
 END
 fi
-$my --socket=$MYSQL_UNIX_PORT &
+$my --socket=/run/mysqld/mysqld.sock &
 until MYSQL_PWD=secret mariadb -u root app -e 'SELECT 1' >/dev/null 2>&1; do sleep 0.1; done`
 	mariadbWrite = `MYSQL_PWD=secret mariadb -u root app -e \
 		"INSERT INTO ledger VALUES ($1, REPEAT('.', 300)) ON DUPLICATE KEY UPDATE entry = entry"`
@@ -147,9 +147,11 @@ func (d database) pod(name, claim string, restored bool) *corev1.Pod {
 		Name: "main", Image: d.image, Command: []string{"bash", "-ec", script},
 		Env: []corev1.EnvVar{
 			{Name: "MARIADB_ROOT_PASSWORD", Value: "secret"}, {Name: "MYSQL_ROOT_PASSWORD", Value: "secret"},
-			{Name: "MYSQL_UNIX_PORT", Value: "/tmp/mysql"}, {Name: "PGHOST", Value: "/tmp"},
+			{Name: "PGHOST", Value: "/tmp"},
 		},
-		VolumeMounts: []corev1.VolumeMount{{Name: "data", MountPath: "/data"}, {Name: "tmp", MountPath: "/tmp"}},
+		VolumeMounts: []corev1.VolumeMount{
+			{Name: "data", MountPath: "/data"}, {Name: "tmp", MountPath: "/tmp"}, {Name: "tmp", MountPath: "/run/mysqld"},
+		},
 		SecurityContext: &corev1.SecurityContext{
 			AllowPrivilegeEscalation: &no, Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
 		},

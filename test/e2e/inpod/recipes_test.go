@@ -174,6 +174,25 @@ func TestRecipeCopies(t *testing.T) {
 	})
 }
 
+// A command that says it holds the lock, and does not: the copies of these tests show that.
+func TestCopyOfNoFreeze(t *testing.T) {
+	t.Parallel()
+	sqlite := databases()[2]
+	b := newBench(t, sqlite)
+	held := b.replicate()
+	p := b.granted().Start("run", "--in-pod", "--run-id", "control", "--hold", "echo QUIESCED; cat")
+	b.AwaitStatus(harness.InProgress)
+	least := b.acked()
+	b.awaitWrites(5)
+	held.Release()
+	b.awaitCut()
+	p.End().Ends(harness.OK) // as the command said
+	count, highest := b.restored()
+	if err := check(count, highest, least, least+1); err == nil || !strings.Contains(err.Error(), "written after") {
+		t.Errorf("the check of the copy says %v", err)
+	}
+}
+
 // PostgreSQL is not held back: the copy has what was acknowledged until it was cut.
 func TestRecipePostgres(t *testing.T) {
 	t.Parallel()
@@ -209,12 +228,6 @@ const margin = 2 * time.Minute
 // command line, its environment, its rights.
 func (b *bench) run(freeze time.Duration) *harness.Process {
 	b.Helper()
-	var rules []rbacv1.PolicyRule
-	for _, name := range []string{"copytrigger-jobs", "copytrigger-exec"} {
-		role, err := b.Kube().RbacV1().Roles(b.Namespace).Get(b.Ctx, name, metav1.GetOptions{})
-		b.Must(err)
-		rules = append(rules, role.Rules...)
-	}
 	container := b.cron().Spec.JobTemplate.Spec.Template.Spec.Containers[0]
 	args := append([]string{}, container.Args...)
 	for i, arg := range args {
@@ -226,10 +239,22 @@ func (b *bench) run(freeze time.Duration) *harness.Process {
 	for _, e := range container.Env {
 		env = append(env, e.Name+"="+value(e, freeze))
 	}
-	p := b.With(b.Account("recipe", rules)).StartIn(append(env, "COPYTRIGGER_NAMESPACE="+b.Namespace), args...)
+	p := b.granted().StartIn(append(env, "COPYTRIGGER_NAMESPACE="+b.Namespace), args...)
 	p.Says(" is set") // or has ended
 	b.awaitBlocked()
 	return p
+}
+
+// granted is the site with the rights of the recipe.
+func (b *bench) granted() *harness.Site {
+	b.Helper()
+	var rules []rbacv1.PolicyRule
+	for _, name := range []string{"copytrigger-jobs", "copytrigger-exec"} {
+		role, err := b.Kube().RbacV1().Roles(b.Namespace).Get(b.Ctx, name, metav1.GetOptions{})
+		b.Must(err)
+		rules = append(rules, role.Rules...)
+	}
+	return b.With(b.Account("recipe", rules))
 }
 
 func value(e corev1.EnvVar, freeze time.Duration) string {

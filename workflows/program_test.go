@@ -28,7 +28,6 @@ var values = map[string]string{
 	"pvc-only":      "false",
 	"in-pod":        "true",
 	"pod":           "",
-	"outcome":       "ok",
 	"command":       `["true"]`,
 	"pod-selector":  "app=db",
 	"container":     "db",

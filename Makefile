@@ -124,20 +124,20 @@ recipes: tools-recipes tools-test programs ## the recipes of docs/recipes agains
 	cd test && export COPYTRIGGER_RECIPE_TESTS=1 && $(call gotest,recipes) -count=1 $(RACE) -shuffle=on -timeout 40m ./recipes
 
 # The tests of the packages $(2) in test/e2e, in one cluster with the parts $(1). First, with the
-# cluster to themselves, those that measure how long an application is frozen; they leave the
-# tables bin/freeze-PACKAGE.md. Then all others side by side.
+# cluster to themselves, those that measure how long an application is frozen, which leave the
+# tables bin/freeze-PACKAGE.md, and those that end the kubelet. Then all others side by side.
 define e2e
 cd test && $(DEVCLUSTER) build $(1)
 @sync # what building has left to be written would be measured, too
 cd test && COPYTRIGGER_E2E_TESTS=1 COPYTRIGGER_IMAGE=$(abspath $(IMAGE_ARCHIVE)) COPYTRIGGER_FREEZE_TABLES=$(CURDIR)/bin $(PLAIN) \
 	$(GO) run ./devcluster run $(1) -- sh -ec \
-	'$(call gotest,freeze) -count=1 -timeout 60m -p 1 -run "^TestFreeze$$" $(2) && $(call gotest,e2e) -count=1 -shuffle=on -timeout 60m -p 3 -skip "^TestFreeze$$" $(2)'
+	'$(call gotest,freeze) -count=1 -timeout 60m -p 1 -run "^Test(Freeze|KubeletDies)$$" $(2) && $(call gotest,e2e) -count=1 -shuffle=on -timeout 60m -p 3 -skip "^Test(Freeze|KubeletDies)$$" $(2)'
 @for table in $(patsubst ./e2e/%,bin/freeze-%.md,$(2)); do echo "$$table"; cat "$$table"; done
 endef
 
 .PHONY: e2e
 e2e: tools-node image ## the shipped YAML and image on the real Tekton and Argo Workflows, and without an engine; needs root
-	$(call e2e,--tekton --argo,./e2e/tekton ./e2e/argo ./e2e/jobs)
+	$(call e2e,--tekton --argo --databases,./e2e/tekton ./e2e/argo ./e2e/jobs ./e2e/inpod)
 
 .PHONY: e2e-tekton
 e2e-tekton: tools-node image ## the same for Tekton alone
@@ -150,6 +150,10 @@ e2e-argo: tools-node image ## the same for Argo Workflows alone
 .PHONY: e2e-jobs
 e2e-jobs: tools-node image ## the same for the CronJob, which needs no engine
 	$(call e2e,--node,./e2e/jobs)
+
+.PHONY: e2e-inpod
+e2e-inpod: tools-node image ## the same for commands in the application's own pod, and their recipes
+	$(call e2e,--databases,./e2e/inpod)
 
 # By itself: Argo Events is six minutes of CPU time to build, and its resyncs are waited for.
 .PHONY: e2e-events

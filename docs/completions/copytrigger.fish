@@ -65,7 +65,7 @@ complete -c copytrigger -n '__fish_seen_subcommand_from await-completed' -l log-
 complete -c copytrigger -n '__fish_seen_subcommand_from await-completed' -l pvc-only -d 'read the claim only, where reading ReplicationSources and VolumeSnapshots is not granted; weaker checks'
 complete -c copytrigger -n '__fish_seen_subcommand_from await-completed' -l ack-timeout -r -d 'give the trigger back if VolSync has not reacted to it after DURATION'
 complete -c copytrigger -n '__fish_seen_subcommand_from await-completed' -l until -r -d 'completed: until VolSync has recorded the trigger; cut: until the VolumeSnapshot is cut'
-complete -c copytrigger -n '__fish_seen_subcommand_from await-completed' -l copy -r -d 'the result copy of await-completed --until=cut, as UID, of several claims as CLAIM=UID,…: only that copy is good; the application may run again'
+complete -c copytrigger -n '__fish_seen_subcommand_from await-completed' -l copy -r -d 'the result copy of await-completed --until=cut, as UID, of several claims as CLAIM=UID,…: only that copy is good; the application may run again; none where that was not run'
 complete -c copytrigger -n '__fish_seen_subcommand_from await-completed' -l trigger -r -d 'TRIGGER that was fired, or is to be with --fire; @FILE means what is in FILE'
 complete -c copytrigger -n '__fish_seen_subcommand_from await-completed' -l fire -d 'fire the trigger first, as fire-trigger does: one step less while the application is quiesced'
 complete -c copytrigger -n '__fish_seen_subcommand_from await-completed' -l after -r -d 'FILE with the exit code of the step before (of what fires: quiesce): refuse unless it says 0'

@@ -57,7 +57,7 @@ func (f *awaitCompletedFlags) flags() []cli.Flag {
 		f.untilFlags.flags(
 			"completed: until VolSync has recorded the trigger; cut: until the VolumeSnapshot is cut"),
 		[]cli.Flag{text(&f.copy, "copy", "the result copy of await-completed --until=cut, as `UID`, of several claims as CLAIM=UID,…: "+
-			"only that copy is good; the application may run again")},
+			"only that copy is good; the application may run again; none where that was not run")},
 		f.triggerFlags.flags("`TRIGGER` that was fired, or is to be with --fire"),
 		[]cli.Flag{boolean(&f.fire, "fire",
 			"fire the trigger first, as fire-trigger does: one step less while the application is quiesced")},
@@ -81,9 +81,14 @@ func (f *awaitCompletedFlags) check(c *cli.Context) error {
 	)
 }
 
+// noCopy is the value of --copy for no copy: in an engine a parameter cannot be left out.
+const noCopy = "none"
+
 // checkWhatFor refuses flags that ask to wait for different things.
 func (f *awaitCompletedFlags) checkWhatFor(c *cli.Context) error {
 	switch {
+	case f.copy == noCopy:
+		f.copy = ""
 	case f.copy == "" && c.IsSet("copy"):
 		// Without it another copy would do.
 		return usageError{errors.New("--copy is empty"),

@@ -58,8 +58,12 @@ func (f *awaitSyncedFlags) options() step.AwaitSyncedOptions {
 }
 
 func (f *awaitSyncedFlags) run(ctx context.Context, s step.Step) (result.Values, error) {
+	s, err := f.selected(ctx, s, step.SelectOptions{Timeout: f.timeout})
 	v := claimValues(s)
 	v.Set("trigger", f.trigger.String())
+	if err != nil {
+		return v, err
+	}
 	found, err := s.Members().AwaitSynced(ctx, f.options())
 	setSynced(&v, found)
 	setMembers(&v, s, err, func(i int, m *result.Values) { setSyncedOf(m, found[i]) })

@@ -62,6 +62,10 @@ func (f *startSyncFlags) options() step.StartSyncOptions {
 
 func (f *startSyncFlags) run(ctx context.Context, s step.Step) (result.Values, error) {
 	f.logRunID(s)
+	s, err := f.selected(ctx, s, step.SelectOptions{Timeout: f.timeout})
+	if err != nil {
+		return claimValues(s), err
+	}
 	found, err := s.Members().StartSync(ctx, f.options())
 	v := claimValues(s)
 	setStarted(&v, s, found, err)

@@ -177,7 +177,7 @@ func readSource(u unstructured.Unstructured) handshake.Source {
 	s := handshake.Source{
 		Name: u.GetName(), UID: string(u.GetUID()), Version: u.GetResourceVersion(),
 		Deleting: u.GetDeletionTimestamp() != nil,
-		Claim: text(u, "spec", "sourcePVC"), SyncStart: text(u, "status", "lastSyncStartTime"),
+		Claim:    text(u, "spec", "sourcePVC"), SyncStart: text(u, "status", "lastSyncStartTime"),
 		LastSyncStart: lastSyncStart(text(u, "status", "lastSyncTime"), text(u, "status", "lastSyncDuration")),
 	}
 	s.LastSync, s.Schedule = text(u, "status", "lastSyncTime"), text(u, "spec", "trigger", "schedule")

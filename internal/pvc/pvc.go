@@ -67,7 +67,7 @@ func (c Claims) List(ctx context.Context, selector string) ([]Claim, error) {
 
 // Follow calls changed whenever the claim may have changed; see [kube.Follow].
 func (c Claims) Follow(ctx context.Context, name string, changed func(), trouble kube.Trouble) error {
-	return kube.Follow(ctx, c.request("watch", name), c.client.Watch, changed, trouble)
+	return kube.Follow(ctx, c.request("watch", name), c.client.Watch, kube.Any(changed), trouble)
 }
 
 // Annotate sets annotations, or removes those with the value "", if the claim still is

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -30,6 +31,7 @@ type Proxy struct {
 	opened  chan struct{} // closed when the next stream has begun
 	conns   map[net.Conn]bool
 	down    bool
+	asked   []Request // all that came, in their order
 }
 
 // Proxied is the same site, with the program's requests going through a proxy.
@@ -64,6 +66,13 @@ func (p *Proxy) kubeconfig(server string) string {
 	path := filepath.Join(p.site.TempDir(), "proxied.kubeconfig")
 	p.site.Must(clientcmd.WriteToFile(*config, path))
 	return path
+}
+
+// Asked are the requests that came, in their order.
+func (p *Proxy) Asked() []Request {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.asked)
 }
 
 // Down cuts every connection and takes no new one, as a server that is restarted.
@@ -104,6 +113,9 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler) // the program is gone
 	}
 	x := &exchange{proxy: p, Request: readRequest(r), w: w, r: r, body: body}
+	p.mu.Lock()
+	p.asked = append(p.asked, x.Request)
+	p.mu.Unlock()
 	if f := p.fault(x.Request); f != nil {
 		f.act(x)
 		return

@@ -28,7 +28,7 @@ func (s *Site) MayStartSync() {
 	_, err = shared.client.RbacV1().RoleBindings(s.Namespace).Create(s.Ctx, binding, metav1.CreateOptions{})
 	s.Must(err)
 	for _, account := range accounts {
-		s.awaitAllowed(account, rule, "patch")
+		s.AwaitAllowed(account, rule, "patch")
 	}
 }
 

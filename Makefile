@@ -83,7 +83,7 @@ bench: programs ## what a freeze costs, beside kubectl: writes docs/performance.
 		-o $(CURDIR)/bin/kubectl/kubectl k8s.io/kubernetes/cmd/kubectl
 	@sync # what building has left to be written would be measured, too
 	cd test && COPYTRIGGER_BENCH=$(if $(BEFORE),compare,page) COPYTRIGGER_BENCH_BEFORE=$(abspath $(BEFORE)) RUNS=$(RUNS) \
-		COPYTRIGGER_KUBECTL_DIR=$(CURDIR)/bin/kubectl $(GO) test -count=1 -v -run '^TestBench$$' -timeout 60m ./bench
+		COPYTRIGGER_KUBECTL_DIR=$(CURDIR)/bin/kubectl $(GO) test -count=1 -v -run '^TestBench$$' -timeout 3h ./bench
 
 # Coordinations with their counts in the directory CHAOS, and a table of all counts there beside it; $(1): more flags of go test.
 CHAOS ?= $(CURDIR)/bin/chaos$(addprefix -,$(CHAOS_ONLY))

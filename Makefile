@@ -73,11 +73,17 @@ integration: tools-test programs ## the tests on a throw-away cluster with the r
 	@sync # what building has left to be written would hold up the disk
 	cd test && export COPYTRIGGER_CLUSTER_TESTS=1 && $(call gotest,integration) $(RACE) -shuffle=on -p 1 -timeout 40m ./...
 
-RUNS ?= 200
+# kubectl to compare with is built as the program is. BEFORE is another build of the program, to measure in turns.
+RUNS ?= 100
+BEFORE ?=
 .PHONY: bench
-bench: programs ## how long the application is frozen beyond VolSync's own time, run RUNS times, beside steps and kubectl
-	cd test && COPYTRIGGER_CLUSTER_TESTS=1 $(GO) test -run '^$$' -bench '^BenchmarkFreeze$$/^run' -benchtime=$(RUNS)x -timeout 60m ./integration
-	cd test && COPYTRIGGER_CLUSTER_TESTS=1 $(GO) test -run '^$$' -bench '^BenchmarkFreeze$$/^(steps|kubectl)' -benchtime=20x -timeout 60m ./integration
+bench: programs ## what a freeze costs, beside kubectl: writes docs/performance.md (RUNS in place of 100; BEFORE=PROGRAM compares)
+	@mkdir -p bin/kubectl
+	cd test/devcluster/upstream && $(PLAIN) $(GO) build -modfile=$(VERSIONS)/kubernetes.mod -ldflags='-s -w' \
+		-o $(CURDIR)/bin/kubectl/kubectl k8s.io/kubernetes/cmd/kubectl
+	@sync # what building has left to be written would be measured, too
+	cd test && COPYTRIGGER_BENCH=$(if $(BEFORE),compare,page) COPYTRIGGER_BENCH_BEFORE=$(abspath $(BEFORE)) RUNS=$(RUNS) \
+		COPYTRIGGER_KUBECTL_DIR=$(CURDIR)/bin/kubectl $(GO) test -count=1 -v -run '^TestBench$$' -timeout 3h ./bench
 
 # Coordinations with their counts in the directory CHAOS, and a table of all counts there beside it; $(1): more flags of go test.
 CHAOS ?= $(CURDIR)/bin/chaos$(addprefix -,$(CHAOS_ONLY))

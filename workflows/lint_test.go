@@ -120,7 +120,7 @@ func TestBadTemplatesAreSeen(t *testing.T) {
 		"no main":    {freeze, "- name: main\n", "- name: last\n", "main"},
 		"exit":       {freeze, "onExit: exit-handler", "onExit: none", "none"},
 		"template":   {example, "name: quiesced-copy\n", "name: none\n", "none"},
-		"argument":   {example, "- name: quiesce-image\n", "- name: other\n", "quiesce-image"},
+		"argument":   {example, "- name: quiesce-command\n", "- name: other\n", "quiesce-command"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			changed := strings.ReplaceAll(string(yamltest.Text(t, c.file)), c.old, c.new)

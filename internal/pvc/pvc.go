@@ -76,12 +76,12 @@ func (c Claims) List(ctx context.Context, selector string) ([]Claim, error) {
 
 // FollowAll calls changed whenever a claim of the namespace may have changed; see [kube.Follow].
 func (c Claims) FollowAll(ctx context.Context, changed func(), trouble kube.Trouble) error {
-	return kube.Follow(ctx, c.request("watch", ""), c.client.Watch, changed, trouble)
+	return kube.Follow(ctx, c.request("watch", ""), c.client.Watch, kube.Any(changed), trouble)
 }
 
 // Follow calls changed whenever the claim may have changed; see [kube.Follow].
 func (c Claims) Follow(ctx context.Context, name string, changed func(), trouble kube.Trouble) error {
-	return kube.Follow(ctx, c.request("watch", name), c.client.Watch, changed, trouble)
+	return kube.Follow(ctx, c.request("watch", name), c.client.Watch, kube.Any(changed), trouble)
 }
 
 // Annotate sets annotations, or removes those with the value "", if the claim still is

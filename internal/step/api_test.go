@@ -1,6 +1,7 @@
 package step
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -130,17 +131,27 @@ func (c *cluster) Follow(ctx context.Context, n string, changed func(), trouble 
 	return c.follow(ctx, "pvc", changed, trouble)
 }
 
-func (c *cluster) FollowSources(ctx context.Context, changed func(), trouble kube.Trouble) error {
-	return c.follow(ctx, "rs", changed, trouble)
+func (c *cluster) FollowSources(ctx context.Context, changed func(string), trouble kube.Trouble) error {
+	first := true
+	return c.follow(ctx, "rs", func() {
+		if first {
+			first = false
+			changed("")
+			return
+		}
+		changed(c.name)
+	}, trouble)
 }
 
 func (c *cluster) FollowCopy(ctx context.Context, _ handshake.Source, changed func(), trouble kube.Trouble) error {
 	return c.follow(ctx, "copy", changed, trouble)
 }
 
-func (c *cluster) Sources(ctx context.Context, n string) (got []handshake.Source, err error) {
-	c.known(n)
+func (c *cluster) Sources(ctx context.Context) (got []handshake.Source, err error) {
 	err = c.do(ctx, "list", "rs", func() error { got = slices.Clone(c.sources); return nil })
+	for i := range got {
+		got[i].Claim = cmp.Or(got[i].Claim, c.name)
+	}
 	return got, err
 }
 
@@ -169,6 +180,13 @@ func (c *cluster) SetManual(ctx context.Context, to handshake.Source) (got hands
 	})
 	told()
 	return got, err
+}
+
+func (c *cluster) SourcesToldOf(ctx context.Context) ([]handshake.Source, error) {
+	c.mu.Lock()
+	c.toldOf++
+	c.mu.Unlock()
+	return c.Sources(ctx)
 }
 
 func (c *cluster) Copy(ctx context.Context, _ handshake.Source) (got *handshake.Copy, err error) {

@@ -25,6 +25,7 @@ const conflictsAtOnce = 5
 type loop struct {
 	passes func(error) bool                               // an error of a request may pass
 	look   func(ctx context.Context) (observation, error) // nil: at the claim alone
+	seen   *observation                                   // has been looked at already, and is decided about first
 	whole  bool                                           // a write is not interrupted when ctx ends
 }
 
@@ -36,6 +37,17 @@ type loop struct {
 func (s Step) apply(ctx context.Context, l loop, r reducer) (d handshake.Decision, err error) {
 	if l.look == nil {
 		l.look = s.lookAtClaim
+	}
+	if l.seen != nil {
+		st, again := l.seen, l.look
+		l.look = func(ctx context.Context) (observation, error) {
+			if st == nil {
+				return again(ctx)
+			}
+			seen := *st
+			st = nil
+			return seen, nil
+		}
 	}
 	conflicts := 0
 	passes := func(err error) bool { return kube.IsConflict(err) || l.passes(err) }

@@ -86,7 +86,7 @@ func (s Step) lookForSync(ctx context.Context) (observation, error) {
 	st, err := s.lookAtClaim(ctx)
 	if err == nil {
 		st.observed.ClaimOnly = false
-		st.observed.Sources, err = s.VolSync.Sources(ctx, s.Claim)
+		st.observed.Sources, err = s.ownSources(ctx)
 	}
 	return st, err
 }

@@ -52,6 +52,11 @@ func (g Group) AwaitWaiting(ctx context.Context, o AwaitWaitingOptions) (Waiting
 	var found Waiting
 	cautioned := false
 	reason, err := g.wait(ctx, o.Timeout == 0, groupWait{
+		ends: func(sts []observation) bool {
+			ds, _ := g.awaits(o, sts)
+			d, _ := handshake.Together(ds)
+			return d.Do == handshake.End
+		},
 		decide: func(ctx context.Context, sts []observation) (done bool, why string, err error) {
 			if !cautioned {
 				cautioned = true
@@ -68,15 +73,7 @@ func (g Group) AwaitWaiting(ctx context.Context, o AwaitWaitingOptions) (Waiting
 
 // awaited decides about one look at all members, and locks them where all wait.
 func (g Group) awaited(ctx context.Context, o AwaitWaitingOptions, sts []observation) (Waiting, bool, string, error) {
-	var ds []handshake.Decision
-	var errs []error
-	for i, s := range g {
-		d := handshake.Await(sts[i].observed, o.Run)
-		if no := handshake.NoCut(sts[i].observed); o.UntilCut && no.Outcome != outcome.OK {
-			d = no
-		}
-		ds, errs = append(ds, d), append(errs, s.endingOfEnd(d))
-	}
+	ds, errs := g.awaits(o, sts)
 	switch d, about := handshake.Together(ds); {
 	case d.Do == handshake.Write:
 		return Waiting{}, false, "for the take-back of this run's trigger", g[about].takeBack(ctx, o.Run)
@@ -88,7 +85,7 @@ func (g Group) awaited(ctx context.Context, o AwaitWaitingOptions, sts []observa
 	if err := g.stillSelected(ctx, o.Timeout == 0); err != nil {
 		return Waiting{}, true, "for the claims to be listed", err
 	}
-	done, why, err := g.lock(ctx, o, ds)
+	done, why, err := g.lock(ctx, o, ds, sts)
 	if !done || err != nil {
 		return Waiting{}, false, why, err
 	}
@@ -99,12 +96,27 @@ func (g Group) awaited(ctx context.Context, o AwaitWaitingOptions, sts []observa
 	return found, true, "", nil
 }
 
+// awaits are the decisions about each member, and the endings of those that end badly.
+func (g Group) awaits(o AwaitWaitingOptions, sts []observation) (ds []handshake.Decision, errs []error) {
+	for i, s := range g {
+		d := handshake.Await(sts[i].observed, o.Run)
+		if no := handshake.NoCut(sts[i].observed); o.UntilCut && no.Outcome != outcome.OK {
+			d = no
+		}
+		ds, errs = append(ds, d), append(errs, s.endingOfEnd(d))
+	}
+	return ds, errs
+}
+
 // lock locks the members, one after the other in the order of their names: so of two runs whose
-// groups overlap one goes on. Where one is not to be locked, the others are given back.
-func (g Group) lock(ctx context.Context, o AwaitWaitingOptions, ds []handshake.Decision) (bool, string, error) {
+// groups overlap one goes on. Where one is not to be locked, the others are given back. Each is
+// decided about as it was seen: if it has changed since, the write fails.
+func (g Group) lock(
+	ctx context.Context, o AwaitWaitingOptions, ds []handshake.Decision, sts []observation,
+) (bool, string, error) {
 	for i, s := range g {
 		l := handshake.Locking{Run: o.Run, Process: o.Owner, Wait: ds[i].Wait}
-		d, err := s.lock(ctx, l, o.Timeout == 0)
+		d, err := s.lock(ctx, l, &sts[i], o.Timeout == 0)
 		if err == nil && d.Do != handshake.Look {
 			continue
 		}
@@ -192,8 +204,10 @@ func (s Step) takeBack(ctx context.Context, run string) error {
 // lock locks the claim for the run. A decision to look again says what there is to wait for
 // before it can be locked. Then, and if it fails, the claim is not locked: neither by a write
 // whose reply was lost, nor by one that a signal came in the middle of.
-func (s Step) lock(ctx context.Context, l handshake.Locking, once bool) (handshake.Decision, error) {
-	d, err := s.apply(ctx, loop{passes: unless(once), whole: true}, &l)
+func (s Step) lock(
+	ctx context.Context, l handshake.Locking, seen *observation, once bool,
+) (handshake.Decision, error) {
+	d, err := s.apply(ctx, loop{passes: unless(once), seen: seen, whole: true}, &l)
 	locked := err == nil && d.Do != handshake.Look && d.Outcome == outcome.OK
 	switch {
 	case locked && ctx.Err() != nil:

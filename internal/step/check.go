@@ -100,8 +100,8 @@ type checking struct {
 	found   []Checked
 }
 
-// atOnce is how many claims are looked at at the same time.
-const atOnce = 16
+// checkedAtOnce is how many claims are looked at at the same time.
+const checkedAtOnce = 16
 
 func (c *checking) all(ctx context.Context, g Group) error {
 	if err := c.readSources(ctx); err != nil {
@@ -109,7 +109,7 @@ func (c *checking) all(ctx context.Context, g Group) error {
 	}
 	each, errs := make([]member, len(g)), make([]error, len(g))
 	var running sync.WaitGroup
-	room := make(chan struct{}, atOnce)
+	room := make(chan struct{}, checkedAtOnce)
 	for i, s := range g {
 		room <- struct{}{}
 		running.Go(func() {

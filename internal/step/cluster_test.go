@@ -38,6 +38,7 @@ type cluster struct {
 	watchers map[*watcher]bool
 	silent   bool // watches say nothing
 	requests []string
+	toldOf   int // of the lists: how many did not have to be up to date
 }
 
 type watcher struct {
@@ -112,7 +113,7 @@ func (c *cluster) takes() {
 	c.annotate(handshake.StatusAnnotation, handshake.StatusInProgress, handshake.SinceAnnotation, "")
 	c.change("copy", func() {
 		source := c.sources[0]
-		c.copied = &handshake.Copy{Name: "volsync-rs-src", UID: "copy-1", Owner: source.UID, Of: source.Claim}
+		c.copied = &handshake.Copy{Name: "volsync-rs-src", UID: "copy-1", Owner: source.UID, Of: c.name}
 	})
 }
 

@@ -50,8 +50,12 @@ func (cs clusters) Follow(ctx context.Context, n string, changed func(), trouble
 	return cs.of(n).Follow(ctx, n, changed, trouble)
 }
 
-func (cs clusters) Sources(ctx context.Context, n string) ([]handshake.Source, error) {
-	return cs.of(n).Sources(ctx, n)
+func (cs clusters) Sources(ctx context.Context) (all []handshake.Source, err error) {
+	for _, c := range cs {
+		got, oneErr := c.Sources(ctx)
+		all, err = append(all, got...), errors.Join(err, oneErr)
+	}
+	return all, err
 }
 
 func (cs clusters) SetManual(ctx context.Context, to handshake.Source) (handshake.Source, error) {
@@ -63,7 +67,15 @@ func (cs clusters) SetManual(ctx context.Context, to handshake.Source) (handshak
 	return handshake.Source{}, errors.New("no such ReplicationSource")
 }
 
-func (cs clusters) FollowSources(ctx context.Context, changed func(), trouble kube.Trouble) error {
+func (cs clusters) SourcesToldOf(ctx context.Context) (all []handshake.Source, err error) {
+	for _, c := range cs {
+		got, oneErr := c.SourcesToldOf(ctx)
+		all, err = append(all, got...), errors.Join(err, oneErr)
+	}
+	return all, err
+}
+
+func (cs clusters) FollowSources(ctx context.Context, changed func(string), trouble kube.Trouble) error {
 	ends := make(chan error, len(cs))
 	for _, c := range cs {
 		go func() { ends <- c.FollowSources(ctx, changed, trouble) }()

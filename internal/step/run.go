@@ -173,7 +173,7 @@ func (r *running) uncertain() []string {
 func (r *running) hasEarlierAttempt(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, lookLimit)
 	defer cancel()
-	sts, _ := r.group.looks(ctx, Step.lookAtClaim)
+	sts, _ := r.group.lookAtClaims(ctx)
 	return slices.ContainsFunc(sts, func(st observation) bool {
 		return handshake.HasEarlierAttempt(st.observed.Claim, r.options.Run)
 	})

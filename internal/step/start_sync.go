@@ -148,6 +148,6 @@ func (s Step) putBack(ctx context.Context, l loop, b *handshake.PuttingBack) err
 
 // lookAtSources reads the ReplicationSources alone.
 func (s Step) lookAtSources(ctx context.Context) (st observation, err error) {
-	st.observed.Sources, err = s.VolSync.Sources(ctx, s.Claim)
+	st.observed.Sources, err = s.ownSources(ctx)
 	return st, err
 }

@@ -35,7 +35,7 @@ type AllVolSync interface {
 	Sources
 	Copy(ctx context.Context, s handshake.Source) (*handshake.Copy, error)
 	AllSnapshots(ctx context.Context) ([]volsync.Of[handshake.Copy], error)
-	FollowSources(ctx context.Context, changed func(), trouble kube.Trouble) error
+	FollowSources(ctx context.Context, changed func(claim string), trouble kube.Trouble) error
 	FollowSnapshots(ctx context.Context, changed func(), trouble kube.Trouble) error
 }
 
@@ -266,7 +266,7 @@ func (s Step) FollowStatus(ctx context.Context, o StatusOptions, show func(Overv
 		if seen.volSync && !watched {
 			watched = true
 			w.watch(ctx, func(ctx context.Context, changed func()) error {
-				return o.VolSync.FollowSources(ctx, changed, w.trouble)
+				return o.VolSync.FollowSources(ctx, func(string) { changed() }, w.trouble)
 			})
 			w.watch(ctx, func(ctx context.Context, changed func()) error {
 				err := o.VolSync.FollowSnapshots(ctx, changed, w.trouble)

@@ -97,7 +97,7 @@ func TestFollow(t *testing.T) {
 		want   string
 	}{
 		"sources": {replicationSources + "?watch=true", func(ctx context.Context, o Objects, changed func(), trouble kube.Trouble) error {
-			return o.FollowSources(ctx, changed, trouble)
+			return o.FollowSources(ctx, func(string) { changed() }, trouble)
 		}, "watch replicationsources.volsync.backube in namespace app: "},
 		"snapshot": {volumeSnapshots + one, func(ctx context.Context, o Objects, changed func(), trouble kube.Trouble) error {
 			return o.FollowCopy(ctx, source("Snapshot"), changed, trouble)

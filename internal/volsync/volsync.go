@@ -9,12 +9,15 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/metadata"
 
@@ -28,11 +31,12 @@ type Objects struct {
 	metadata  metadata.Interface
 	namespace string
 	manager   string
+	told      *told
 }
 
 // In returns the objects of a namespace; manager is the field manager of our writes.
 func In(dyn dynamic.Interface, md metadata.Interface, namespace, manager string) Objects {
-	return Objects{dyn, md, namespace, manager}
+	return Objects{dyn, md, namespace, manager, &told{}}
 }
 
 func sources() schema.GroupVersionResource {
@@ -51,17 +55,59 @@ func (o Objects) request(verb string, gvr schema.GroupVersionResource, name stri
 	return kube.Request{Verb: verb, Group: gvr.Group, Resource: gvr.Resource, Namespace: o.namespace, Name: name}
 }
 
-// Sources lists the ReplicationSources that copy the claim.
-func (o Objects) Sources(ctx context.Context, claim string) ([]handshake.Source, error) {
-	list, err := o.dynamic.Resource(sources()).Namespace(o.namespace).List(ctx, metav1.ListOptions{})
+// told is the newest version of the ReplicationSources that this process has been told of.
+type told struct {
+	mu      sync.Mutex
+	version string
+}
+
+func (t *told) newest() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.version
+}
+
+func (t *told) note(version string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if order, err := resourceversion.CompareResourceVersion(version, t.version); err == nil && order < 0 {
+		return
+	}
+	t.version = version
+}
+
+// Sources lists the ReplicationSources of the namespace.
+//
+// The API server answers when its cache is known to be up to date. It asks etcd for that ten times
+// a second at most (progressRequestPeriod in its watch_progress.go), so the second of two such lists
+// takes 100 ms.
+func (o Objects) Sources(ctx context.Context) ([]handshake.Source, error) {
+	return o.list(ctx, metav1.ListOptions{})
+}
+
+// SourcesToldOf is Sources for while an application is frozen: the API server answers at once, from
+// a cache that is not older than what this process has listed, or was told of by a watch, before.
+func (o Objects) SourcesToldOf(ctx context.Context) ([]handshake.Source, error) {
+	opts := metav1.ListOptions{ResourceVersion: o.told.newest()}
+	if opts.ResourceVersion != "" {
+		opts.ResourceVersionMatch = metav1.ResourceVersionMatchNotOlderThan
+	}
+	found, err := o.list(ctx, opts)
+	if err != nil {
+		o.told.note("") // a cluster that was restored has forgotten versions
+	}
+	return found, err
+}
+
+func (o Objects) list(ctx context.Context, opts metav1.ListOptions) ([]handshake.Source, error) {
+	list, err := o.dynamic.Resource(sources()).Namespace(o.namespace).List(ctx, opts)
 	if err != nil {
 		return nil, &kube.Error{Request: o.request("list", sources(), ""), Err: err}
 	}
+	o.told.note(list.GetResourceVersion())
 	var found []handshake.Source
 	for _, item := range list.Items {
-		if text(item, "spec", "sourcePVC") == claim {
-			found = append(found, readSource(item))
-		}
+		found = append(found, readSource(item))
 	}
 	return found, nil
 }
@@ -84,6 +130,7 @@ func (o Objects) SetManual(ctx context.Context, to handshake.Source) (handshake.
 	if err != nil {
 		return handshake.Source{}, &kube.Error{Request: o.request("patch", sources(), to.Name), Err: err}
 	}
+	o.told.note(u.GetResourceVersion())
 	return readSource(*u), nil
 }
 
@@ -132,17 +179,32 @@ func all[T any](
 }
 
 // FollowSources calls changed whenever a ReplicationSource of the namespace may have
-// changed: which of them copies the claim can change too. See [kube.Follow].
-func (o Objects) FollowSources(ctx context.Context, changed func(), trouble kube.Trouble) error {
+// changed, with the claim that it copies, and with the one that it has copied before. "" stands
+// for any claim. See [kube.Follow].
+func (o Objects) FollowSources(ctx context.Context, changed func(claim string), trouble kube.Trouble) error {
 	watch := o.dynamic.Resource(sources()).Namespace(o.namespace).Watch
-	return kube.Follow(ctx, o.request("watch", sources(), ""), watch, changed, trouble)
+	claims := map[string]string{}
+	return kube.Follow(ctx, o.request("watch", sources(), ""), watch, func(object runtime.Object) {
+		source, ok := object.(*unstructured.Unstructured)
+		if !ok {
+			changed("")
+			return
+		}
+		o.told.note(source.GetResourceVersion())
+		name, claim := source.GetName(), text(*source, "spec", "sourcePVC")
+		if was := claims[name]; was != "" && was != claim {
+			changed(was)
+		}
+		claims[name] = claim
+		changed(claim)
+	}, trouble)
 }
 
 // FollowSnapshots calls changed whenever a VolumeSnapshot of the namespace may have changed; see
 // [kube.Follow].
 func (o Objects) FollowSnapshots(ctx context.Context, changed func(), trouble kube.Trouble) error {
 	watch := o.dynamic.Resource(snapshots()).Namespace(o.namespace).Watch
-	return kube.Follow(ctx, o.request("watch", snapshots(), ""), watch, changed, trouble)
+	return kube.Follow(ctx, o.request("watch", snapshots(), ""), watch, kube.Any(changed), trouble)
 }
 
 // isSnapshot reports whether the copy is a VolumeSnapshot; it is a claim otherwise.
@@ -202,7 +264,7 @@ func (o Objects) FollowCopy(ctx context.Context, s handshake.Source, changed fun
 	if isSnapshot(s) {
 		gvr, watch = snapshots(), o.dynamic.Resource(snapshots()).Namespace(o.namespace).Watch
 	}
-	return kube.Follow(ctx, o.request("watch", gvr, handshake.CopyName(s)), watch, changed, trouble)
+	return kube.Follow(ctx, o.request("watch", gvr, handshake.CopyName(s)), watch, kube.Any(changed), trouble)
 }
 
 func readCopy(m metav1.Object) *handshake.Copy {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -560,4 +561,21 @@ func TestStatus(t *testing.T) {
 	proxy.WroteNothing()
 	watching.Signal(syscall.SIGTERM)
 	watching.End().Exits(harness.OK)
+}
+
+// kubectl returns the directory of a kubectl: the cluster's own, or one of the machine.
+func kubectl(s *harness.Site) string {
+	s.Helper()
+	built, err := filepath.Glob("../../.cache/bin/kubectl-*")
+	s.Must(err)
+	if len(built) == 0 {
+		path, err := exec.LookPath("kubectl")
+		s.Must(err)
+		return filepath.Dir(path)
+	}
+	path, err := filepath.Abs(built[0])
+	s.Must(err)
+	dir := s.TempDir()
+	s.Must(os.Symlink(path, filepath.Join(dir, "kubectl")))
+	return dir
 }

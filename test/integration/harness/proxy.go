@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -30,8 +31,8 @@ type Proxy struct {
 	opened  chan struct{} // closed when the next stream has begun
 	conns   map[net.Conn]bool
 	down    bool
-	asked   int
-	kept    []string // requests that the server keeps something of
+	asked   []Request // all that came, in their order
+	kept    []string  // requests that the server keeps something of
 }
 
 // Proxied is the same site, with the program's requests going through a proxy.
@@ -66,6 +67,13 @@ func (p *Proxy) kubeconfig(server string) string {
 	path := filepath.Join(p.site.TempDir(), "proxied.kubeconfig")
 	p.site.Must(clientcmd.WriteToFile(*config, path))
 	return path
+}
+
+// Asked are the requests that came, in their order.
+func (p *Proxy) Asked() []Request {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.asked)
 }
 
 // Down cuts every connection and takes no new one, as a server that is restarted.
@@ -107,6 +115,9 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	p.count(r)
 	x := &exchange{proxy: p, Request: readRequest(r), w: w, r: r, body: body}
+	p.mu.Lock()
+	p.asked = append(p.asked, x.Request)
+	p.mu.Unlock()
 	if f := p.fault(x.Request); f != nil {
 		f.act(x)
 		return
@@ -119,7 +130,6 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (p *Proxy) count(r *http.Request) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.asked++
 	review := strings.HasSuffix(r.URL.Path, "/selfsubjectaccessreviews") ||
 		strings.HasSuffix(r.URL.Path, "/selfsubjectreviews")
 	if r.Method == http.MethodGet || review && r.Method == http.MethodPost || r.URL.Query().Get("dryRun") == "All" {
@@ -133,8 +143,8 @@ func (p *Proxy) WroteNothing() {
 	p.site.Helper()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.asked == 0 || len(p.kept) > 0 {
-		p.site.Fatalf("%d requests, of which the server keeps %q", p.asked, p.kept)
+	if len(p.asked) == 0 || len(p.kept) > 0 {
+		p.site.Fatalf("%d requests, of which the server keeps %q", len(p.asked), p.kept)
 	}
 }
 
@@ -144,7 +154,7 @@ func (p *Proxy) Wrote() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.kept) == 0 {
-		p.site.Fatalf("none of %d requests is one that the server keeps something of", p.asked)
+		p.site.Fatalf("none of %d requests is one that the server keeps something of", len(p.asked))
 	}
 }
 

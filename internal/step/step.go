@@ -101,7 +101,7 @@ const (
 	unlockLimit    = 20 * time.Second // an unlock, likewise
 	graceInCleanup = 10 * time.Second // for a refusal in a cleanup; then it is believed
 	cutLimit       = 2 * time.Second  // the last look for the time of the cut, which the application pays for
-	proofLimit     = 2 * time.Second  // for the copy to prove a record, with the application frozen
+	proofLimit     = 4 * time.Second  // for the copy to prove a record, with the application frozen
 	lookLimit      = 5 * time.Second  // a look that must not keep a run from beginning
 	shortLimit     = 2 * time.Second  // a look that must not keep the application quiesced
 )

@@ -59,8 +59,9 @@ until MYSQL_PWD=secret mariadb -u root app -e 'SELECT 1' >/dev/null 2>&1; do sle
 	mariadbNumbers = `MYSQL_PWD=secret mariadb -u root -BN app -e 'SELECT COUNT(*), COALESCE(MAX(entry), 0) FROM ledger'`
 	mariadbBlocked = `MYSQL_PWD=secret mariadb -u root -BN -e "SELECT COUNT(*) FROM information_schema.processlist
 		WHERE state LIKE 'Waiting for%' AND info LIKE 'INSERT%'" | grep -qx 1`
+	// The oldest session that does nothing: the client that is to kill it is one, too.
 	mariadbFree = `MYSQL_PWD=secret mariadb -u root -BN -e "SELECT CONCAT('KILL ', id, ';')
-		FROM information_schema.processlist WHERE id <> CONNECTION_ID() AND user = 'root' AND command = 'Sleep'" |
+		FROM information_schema.processlist WHERE user = 'root' AND command = 'Sleep' ORDER BY id LIMIT 1" |
 		MYSQL_PWD=secret mariadb -u root`
 
 	redisServer = `

@@ -94,9 +94,9 @@ func TestInPodIsShort(t *testing.T) {
 }
 
 // The one container is copytrigger's own, on the one image that images/ names, and restricted. The
-// rights are the README's and that of rbac/exec.
+// rights are those of getting-started.md and that of rbac/exec.
 func TestInPodIsOurs(t *testing.T) {
-	documented := yamltest.Documented(t, "../../README.md")
+	documented := yamltest.Documented(t, "../getting-started.md")
 	eachInPod(t, func(t *testing.T, _ string, x *inPod) {
 		p := x.pod()
 		if len(p.Containers) != 1 || len(p.InitContainers) != 0 || p.Containers[0].Image != image ||

@@ -224,8 +224,9 @@ func (r *running) quiesceAndCopy(ctx context.Context) error {
 	s, o := r.step, r.options
 	ctx, cancel := context.WithTimeoutCause(ctx, o.Limits.Freeze, tooLong{o.Limits.Freeze})
 	defer cancel()
-	stop := context.AfterFunc(ctx, func() {
-		if up := (tooLong{}); errors.As(context.Cause(ctx), &up) {
+	limited := ctx // what follows makes another of it
+	stop := context.AfterFunc(limited, func() {
+		if up := (tooLong{}); errors.As(context.Cause(limited), &up) {
 			r.tellFrozen(up.Error())
 		}
 	})

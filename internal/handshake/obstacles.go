@@ -177,10 +177,11 @@ func (w Observed) copyGoes() *Decision {
 	return notYet(fmt.Sprintf("the copy %s of an earlier sync is being deleted", w.Copy.Name))
 }
 
-// leftOver says what there is to know of a copy that keeps VolSync from waiting.
+// leftOver says what there is to know of a copy that keeps VolSync from waiting. One that no sync can
+// use for good is to be deleted by a person; any other, where no sync runs, VolSync deletes itself.
 func (w Observed) leftOver() *Decision {
 	s, one := w.source()
-	if !one || w.Copy == nil || w.Copy.Deleting {
+	if !one || w.Copy == nil || w.Copy.Deleting || s.SyncStart == "" && !w.Copy.stuck(s) {
 		return nil
 	}
 	return w.leftOverOf(s)

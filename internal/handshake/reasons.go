@@ -39,14 +39,12 @@ func (s Source) says() string {
 	return says
 }
 
-// leftOverOf says what there is to know of a copy that keeps VolSync from waiting. One that no sync
-// can use for good is to be deleted by a person; any other, where no sync runs, VolSync deletes itself.
+// stuck reports whether no sync of the ReplicationSource can use the copy for good.
+func (c Copy) stuck(s Source) bool { return c.Owner != s.UID || c.Problem != "" }
+
+// leftOverOf says what there is to know of a copy that keeps VolSync from waiting.
 func (w Observed) leftOverOf(s Source) *Decision {
 	c := w.Copy
-	stuck := c.Owner != s.UID || c.Problem != ""
-	if s.SyncStart == "" && !stuck {
-		return nil
-	}
 	var next Move
 	var b strings.Builder
 	fmt.Fprintf(&b, "the copy %s exists already", c.Name)
@@ -65,7 +63,7 @@ func (w Observed) leftOverOf(s Source) *Decision {
 		fmt.Fprintf(&b, "; the storage reports for it: %s", c.Problem)
 	}
 	b.WriteString(s.says())
-	if stuck {
+	if c.stuck(s) {
 		kind := "persistentvolumeclaim"
 		if seesCut(s) {
 			kind = "volumesnapshot"

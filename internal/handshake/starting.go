@@ -158,9 +158,10 @@ func (w Observed) startable(s Source, run string) *Decision {
 	if lock := TakeLock(w.Claim, run); lock.Do != Write {
 		return &lock
 	}
+	if no := w.copyGoes(); no != nil {
+		return no
+	}
 	switch {
-	case w.Copy != nil && w.Copy.Deleting:
-		return notYet(fmt.Sprintf("the copy %s of an earlier sync is being deleted", w.Copy.Name))
 	case w.Copy != nil:
 		return w.leftOverOf(s)
 	case s.LastSync == "":

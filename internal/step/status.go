@@ -249,7 +249,7 @@ func (s Step) FollowStatus(ctx context.Context, o StatusOptions, show func(Overv
 	w := newWaiter(s.Log, true, nil)
 	defer w.running.Wait()
 	defer cancel()
-	w.watch(ctx, func(ctx context.Context, changed func()) error { return o.Claims.FollowAll(ctx, changed, w.trouble) })
+	w.watchAll(ctx, func(ctx context.Context, changed func()) error { return o.Claims.FollowAll(ctx, changed, w.trouble) })
 	watched := false
 	for {
 		seen, err := s.Status(ctx, o)
@@ -265,10 +265,10 @@ func (s Step) FollowStatus(ctx context.Context, o StatusOptions, show func(Overv
 		}
 		if seen.volSync && !watched {
 			watched = true
-			w.watch(ctx, func(ctx context.Context, changed func()) error {
+			w.watchAll(ctx, func(ctx context.Context, changed func()) error {
 				return o.VolSync.FollowSources(ctx, func(string) { changed() }, w.trouble)
 			})
-			w.watch(ctx, func(ctx context.Context, changed func()) error {
+			w.watchAll(ctx, func(ctx context.Context, changed func()) error {
 				err := o.VolSync.FollowSnapshots(ctx, changed, w.trouble)
 				if kube.IsNotFound(err) { // there are clones alone
 					return nil

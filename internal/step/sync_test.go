@@ -77,6 +77,19 @@ func TestStartSync(t *testing.T) {
 		"somebody asks for another": {manual: "git", events: func(p *play) {
 			p.change("rs", func() { p.sources[0].Manual, p.sources[0].Version = "by hand", "by hand" })
 		}, outcome: outcome.Refused, says: `to "by hand"`, left: "by hand"},
+		"the copy of an earlier sync is there": {manual: "git", prepare: func(p *play) {
+			p.change("copy", func() {
+				p.copied = &handshake.Copy{Name: "volsync-rs-src", UID: "copy-0", Owner: "rs-1", Bound: true, Cut: "then"}
+			})
+		}, events: func(p *play) {
+			after(time.Minute)
+			if p.manual() != "git" {
+				p.t.Error("a sync is asked for that would not wait")
+			}
+			p.change("copy", func() { p.copied = nil })
+			after(time.Minute)
+			p.begins()
+		}, outcome: outcome.OK, left: "git", begun: true},
 		"not enabled": {prepare: func(p *play) { p.annotate(handshake.UseAnnotation, "") }, outcome: outcome.Refused,
 			says: "without waiting"},
 		"armed": {prepare: func(p *play) { p.annotate(handshake.TriggerAnnotation, "x") }, outcome: outcome.Refused,

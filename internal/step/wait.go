@@ -108,15 +108,15 @@ func (g Group) lookAt(
 	if len(members) == 0 {
 		return nil
 	}
-	var some Group
+	var looked Group
 	for _, i := range members {
-		some = append(some, g[i])
+		looked = append(looked, g[i])
 	}
-	first := func(_ context.Context, i int, source handshake.Source) error {
+	before := func(_ context.Context, i int, source handshake.Source) error {
 		return copies[members[i]].followFirst(ctx, source)
 	}
 	seen, err := retried(ctx, run.trouble, func(ctx context.Context) ([]observation, error) {
-		return some.lookFor(ctx, w, first)
+		return looked.lookFor(ctx, w, before)
 	})
 	if err != nil {
 		return err
@@ -395,6 +395,13 @@ func (w *waiter) watch(
 		}
 	})
 	return cancel, stands
+}
+
+// watchAll is watch of what any change of is a reason to look at everything.
+func (w *waiter) watchAll(ctx context.Context, follow func(ctx context.Context, changed func()) error) {
+	w.watch(ctx, func(ctx context.Context, established func()) error {
+		return follow(ctx, func() { established(); w.changeAny() })
+	})
 }
 
 // logHeartbeat says from time to time that the wait goes on, also while the API server is away.

@@ -150,7 +150,9 @@ func (f *awaitCompletedFlags) run(ctx context.Context, s step.Step) (result.Valu
 }
 
 // await fires first where that is asked.
-func (f *awaitCompletedFlags) await(ctx context.Context, s step.Step) (_ step.Step, fired step.Fired, cs []step.Copied, err error) {
+func (f *awaitCompletedFlags) await(
+	ctx context.Context, s step.Step,
+) (_ step.Step, fired step.Fired, cs []step.Copied, err error) {
 	o := step.SelectOptions{Purpose: step.ToAwait, Run: f.trigger.Run(), Trigger: f.trigger, Timeout: f.timeout}
 	if f.fire {
 		o.Purpose = step.ToFire
@@ -162,6 +164,7 @@ func (f *awaitCompletedFlags) await(ctx context.Context, s step.Step) (_ step.St
 		cs, err = s.Members().AwaitCompleted(ctx, f.options())
 		return s, fired, cs, err
 	}
-	fired, cs, err = s.Members().FireAndAwait(ctx, step.FireTriggerOptions{Trigger: f.trigger, After: f.after}, f.options())
+	fire := step.FireTriggerOptions{Trigger: f.trigger, After: f.after}
+	fired, cs, err = s.Members().FireAndAwait(ctx, fire, f.options())
 	return s, fired, cs, err
 }

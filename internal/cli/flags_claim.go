@@ -81,7 +81,8 @@ func (f *claimFlags) checkNames(c *cli.Context, names []string) error {
 func (f *claimFlags) checkWhich(c *cli.Context) (err error) {
 	switch {
 	case f.selector != "" && len(f.claims) > 0:
-		return errNamedAndSelected
+		return usageError{errors.New("--selector is given, and claims are named, too"),
+			"name the claims, or select them by --selector"}
 	case f.selector != "" || c.IsSet("selector") && len(f.claims) == 0:
 		f.selector, err = readSelector("selector", f.selector, "claim")
 		return err

@@ -133,7 +133,8 @@ func (f *runFlags) inThePod(m *program, s step.Step) step.Application {
 
 func (f *runFlags) options(app step.Application, times *step.Timeline) step.RunOptions {
 	return step.RunOptions{
-		Run: f.runID, App: app, UntilCut: f.untilCut(), Start: f.start, Synced: f.synced, State: f.state, OneAtATime: f.oneAtATime, Times: times,
+		Run: f.runID, App: app, UntilCut: f.untilCut(), Start: f.start, Synced: f.synced, State: f.state,
+		OneAtATime: f.oneAtATime, Times: times,
 		Limits: step.Limits{
 			Wait: f.timeout, Ack: f.ack, Copy: f.copyTimeout, Freeze: f.maxFreeze, Unquiesce: f.unquiesceTimeout,
 			Sync: f.sync,

@@ -227,8 +227,8 @@ func lastRun(l handshake.LastRun, now time.Time) string {
 	return text
 }
 
-// next is the command that goes on, or else what there is to do. Of a run that has a claim locked nobody
-// knows here whether it lives.
+// next is the command that goes on, or else what there is to do. Nobody here knows whether a run that
+// has locked a claim still lives.
 func next(c step.ClaimStatus) string {
 	if c.Claim.Lock.State == handshake.Held && len(c.Commands) > 0 {
 		return "if that run is dead: " + strings.Join(c.Commands, "; ")
@@ -320,8 +320,8 @@ func (w *watching) keep(seen step.Overview) error {
 	return w.draw()
 }
 
-// clear takes a terminal's content away, and goes to its beginning.
-const clear = "\x1b[H\x1b[2J"
+// clearScreen takes a terminal's content away, and goes to its beginning.
+const clearScreen = "\x1b[H\x1b[2J"
 
 func (w *watching) draw() error {
 	w.mu.Lock()
@@ -330,7 +330,7 @@ func (w *watching) draw() error {
 		return nil
 	}
 	var b strings.Builder
-	b.WriteString(clear)
+	b.WriteString(clearScreen)
 	for _, text := range w.seen.NotKnown {
 		b.WriteString(oneLine(text) + "\n")
 	}
@@ -355,7 +355,7 @@ func (w *watching) redrawn(ctx context.Context, follow func(context.Context) err
 			case <-ctx.Done():
 				return
 			case <-tick.C:
-				_ = w.draw() // the next change says that it cannot be written
+				_ = w.draw() // a write that fails ends the watch at the next change
 			}
 		}
 	})

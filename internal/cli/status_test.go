@@ -207,7 +207,7 @@ func TestStatusRedraws(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	tables := strings.Split(out.String(), clear)
+	tables := strings.Split(out.String(), clearScreen)
 	if len(tables) != 3 || !strings.Contains(tables[1], "data") || strings.Contains(tables[2], "data") ||
 		!strings.HasPrefix(tables[2], "not known\nNAME") {
 		t.Errorf("got %q", tables)

@@ -182,9 +182,9 @@ func (c *cluster) SetManual(ctx context.Context, to handshake.Source) (got hands
 	return got, err
 }
 
-func (c *cluster) SourcesToldOf(ctx context.Context) ([]handshake.Source, error) {
+func (c *cluster) SourcesNotOlder(ctx context.Context) ([]handshake.Source, error) {
 	c.mu.Lock()
-	c.toldOf++
+	c.notOlder++
 	c.mu.Unlock()
 	return c.Sources(ctx)
 }

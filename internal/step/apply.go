@@ -7,7 +7,6 @@ import (
 
 	"github.com/copytrigger/copytrigger/internal/handshake"
 	"github.com/copytrigger/copytrigger/internal/kube"
-	"github.com/copytrigger/copytrigger/internal/pvc"
 )
 
 // reducer decides what a step writes to the claim, or to its ReplicationSource, one look after the
@@ -104,7 +103,11 @@ func (s Step) write(ctx context.Context, was observation, p handshake.Patch, who
 	if err != nil {
 		return err
 	}
-	return s.asMeant(ctx, was.claim, got, p)
+	back := p.Undo(readClaim(was.claim), readClaim(got))
+	return asMeant(p.Altered(readClaim(got)), back, func() (string, error) {
+		again, err := s.Claims.Annotate(ctx, got, back.Annotations())
+		return back.Altered(readClaim(again)), err
+	})
 }
 
 // writeSource is the write of a ReplicationSource. What an admission webhook has made of it is taken
@@ -114,35 +117,28 @@ func (s Step) writeSource(ctx context.Context, was observation, p handshake.Patc
 	if err != nil {
 		return err
 	}
-	what := p.AlteredSource(got)
-	if what == "" {
-		return nil
-	}
-	a := &altered{what: what, write: true, undone: true}
+	var back handshake.Patch
 	for _, source := range was.observed.Sources {
-		if source.UID != got.UID {
-			continue
-		}
-		if back := p.UndoSource(source, got); !back.Empty() {
-			again, err := s.VolSync.SetManual(ctx, back.Source)
-			a.undone = err == nil && back.AlteredSource(again) == ""
+		if source.UID == got.UID {
+			back = p.UndoSource(source, got)
 		}
 	}
-	return a
+	return asMeant(p.AlteredSource(got), back, func() (string, error) {
+		again, err := s.VolSync.SetManual(ctx, back.Source)
+		return back.AlteredSource(again), err
+	})
 }
 
-// asMeant returns an error if got is not what the write of p was to make of was. What it has left
-// on the claim is taken back first.
-func (s Step) asMeant(ctx context.Context, was, got pvc.Claim, p handshake.Patch) error {
-	what := p.Altered(readClaim(got))
+// asMeant returns an error for a write that has made something else of its object than was meant.
+// What that has left is taken back first, by a write of back, which says how it was altered itself.
+func asMeant(what string, back handshake.Patch, write func() (what string, err error)) error {
 	if what == "" {
 		return nil
 	}
-	back := p.Undo(readClaim(was), readClaim(got))
 	a := &altered{what: what, write: true, undone: true}
 	if !back.Empty() {
-		again, err := s.Claims.Annotate(ctx, got, back.Annotations())
-		a.undone = err == nil && back.Altered(readClaim(again)) == ""
+		again, err := write()
+		a.undone = err == nil && again == ""
 	}
 	return a
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/copytrigger/copytrigger/internal/handshake"
@@ -100,6 +99,9 @@ type checking struct {
 	found   []Checked
 }
 
+// noVolSync is said where the API server does not know VolSync's kinds.
+const noVolSync = "VolSync is not installed: the API server does not know replicationsources"
+
 // checkedAtOnce is how many claims are looked at at the same time.
 const checkedAtOnce = 16
 
@@ -107,18 +109,11 @@ func (c *checking) all(ctx context.Context, g Group) error {
 	if err := c.readSources(ctx); err != nil {
 		return err
 	}
-	each, errs := make([]member, len(g)), make([]error, len(g))
-	var running sync.WaitGroup
-	room := make(chan struct{}, checkedAtOnce)
-	for i, s := range g {
-		room <- struct{}{}
-		running.Go(func() {
-			defer func() { <-room }()
-			each[i] = member{step: s}
-			errs[i] = c.member(ctx, &each[i])
-		})
-	}
-	running.Wait()
+	each := make([]member, len(g))
+	errs := g.eachOf(checkedAtOnce, func(i int, s Step) error {
+		each[i] = member{step: s}
+		return c.member(ctx, &each[i])
+	})
 	for _, m := range each {
 		c.found = append(c.found, m.found...)
 	}
@@ -145,7 +140,7 @@ func (c *checking) readSources(ctx context.Context) error {
 	case kube.IsNotFound(c.unread):
 		c.found = append(c.found, Checked{Finding: handshake.Finding{
 			About: AboutVolSync, Level: handshake.Refusal,
-			Why:  "VolSync is not installed: the API server does not know replicationsources",
+			Why:  noVolSync,
 			Hint: "install it, by its Helm chart for example",
 		}, Commands: []string{
 			"helm repo add backube https://backube.github.io/helm-charts/",
@@ -420,7 +415,7 @@ func (c *checking) lacks(ctx context.Context, r Right, names []string) (l lack, 
 		}
 		if len(denied) > 0 {
 			l.verbs = append(l.verbs, verb)
-			l.names = union(l.names, denied)
+			l.names = append(l.names, without(denied, l.names)...)
 		}
 	}
 	return l, nil
@@ -446,19 +441,6 @@ func (c *checking) denied(ctx context.Context, verb string, r Right, names []str
 		}
 	}
 	return denied, nil
-}
-
-func union(a, b []string) []string {
-	for _, s := range b {
-		found := false
-		for _, have := range a {
-			found = found || have == s
-		}
-		if !found {
-			a = append(a, s)
-		}
-	}
-	return a
 }
 
 // sayLacks says what a right is for, and grants it.

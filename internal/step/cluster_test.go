@@ -38,7 +38,7 @@ type cluster struct {
 	watchers map[*watcher]bool
 	silent   bool // watches say nothing
 	requests []string
-	toldOf   int // of the lists: how many did not have to be up to date
+	notOlder int // of the lists: how many did not have to be up to date
 }
 
 type watcher struct {

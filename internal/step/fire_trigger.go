@@ -191,7 +191,7 @@ func (s Step) lookToFire(ctx context.Context, f handshake.Firing) (observation, 
 		return st, err
 	}
 	sts := []observation{st}
-	err = Group{s}.lookBeside(ctx, reading{sources: s.sourcesToldOf}, sts)
+	err = Group{s}.lookBeside(ctx, reading{sources: s.sourcesNotOlder}, sts)
 	return one(sts, err)
 }
 

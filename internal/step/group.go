@@ -62,8 +62,11 @@ func (g Group) each(f func(i int, s Step) error) []error {
 const atOnce = 64
 
 // requests is each for what is a request or two of each member.
-func (g Group) requests(f func(i int, s Step) error) []error {
-	room := make(chan struct{}, atOnce)
+func (g Group) requests(f func(i int, s Step) error) []error { return g.eachOf(atOnce, f) }
+
+// eachOf is each for at most n members at the same time.
+func (g Group) eachOf(n int, f func(i int, s Step) error) []error {
+	room := make(chan struct{}, n)
 	return g.each(func(i int, s Step) error {
 		room <- struct{}{}
 		defer func() { <-room }()

@@ -67,9 +67,9 @@ func (cs clusters) SetManual(ctx context.Context, to handshake.Source) (handshak
 	return handshake.Source{}, errors.New("no such ReplicationSource")
 }
 
-func (cs clusters) SourcesToldOf(ctx context.Context) (all []handshake.Source, err error) {
+func (cs clusters) SourcesNotOlder(ctx context.Context) (all []handshake.Source, err error) {
 	for _, c := range cs {
-		got, oneErr := c.SourcesToldOf(ctx)
+		got, oneErr := c.SourcesNotOlder(ctx)
 		all, err = append(all, got...), errors.Join(err, oneErr)
 	}
 	return all, err

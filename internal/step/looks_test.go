@@ -55,8 +55,8 @@ func TestLooksInTheFreeze(t *testing.T) {
 			if p.err != nil {
 				t.Fatal(p.err)
 			}
-			if lists := p.count("list rs"); lists == 0 || lists != p.toldOf {
-				t.Errorf("%d lists, of which %d did not have to be up to date", lists, p.toldOf)
+			if lists := p.count("list rs"); lists == 0 || lists != p.notOlder {
+				t.Errorf("%d lists, of which %d did not have to be up to date", lists, p.notOlder)
 			}
 		})
 	}
@@ -65,8 +65,8 @@ func TestLooksInTheFreeze(t *testing.T) {
 // Before the freeze nothing is decided about what may be old.
 func TestLooksBeforeTheFreeze(t *testing.T) {
 	p := on(t, nil, awaitWaiting(time.Hour), nil)
-	if p.toldOf != 0 {
-		t.Errorf("%d lists did not have to be up to date", p.toldOf)
+	if p.notOlder != 0 {
+		t.Errorf("%d lists did not have to be up to date", p.notOlder)
 	}
 }
 

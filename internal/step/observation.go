@@ -73,11 +73,11 @@ func (g Group) lookAtClaims(ctx context.Context) ([]observation, error) {
 // changed a moment ago, as any look may that is followed by a write of the claim. A record is proved by
 // the copy, and that is read as it is.
 func (g Group) lookFrozen(ctx context.Context) ([]observation, error) {
-	return g.look(ctx, reading{sources: g[0].sourcesToldOf})
+	return g.look(ctx, reading{sources: g[0].sourcesNotOlder})
 }
 
-func (s Step) sourcesToldOf(ctx context.Context) ([]handshake.Source, error) {
-	return s.VolSync.SourcesToldOf(ctx)
+func (s Step) sourcesNotOlder(ctx context.Context) ([]handshake.Source, error) {
+	return s.VolSync.SourcesNotOlder(ctx)
 }
 
 // look is a look at one claim.

@@ -23,9 +23,9 @@ type progress struct {
 	cutAt    string // of the copy that was there while the trigger was in its place
 }
 
-// observe starts a progress for each member, until stop is called. Those of a group share one watch
-// of the ReplicationSources. The claims are watched by whoever waits for their records. A progress that is idle, or whose step may not read more than the claim,
-// can be asked all the same.
+// observe starts a progress for each member, until stop is called. Those of a group share one watch of
+// the ReplicationSources. Whoever waits for the records watches the claims. A progress that is idle, or
+// whose step may not read more than the claim, can be asked all the same.
 func (g Group) observe(
 	ctx context.Context, t handshake.Trigger, idle bool, times []*Timeline,
 ) (all []*progress, stop func()) {

@@ -116,7 +116,7 @@ func (l *looking) all(ctx context.Context) error {
 	sources, err := l.options.VolSync.AllSources(ctx)
 	switch {
 	case kube.IsNotFound(err):
-		l.notKnown = append(l.notKnown, "VolSync is not installed: the API server does not know replicationsources")
+		l.notKnown = append(l.notKnown, noVolSync)
 		return nil
 	case kube.IsForbidden(err):
 		l.notKnown = append(l.notKnown, "what VolSync does is not known: "+err.Error())
@@ -236,7 +236,7 @@ func (s Step) statusOf(c pvc.Claim, w handshake.Observed) ClaimStatus {
 	if len(w.Sources) == 1 {
 		st.Source = w.Sources[0]
 	}
-	st.LastRun, _ = handshake.ParseLastRun(c.Annotations[handshake.LastRunAnnotation])
+	st.LastRun, _ = handshake.ParseLastRun(w.Claim.LastRun)
 	d := handshake.Await(w, "")
 	st.Why, st.Hint, st.Commands = d.Why, d.Hint, s.Commands(d.Next)
 	return st

@@ -31,7 +31,7 @@ type Claims interface {
 // VolSync is what a step asks of VolSync's objects; volsync.Objects is it.
 type VolSync interface {
 	Sources(ctx context.Context) ([]handshake.Source, error)
-	SourcesToldOf(ctx context.Context) ([]handshake.Source, error)
+	SourcesNotOlder(ctx context.Context) ([]handshake.Source, error)
 	FollowSources(ctx context.Context, changed func(claim string), trouble kube.Trouble) error
 	Copy(ctx context.Context, s handshake.Source) (*handshake.Copy, error)
 	FollowCopy(ctx context.Context, s handshake.Source, changed func(), trouble kube.Trouble) error

@@ -36,7 +36,8 @@ func Steps() []string {
 
 // Incomplete reports whether steps of a run are given, but not the one that knows of its copy.
 func Incomplete[V any](steps map[string]V) bool {
-	return !anyOf(steps, awaitCompleted, fireAndAwait) && anyOf(steps, awaitWaiting, quiesce, fireTrigger, startSync, awaitSynced)
+	return !anyOf(steps, awaitCompleted, fireAndAwait) &&
+		anyOf(steps, awaitWaiting, quiesce, fireTrigger, startSync, awaitSynced)
 }
 
 // Overlap reports whether a step is given by itself, and within fire-and-await, too.

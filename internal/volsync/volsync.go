@@ -31,12 +31,12 @@ type Objects struct {
 	metadata  metadata.Interface
 	namespace string
 	manager   string
-	told      *told
+	newest    *version
 }
 
 // In returns the objects of a namespace; manager is the field manager of our writes.
 func In(dyn dynamic.Interface, md metadata.Interface, namespace, manager string) Objects {
-	return Objects{dyn, md, namespace, manager, &told{}}
+	return Objects{dyn, md, namespace, manager, &version{}}
 }
 
 func sources() schema.GroupVersionResource {
@@ -55,25 +55,25 @@ func (o Objects) request(verb string, gvr schema.GroupVersionResource, name stri
 	return kube.Request{Verb: verb, Group: gvr.Group, Resource: gvr.Resource, Namespace: o.namespace, Name: name}
 }
 
-// told is the newest version of the ReplicationSources that this process has been told of.
-type told struct {
-	mu      sync.Mutex
-	version string
+// version is the newest resourceVersion of the ReplicationSources that this process has seen.
+type version struct {
+	mu   sync.Mutex
+	seen string
 }
 
-func (t *told) newest() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.version
+func (v *version) get() string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.seen
 }
 
-func (t *told) note(version string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if order, err := resourceversion.CompareResourceVersion(version, t.version); err == nil && order < 0 {
+func (v *version) note(version string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if order, err := resourceversion.CompareResourceVersion(version, v.seen); err == nil && order < 0 {
 		return
 	}
-	t.version = version
+	v.seen = version
 }
 
 // Sources lists the ReplicationSources of the namespace.
@@ -85,16 +85,17 @@ func (o Objects) Sources(ctx context.Context) ([]handshake.Source, error) {
 	return o.list(ctx, metav1.ListOptions{})
 }
 
-// SourcesToldOf is Sources for while an application is frozen: the API server answers at once, from
-// a cache that is not older than what this process has listed, or was told of by a watch, before.
-func (o Objects) SourcesToldOf(ctx context.Context) ([]handshake.Source, error) {
-	opts := metav1.ListOptions{ResourceVersion: o.told.newest()}
+// SourcesNotOlder is Sources for while an application is frozen: the API server answers at once, from
+// a cache that is not older (resourceVersionMatch NotOlderThan) than what this process has seen before,
+// in a list or by a watch.
+func (o Objects) SourcesNotOlder(ctx context.Context) ([]handshake.Source, error) {
+	opts := metav1.ListOptions{ResourceVersion: o.newest.get()}
 	if opts.ResourceVersion != "" {
 		opts.ResourceVersionMatch = metav1.ResourceVersionMatchNotOlderThan
 	}
 	found, err := o.list(ctx, opts)
 	if err != nil {
-		o.told.note("") // a cluster that was restored has forgotten versions
+		o.newest.note("") // a cluster that was restored has forgotten versions
 	}
 	return found, err
 }
@@ -104,7 +105,7 @@ func (o Objects) list(ctx context.Context, opts metav1.ListOptions) ([]handshake
 	if err != nil {
 		return nil, &kube.Error{Request: o.request("list", sources(), ""), Err: err}
 	}
-	o.told.note(list.GetResourceVersion())
+	o.newest.note(list.GetResourceVersion())
 	var found []handshake.Source
 	for _, item := range list.Items {
 		found = append(found, readSource(item))
@@ -130,7 +131,7 @@ func (o Objects) SetManual(ctx context.Context, to handshake.Source) (handshake.
 	if err != nil {
 		return handshake.Source{}, &kube.Error{Request: o.request("patch", sources(), to.Name), Err: err}
 	}
-	o.told.note(u.GetResourceVersion())
+	o.newest.note(u.GetResourceVersion())
 	return readSource(*u), nil
 }
 
@@ -190,7 +191,7 @@ func (o Objects) FollowSources(ctx context.Context, changed func(claim string), 
 			changed("")
 			return
 		}
-		o.told.note(source.GetResourceVersion())
+		o.newest.note(source.GetResourceVersion())
 		name, claim := source.GetName(), text(*source, "spec", "sourcePVC")
 		if was := claims[name]; was != "" && was != claim {
 			changed(was)

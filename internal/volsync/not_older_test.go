@@ -66,7 +66,7 @@ func (v *versions) follow(t *testing.T, o Objects) (told []string) {
 
 // In the freeze no list is older than what was listed, or told of by a watch, before, and none
 // waits for etcd, if anything was.
-func TestSourcesToldOf(t *testing.T) {
+func TestSourcesNotOlder(t *testing.T) {
 	v := &versions{now: "9", events: []string{"a data 101"}}
 	o := v.objects(t)
 	list := func(f func(context.Context) error) {
@@ -75,7 +75,7 @@ func TestSourcesToldOf(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	told := func(ctx context.Context) error { _, err := o.SourcesToldOf(ctx); return err }
+	told := func(ctx context.Context) error { _, err := o.SourcesNotOlder(ctx); return err }
 	fresh := func(ctx context.Context) error { _, err := o.Sources(ctx); return err }
 	list(told) // nothing is known
 	list(told)
@@ -94,17 +94,17 @@ func TestSourcesToldOf(t *testing.T) {
 }
 
 // A cluster that was restored has never had the version: what is known of the other is forgotten.
-func TestSourcesToldOfARestoredCluster(t *testing.T) {
+func TestSourcesNotOlderARestoredCluster(t *testing.T) {
 	v := &versions{now: "9"}
 	o := v.objects(t)
 	if _, err := o.Sources(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	v.fails = true
-	if _, err := o.SourcesToldOf(t.Context()); err == nil {
+	if _, err := o.SourcesNotOlder(t.Context()); err == nil {
 		t.Fatal("the server has answered")
 	}
-	if _, err := o.SourcesToldOf(t.Context()); err != nil {
+	if _, err := o.SourcesNotOlder(t.Context()); err != nil {
 		t.Error(err)
 	}
 }

@@ -57,7 +57,7 @@ unit: tools-test ## the tests that need no cluster
 FUZZTIME ?= 1m
 .PHONY: fuzz
 fuzz: ## look for input that what parses does not bear, FUZZTIME for each target
-	@set -e; for file in $$(git ls-files 'internal/*/fuzz_test.go'); do \
+	@set -e; for file in $$(git grep -l '^func Fuzz' -- 'internal/*_test.go'); do \
 		for target in $$(sed -n 's/^func \(Fuzz[A-Za-z]*\)(.*/\1/p' $$file); do \
 			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) ./$$(dirname $$file); \
 		done; \
@@ -73,24 +73,56 @@ integration: tools-test programs ## the tests on a throw-away cluster with the r
 	@sync # what building has left to be written would hold up the disk
 	cd test && export COPYTRIGGER_CLUSTER_TESTS=1 && $(call gotest,integration) $(RACE) -shuffle=on -p 1 -timeout 40m ./...
 
-RUNS ?= 200
+# kubectl to compare with is built as the program is. BEFORE is another build of the program, to measure in turns.
+RUNS ?= 100
+BEFORE ?=
 .PHONY: bench
-bench: programs ## how long the application is frozen beyond VolSync's own time, run RUNS times, beside steps and kubectl
-	cd test && COPYTRIGGER_CLUSTER_TESTS=1 $(GO) test -run '^$$' -bench '^BenchmarkFreeze$$/^run' -benchtime=$(RUNS)x -timeout 60m ./integration
-	cd test && COPYTRIGGER_CLUSTER_TESTS=1 $(GO) test -run '^$$' -bench '^BenchmarkFreeze$$/^(steps|kubectl)' -benchtime=20x -timeout 60m ./integration
+bench: programs ## what a freeze costs, beside kubectl: writes docs/performance.md (RUNS in place of 100; BEFORE=PROGRAM compares)
+	@mkdir -p bin/kubectl
+	cd test/devcluster/upstream && $(PLAIN) $(GO) build -modfile=$(VERSIONS)/kubernetes.mod -ldflags='-s -w' \
+		-o $(CURDIR)/bin/kubectl/kubectl k8s.io/kubernetes/cmd/kubectl
+	@sync # what building has left to be written would be measured, too
+	cd test && COPYTRIGGER_BENCH=$(if $(BEFORE),compare,page) COPYTRIGGER_BENCH_BEFORE=$(abspath $(BEFORE)) RUNS=$(RUNS) \
+		COPYTRIGGER_KUBECTL_DIR=$(CURDIR)/bin/kubectl $(GO) test -count=1 -v -run '^TestBench$$' -timeout 3h ./bench
 
-# RUNS here is how many coordinations; 100 take two to three minutes on two cores.
+# Coordinations with their counts in the directory CHAOS, and a table of all counts there beside it; $(1): more flags of go test.
+CHAOS ?= $(CURDIR)/bin/chaos$(addprefix -,$(CHAOS_ONLY))
+chaos = cd test && COPYTRIGGER_CHAOS_TESTS=1 CHAOS_RUNS=$(RUNS) CHAOS_SEED=$(CHAOS_SEED) CHAOS_COUNTS=$(CHAOS) CHAOS_TABLE=$(CHAOS).md \
+	$(GO) run $(GOTESTSUM) --format=pkgname --jsonfile=$(CHAOS).json -- -count=1 -timeout 12h $(1) ./chaos
+
 .PHONY: chaos
 chaos: RUNS = 100
-chaos: programs ## RUNS randomized coordinations under faults, signals and kills (CHAOS_SEED=n: those of a seed again)
-	@mkdir -p bin; sync # what building has left to be written would hold up the disk
-	cd test && COPYTRIGGER_CHAOS_TESTS=1 CHAOS_RUNS=$(RUNS) CHAOS_TABLE=$(CURDIR)/bin/chaos.md \
-		$(GO) run $(GOTESTSUM) --format=pkgname --jsonfile=$(CURDIR)/bin/chaos.json -- -count=1 -timeout 12h ./chaos
-	@cat bin/chaos.md
+chaos: programs ## RUNS randomized coordinations under faults, signals and kills, and the controls (CHAOS_SEED=n: those of a seed again)
+	@rm -rf $(CHAOS); mkdir -p bin; sync # what building has left to be written would hold up the disk
+	$(call chaos)
+	@cat $(CHAOS).md
+
+# The same plans each time, so that nobody's change is red by the chance of another's plan.
+.PHONY: chaos-short
+chaos-short: CHAOS_SEED = 1
+chaos-short: CHAOS = $(CURDIR)/bin/chaos-short
+chaos-short: export CHAOS_SHORT = yes
+chaos-short: chaos ## the same with a fixed seed, where nobody waits longer than there is something to wait for
+
+# In pieces, each with a seed and a cluster of its own: what ends one, ends one. Those that there are already count, too.
+PIECE ?= 250
+.PHONY: chaos-long
+chaos-long: RUNS = 5000
+chaos-long: CHAOS_SEED ?= $(shell date +%s)
+chaos-long: programs ## RUNS coordinations in pieces of PIECE, with seeds from CHAOS_SEED on; adds to the counts of the last campaign
+	@mkdir -p bin; failed=; seed=$(CHAOS_SEED); end=$$((seed + ($(RUNS) + $(PIECE) - 1) / $(PIECE))); \
+	while [ $$seed -lt $$end ]; do \
+		$(MAKE) --no-print-directory chaos-piece RUNS=$(PIECE) CHAOS_SEED=$$seed || failed="$$failed $$seed"; \
+		seed=$$((seed + 1)); \
+	done; cat $(CHAOS).md; [ -z "$$failed" ] || { echo "failed: seeds$$failed" >&2; exit 1; }
+
+.PHONY: chaos-piece
+chaos-piece:
+	$(call chaos,-run '^TestCampaign$$')
 
 .PHONY: reliability
 reliability: ## put the counts of the last campaign into docs/reliability.md
-	@sed -i -e '/campaign: begin/,/campaign: end/{//!d}' -e '/campaign: begin/r bin/chaos.md' docs/reliability.md
+	@sed -i -e '/campaign: begin/,/campaign: end/{//!d}' -e '/campaign: begin/r $(CHAOS).md' docs/reliability.md
 
 .PHONY: recipes
 recipes: tools-recipes tools-test programs ## the recipes of docs/recipes against the real databases
@@ -98,20 +130,20 @@ recipes: tools-recipes tools-test programs ## the recipes of docs/recipes agains
 	cd test && export COPYTRIGGER_RECIPE_TESTS=1 && $(call gotest,recipes) -count=1 $(RACE) -shuffle=on -timeout 40m ./recipes
 
 # The tests of the packages $(2) in test/e2e, in one cluster with the parts $(1). First, with the
-# cluster to themselves, those that measure how long an application is frozen; they leave the
-# tables bin/freeze-PACKAGE.md. Then all others side by side.
+# cluster to themselves, those that measure how long an application is frozen, which leave the
+# tables bin/freeze-PACKAGE.md, and those that end the kubelet. Then all others side by side.
 define e2e
 cd test && $(DEVCLUSTER) build $(1)
 @sync # what building has left to be written would be measured, too
 cd test && COPYTRIGGER_E2E_TESTS=1 COPYTRIGGER_IMAGE=$(abspath $(IMAGE_ARCHIVE)) COPYTRIGGER_FREEZE_TABLES=$(CURDIR)/bin $(PLAIN) \
 	$(GO) run ./devcluster run $(1) -- sh -ec \
-	'$(call gotest,freeze) -count=1 -timeout 60m -p 1 -run "^TestFreeze$$" $(2) && $(call gotest,e2e) -count=1 -shuffle=on -timeout 60m -p 3 -skip "^TestFreeze$$" $(2)'
+	'$(call gotest,freeze) -count=1 -timeout 60m -p 1 -run "^Test(Freeze|KubeletDies)$$" $(2) && $(call gotest,e2e) -count=1 -shuffle=on -timeout 60m -p 3 -skip "^Test(Freeze|KubeletDies)$$" $(2)'
 @for table in $(patsubst ./e2e/%,bin/freeze-%.md,$(2)); do echo "$$table"; cat "$$table"; done
 endef
 
 .PHONY: e2e
 e2e: tools-node image ## the shipped YAML and image on the real Tekton and Argo Workflows, and without an engine; needs root
-	$(call e2e,--tekton --argo,./e2e/tekton ./e2e/argo ./e2e/jobs)
+	$(call e2e,--tekton --argo --databases,./e2e/tekton ./e2e/argo ./e2e/jobs ./e2e/inpod)
 
 .PHONY: e2e-tekton
 e2e-tekton: tools-node image ## the same for Tekton alone
@@ -124,6 +156,10 @@ e2e-argo: tools-node image ## the same for Argo Workflows alone
 .PHONY: e2e-jobs
 e2e-jobs: tools-node image ## the same for the CronJob, which needs no engine
 	$(call e2e,--node,./e2e/jobs)
+
+.PHONY: e2e-inpod
+e2e-inpod: tools-node image ## the same for commands in the application's own pod, and their recipes
+	$(call e2e,--databases,./e2e/inpod)
 
 # By itself: Argo Events is six minutes of CPU time to build, and its resyncs are waited for.
 .PHONY: e2e-events
@@ -187,7 +223,7 @@ programs: ## build the cluster's programs into .cache (the first time takes minu
 .PHONY: check
 check: ## formatting, go vet, staticcheck, tidy modules, generated files, no function that is hard to follow
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted"; exit 1; }
-	@$(GO) test -run '^TestGenerated$$' ./internal/cli
+	@$(GO) test -run '^TestGenerated$$' ./internal/cli ./docs
 	@$(GO) run $(GOCOGNIT) -ignore _test.go -over 20 cmd internal
 	@set -e; for module in $(MODULES); do \
 		echo "checking $$module"; \
@@ -200,10 +236,10 @@ check: ## formatting, go vet, staticcheck, tidy modules, generated files, no fun
 		$(PLAIN) $(GO) vet ./cmd/... ./internal/... && $(PLAIN) $(GO) build -o /dev/null -tags $(GO_TAGS) ./cmd/copytrigger; \
 	done
 
-# What is made of the command line: docs/reference.md, the man page, completions.
+# What is made of the command line: docs/reference.md, the man page, completions; of docs/run.txt: docs/run.svg.
 .PHONY: generate
-generate: ## make what is made of other files: docs/reference.md, the man page, completions
-	$(GO) test -count=1 -run '^TestGenerated$$' ./internal/cli -update
+generate: ## make what is made of other files: docs/reference.md, the man page, completions, docs/run.svg
+	$(GO) test -count=1 -run '^TestGenerated$$' ./internal/cli ./docs -update
 
 .PHONY: versions
 versions: ## make docs/versions.md from the tests that ran last, on each set of versions

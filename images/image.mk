@@ -15,6 +15,8 @@ GO_LDFLAGS        ?= -s -w -X main.version=$(VERSION) -X main.commit=$(REVISION)
 IMAGE_ARCHIVE     ?= bin/copytrigger-image.tar
 IMAGE_ARCHES      ?= amd64 arm64
 IMAGE_NAME        ?= localhost/copytrigger
+# Go's cryptographic module: off, or a version such as v1.0.0 (docs/operations.md).
+IMAGE_FIPS        ?= off
 # A version such as v1.0.0+build is not a valid tag.
 IMAGE_TAG         ?= $(subst +,_,$(VERSION))
 
@@ -22,7 +24,7 @@ images_dir := $(patsubst %/,%,$(dir $(lastword $(MAKEFILE_LIST))))
 images_makefile := $(firstword $(MAKEFILE_LIST))
 
 # What may be set in the environment and would change the binary is set here.
-image_go_env = GOFLAGS= GOEXPERIMENT= GOFIPS140=off CGO_ENABLED=0 \
+image_go_env = GOFLAGS= GOEXPERIMENT= GOFIPS140=$(IMAGE_FIPS) CGO_ENABLED=0 \
 	GOOS=linux GOARCH=$$arch GOAMD64=v1 GOARM64=v8.0
 
 # Storage and configuration are the build's own, so that neither images nor

@@ -367,10 +367,10 @@ func TestOneImage(t *testing.T) {
 	}
 }
 
-// The rights are those that the README asks for, and no more; only the cleanup may list pods.
+// The rights are those that docs/getting-started.md asks for, and no more; only the cleanup may list pods.
 func TestRole(t *testing.T) {
 	s := applied(t)
-	yamltest.None(t, yamltest.OtherThan(s.role.Rules, yamltest.Documented(t, "../README.md")))
+	yamltest.None(t, yamltest.OtherThan(s.role.Rules, yamltest.Documented(t, "../docs/getting-started.md")))
 	yamltest.None(t, yamltest.OtherThan(s.cleanup.role.Rules, []rbacv1.PolicyRule{
 		{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"list", "watch"}},
 	}))
@@ -425,6 +425,29 @@ func TestOverlay(t *testing.T) {
 	}
 	if s.binding.Subjects[0].Namespace != "shop" {
 		t.Errorf("the RoleBinding is for %v", s.binding.Subjects[0])
+	}
+}
+
+// What the README, and docs/getting-started.md, set in the CronJob is there to be set: its name, that
+// of the container, and the environment.
+func TestReadmesExample(t *testing.T) {
+	c := applied(t).cron.Spec.JobTemplate.Spec.Template.Spec.Containers[0]
+	for _, page := range []string{"../README.md", "../docs/getting-started.md"} {
+		text := string(yamltest.Text(t, page))
+		if n := strings.Count(text, "set image cronjob/"+applied(t).cron.Name+" "+c.Name+"="); n != 1 {
+			t.Errorf("%s sets the image of the container %d times", page, n)
+		}
+		_, set, _ := strings.Cut(text, "set env cronjob/"+applied(t).cron.Name+" ")
+		set, _, _ = strings.Cut(set, "kubectl")
+		names := regexp.MustCompile(`COPYTRIGGER_\w+`).FindAllString(set, -1)
+		if len(names) < 2 {
+			t.Errorf("%s sets %q", page, names)
+		}
+		for _, name := range names {
+			if !slices.ContainsFunc(c.Env, func(e corev1.EnvVar) bool { return e.Name == name }) {
+				t.Errorf("%s sets %s, which the CronJob has not", page, name)
+			}
+		}
 	}
 }
 

@@ -100,6 +100,20 @@ func overlays(root, dir string, i image, openshift bool) error {
 			return err
 		}
 	}
+	short, err := filepath.Glob(filepath.Join(root, "docs/recipes/*/kustomization.yaml"))
+	if err != nil {
+		return err
+	}
+	for _, recipe := range short {
+		from := filepath.Dir(recipe)
+		name := filepath.Base(from)
+		if name == "in-pod" {
+			continue // a component, which the others have
+		}
+		if err := overlay(root, filepath.Join(dir, "recipes", name+"-in-pod"), from, i, openshift); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -126,6 +140,12 @@ images:
 		text += "    digest: " + i.digest + "\n"
 	}
 	text += "configurations:\n  - kustomizeconfig.yaml\n"
+	if filepath.Base(dir) == "tasks" {
+		if err := copyTo(filepath.Join(root, "tasks/kustomizereplacements.yaml"), filepath.Join(dir, "kustomizereplacements.yaml")); err != nil {
+			return err
+		}
+		text += "replacements:\n  - path: kustomizereplacements.yaml\n"
+	}
 	if openshift {
 		component, err := relative(dir, filepath.Join(root, "openshift"))
 		if err != nil {

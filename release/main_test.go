@@ -50,7 +50,8 @@ func made(t *testing.T, i image) (dir string, texts map[string]string) {
 	return dir, texts
 }
 
-var images = regexp.MustCompile(`(?m)image: (\S*copytrigger\S*)$`)
+// images are those of containers, and where a parameter is not given.
+var images = regexp.MustCompile(`(?m)(?:image|default|value): (\S*copytrigger(?:[:@]\S+)?)$`)
 
 // Every form names the image that was asked for, as often as it names one of ours, and no zeros;
 // that for OpenShift asks for no user.

@@ -79,7 +79,7 @@ func badOneStep(s *shipped, task *v1.Task, command string) []string {
 }
 
 func TestOneStep(t *testing.T) {
-	yamltest.Answering(t, http.StatusForbidden)
+	yamltest.Answering(t, http.StatusNotFound)
 	s := applied(t)
 	for command, name := range oneStep {
 		yamltest.None(t, badOneStep(s, s.tasks[name], command))
@@ -116,7 +116,7 @@ func TestBadOneStepIsSeen(t *testing.T) {
 // What the program is told by the environment it knows, and a parameter that is not given
 // is none: with a hold command, or with the two others.
 func TestCommandsAreGivenOrNot(t *testing.T) {
-	yamltest.Answering(t, http.StatusForbidden)
+	yamltest.Answering(t, http.StatusNotFound)
 	s := applied(t)
 	spec, _ := merge(s, s.tasks["quiesced-copy-run"])
 	step := spec.Steps[1]

@@ -25,9 +25,9 @@ var notParameters = []yamltest.Exception{
 	{Step: "*/quiesced-copy-run-cleanup", Flag: "run-ended", Why: "it waits for the end of the pod"},
 	{Step: "*/unlock", Flag: "all", Why: "only somebody who has looked knows that nothing of the run lives"},
 	{Step: "*/quiesced-copy-run", Flag: "one-at-a-time", Why: "Tekton makes a pod again when the one before is gone: it is always so"},
-	{Step: "*/quiesced-copy-run", Flag: "pod", Why: "a name that stays has labels that stay: pod-selector"},
-	{Step: "*/quiesced-copy-run-cleanup", Flag: "pod", Why: "a name that stays has labels that stay: pod-selector"},
 	{Step: "*/quiesced-copy-run", Flag: "state-file", Why: "Tekton does not restart a container"},
+	{Step: "*/quiesced-copy-run", Flag: "await-synced", Why: "the Pipeline has a task for it, with a limit of its own"},
+	{Step: "*/quiesced-copy-run", Flag: "sync-timeout", Why: "the Pipeline has a task for it, with a limit of its own"},
 	{Step: "*/unlock", Flag: "timeout", Why: "only an API server that is away takes time"},
 	{Step: "*/await-pods-ended", Flag: "namespace", Why: "the pods are those of the run, in its own namespace"},
 

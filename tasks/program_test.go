@@ -27,10 +27,11 @@ const (
 // values are what a run might give for parameters and variables.
 var values = map[string]string{
 	"params.namespace": "shop", "params.run-id": "$(context.taskRun.uid)", "params.trigger": uid + ".0123456789abcdef",
-	"params.timeout": "1m", "params.wait-timeout": "1m", "params.copy-timeout": "1m", "params.ack-timeout": "30s", "params.pods-timeout": "1m",
-	"params.max-freeze": "1m", "params.unquiesce-timeout": "1m", "params.until": "completed", "params.ready-line": "QUIESCED",
+	"params.start-sync": "true", "params.timeout": "1s", "params.wait-timeout": "1s", "params.copy-timeout": "1m", "params.ack-timeout": "30s", "params.pods-timeout": "1s",
+	"params.max-freeze": "1m", "params.unquiesce-timeout": "1s", "params.until": "completed", "params.ready-line": "QUIESCED",
 	"params.quiesce-command": "true", "params.unquiesce-command": `["true"]`, "params.hold-command": "",
 	"params.volume": "program", "params.pvc-only": "false",
+	"params.copy": "none", "params.command": "true", "params.pod": "",
 	"params.in-pod": "true", "params.pod-selector": "app=db", "params.container": "db",
 	"params.selector":     "",
 	"params.await-pods":   "tekton.dev/pipelineRunUID=" + uid + ",tekton.dev/pipelineTask=quiesced-copy",
@@ -40,7 +41,7 @@ var values = map[string]string{
 
 // lists are the same for arrays.
 var lists = map[string][]string{
-	"params.pvcs": {"data"}, "params.copy": {}, "params.quiesce-command": {"true"}, "params.unquiesce-command": {"true"},
+	"params.pvcs": {"data"}, "params.quiesce-command": {"true"}, "params.unquiesce-command": {"true"},
 }
 
 // inUsersImage is the program as it is run there.
@@ -75,14 +76,14 @@ func commandLine(t *testing.T, step v1.Step) []string {
 	return append(slices.Clone(step.Command), step.Args...)
 }
 
-// wrong is what is wrong with a command line, given a server that forbids all.
+// wrong is what is wrong with a command line, given a server that has nothing.
 func wrong(args []string) []string {
 	return yamltest.Wrong(args, variable, "/copytrigger", inUsersImage)
 }
 
 // The program takes every command line that a pod of ours has.
 func TestCommandLines(t *testing.T) {
-	yamltest.Answering(t, http.StatusForbidden)
+	yamltest.Answering(t, http.StatusNotFound)
 	s := applied(t)
 	commands := map[string]bool{}
 	for name, task := range s.tasks {
@@ -119,7 +120,7 @@ func TestCommandLines(t *testing.T) {
 // A step takes several claims, or the labels of claims in place of their names; of both, and of
 // neither, it says so.
 func TestClaimsOfAStep(t *testing.T) {
-	yamltest.Answering(t, http.StatusForbidden)
+	yamltest.Answering(t, http.StatusNotFound)
 	s := applied(t)
 	names, selector := lists["params.pvcs"], values["params.selector"]
 	t.Cleanup(func() { lists["params.pvcs"], values["params.selector"] = names, selector })
@@ -160,26 +161,26 @@ func TestClaimsOfAStep(t *testing.T) {
 // await-completed is told which copy was cut, and refuses an empty answer: any copy would do
 // then.
 func TestCopyThatWasCut(t *testing.T) {
-	yamltest.Answering(t, http.StatusForbidden)
+	yamltest.Answering(t, http.StatusNotFound)
 	s := applied(t)
 	spec, problems := merge(s, s.tasks["copytrigger-await-completed"])
 	yamltest.None(t, problems)
-	given := lists["params.copy"]
-	t.Cleanup(func() { lists["params.copy"] = given })
+	given := values["params.copy"]
+	t.Cleanup(func() { values["params.copy"] = given })
 
-	lists["params.copy"] = []string{"--copy=" + uid}
+	values["params.copy"] = uid
 	args := commandLine(t, spec.Steps[0])
 	yamltest.None(t, wrong(args))
 	if !slices.Contains(args, "--copy="+uid) {
 		t.Errorf("the copy is not in %q", args)
 	}
-	lists["params.copy"] = []string{"--copy="}
+	values["params.copy"] = ""
 	yamltest.Some(t, wrong(commandLine(t, spec.Steps[0])), "--copy is empty")
 }
 
 // The results that a StepAction declares are those that its command writes.
 func TestResultsAreWritten(t *testing.T) {
-	yamltest.Answering(t, http.StatusForbidden)
+	yamltest.Answering(t, http.StatusNotFound)
 	s := applied(t)
 	for _, name := range slices.Sorted(maps.Keys(s.actions)) {
 		t.Run(name, func(t *testing.T) {

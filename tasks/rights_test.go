@@ -13,9 +13,9 @@ func pods() []rbacv1.PolicyRule {
 	return []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"list", "watch"}}}
 }
 
-// The rights are those that the README asks for, and no more; only cleanups may list pods.
+// The rights are those that docs/getting-started.md asks for, and no more; only cleanups may list pods.
 func TestRole(t *testing.T) {
-	want := yamltest.Documented(t, "../README.md")
+	want := yamltest.Documented(t, "../docs/getting-started.md")
 	yamltest.None(t, yamltest.OtherThan(applied(t).roles[1].Rules, pods()))
 	yamltest.None(t, yamltest.OtherThan(applied(t).roles[0].Rules, want))
 

@@ -93,11 +93,11 @@ func TestArtifactHub(t *testing.T) {
 	}
 }
 
-// The rights are those that the main README asks for, those of Argo's own container, and no more;
+// The rights are those that docs/getting-started.md asks for, those of Argo's own container, and no more;
 // only cleanups may list pods.
 func TestRole(t *testing.T) {
 	want := append(
-		yamltest.Documented(t, "../README.md"),
+		yamltest.Documented(t, "../docs/getting-started.md"),
 		rbacv1.PolicyRule{
 			APIGroups: []string{"argoproj.io"},
 			Resources: []string{"workflowtaskresults"},

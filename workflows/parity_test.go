@@ -25,11 +25,10 @@ var notParameters = []yamltest.Exception{
 	{Step: "copytrigger/unlock", Flag: "all", Why: "only somebody who has looked knows that nothing of the run lives"},
 	{Step: "copytrigger/unlock", Flag: "keep-cleanup", Why: "a workflow of single steps cleans up in its exit handler, after them"},
 	{Step: "quiesced-copy-run/*", Flag: "one-at-a-time", Why: "there is no second attempt: the exit handler cleans up"},
-	{Step: "quiesced-copy-run/*", Flag: "pod", Why: "a name that stays has labels that stay: pod-selector"},
-	{Step: "quiesced-copy/cleanup", Flag: "in-pod", Why: "the steps of quiesced-copy run in images of their own"},
-	{Step: "quiesced-copy/cleanup", Flag: "pod", Why: "the steps of quiesced-copy run in images of their own"},
-	{Step: "quiesced-copy/cleanup", Flag: "pod-selector", Why: "the steps of quiesced-copy run in images of their own"},
-	{Step: "quiesced-copy/cleanup", Flag: "container", Why: "the steps of quiesced-copy run in images of their own"},
+	{Step: "quiesced-copy/cleanup", Flag: "in-pod", Why: "its command runs in an image: copytrigger exec is one"},
+	{Step: "quiesced-copy/cleanup", Flag: "pod", Why: "its command runs in an image: copytrigger exec is one"},
+	{Step: "quiesced-copy/cleanup", Flag: "pod-selector", Why: "its command runs in an image: copytrigger exec is one"},
+	{Step: "quiesced-copy/cleanup", Flag: "container", Why: "its command runs in an image: copytrigger exec is one"},
 	{Step: "quiesced-copy-run/*", Flag: "state-file", Why: "Argo does not restart a container"},
 	{Step: "copytrigger/unlock", Flag: "timeout", Why: "only an API server that is away takes time"},
 	{Step: "copytrigger/await-pods-ended", Flag: "namespace", Why: "the pods are the workflow's, in its own namespace"},
@@ -55,8 +54,8 @@ var notParameters = []yamltest.Exception{
 	{Step: "*/cleanup", Flag: "timeout", Why: "activeDeadlineSeconds of cleanup is set for it"},
 }
 
-// parameter is a flag that gets the value of a parameter, in an expression too.
-var parameter = regexp.MustCompile(`--([a-z-]+)=(?:\{\{|' \+ )inputs\.parameters\.`)
+// parameter is a flag that gets the value of a parameter.
+var parameter = regexp.MustCompile(`--([a-z-]+)=\{\{inputs\.parameters\.`)
 
 // passed returns the flags of a template's container whose value is a parameter.
 func passed(tmpl *wfv1.Template) []string {

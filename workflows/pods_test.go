@@ -89,7 +89,7 @@ func badPods(s *shipped) []string {
 				say(c.ImagePullPolicy == corev1.PullIfNotPresent, "is pulled when it is there")
 				say(len(c.Command) > 0, "has no command: Argo asks a registry")
 				ours := !strings.HasPrefix(c.Image, "{{")
-				say(!ours || c.EnvFrom == nil && c.Env == nil, "sees what is the user's")
+				say(!ours || c.EnvFrom == nil && (c.Env == nil || c.Args[0] == "exec"), "sees what is the user's")
 			}
 		}
 	}
@@ -124,10 +124,15 @@ func TestBadPodsAreSeen(t *testing.T) {
 	}
 }
 
-// images are the images that templates name themselves.
+// images are the images that templates name themselves, also where a parameter is not given.
 func images(templates map[string]*wfv1.WorkflowTemplate) []string {
 	var found []string
 	for _, o := range templates {
+		for _, p := range o.Spec.Arguments.Parameters {
+			if strings.HasSuffix(p.Name, "image") && !slices.Contains(found, p.Value.String()) {
+				found = append(found, p.Value.String())
+			}
+		}
 		for _, tmpl := range o.Spec.Templates {
 			for _, c := range all(&tmpl) {
 				if !strings.HasPrefix(c.Image, "{{") && !slices.Contains(found, c.Image) {

@@ -158,9 +158,9 @@ func TestRestricted(t *testing.T) {
 	})
 }
 
-// The rights are the README's, and for kubectl in the recipe its own.
+// The rights are those of getting-started.md, and for kubectl in the recipe its own.
 func TestRoles(t *testing.T) {
-	documented := yamltest.Documented(t, "../../README.md")
+	documented := yamltest.Documented(t, "../getting-started.md")
 	each(t, func(t *testing.T, name string, x *example) {
 		if len(x.roles) != len(x.bindings) || (len(x.roles) == 1) == (name == "scale-to-zero") {
 			t.Errorf("%d Roles, %d bindings", len(x.roles), len(x.bindings))

@@ -60,6 +60,22 @@ func (m *program) onCluster(f clusterFlagSet, act action) cli.ActionFunc {
 	}
 }
 
+// looking is onCluster for a command that prints itself what it has seen.
+func (m *program) looking(
+	f clusterFlagSet, do func(ctx context.Context, s step.Step, version string) error,
+) cli.ActionFunc {
+	return func(c *cli.Context) error {
+		if err := m.begin(c, f); err != nil {
+			return err
+		}
+		s, err := f.connect(m, c.App.Version)
+		if err != nil {
+			return err
+		}
+		return do(c.Context, s, c.App.Version)
+	}
+}
+
 // withoutCluster is onCluster for a command that asks no cluster.
 func (m *program) withoutCluster(f outputFlagSet, do func() (result.Values, error)) cli.ActionFunc {
 	return m.withoutResults(f, func() error {

@@ -37,7 +37,7 @@ func (stuck) MayAnnotate(context.Context, string, map[string]string) (pvc.Claim,
 func TestUndoOfAwaitWaitingKeepsQuiet(t *testing.T) {
 	f := &awaitWaitingFlags{}
 	f.runID = "r"
-	s := step.Step{Claims: stuck{}, Namespace: "app", Claim: "data", Process: "p", Log: slog.New(slog.DiscardHandler)}
+	s := step.Step{Claims: stuck{}, ClaimOnly: true, Namespace: "app", Claim: "data", Process: "p", Log: slog.New(slog.DiscardHandler)}
 	err := f.undo(t.Context(), s, errors.New("no space left on device"))
 	var e *outcome.Ending
 	if !errors.As(err, &e) || e.Left&outcome.LeftLocked == 0 {

@@ -57,7 +57,7 @@ func (f *awaitCompletedFlags) flags() []cli.Flag {
 		f.untilFlags.flags(
 			"completed: until VolSync has recorded the trigger; cut: until the VolumeSnapshot is cut"),
 		[]cli.Flag{text(&f.copy, "copy", "the result copy of await-completed --until=cut, as `UID`, of several claims as CLAIM=UID,…: "+
-			"only that copy is good; the application may run again")},
+			"only that copy is good; the application may run again; none where that was not run")},
 		f.triggerFlags.flags("`TRIGGER` that was fired, or is to be with --fire"),
 		[]cli.Flag{boolean(&f.fire, "fire",
 			"fire the trigger first, as fire-trigger does: one step less while the application is quiesced")},
@@ -81,9 +81,14 @@ func (f *awaitCompletedFlags) check(c *cli.Context) error {
 	)
 }
 
+// noCopy is the value of --copy for no copy: in an engine a parameter cannot be left out.
+const noCopy = "none"
+
 // checkWhatFor refuses flags that ask to wait for different things.
 func (f *awaitCompletedFlags) checkWhatFor(c *cli.Context) error {
 	switch {
+	case f.copy == noCopy:
+		f.copy = ""
 	case f.copy == "" && c.IsSet("copy"):
 		// Without it another copy would do.
 		return usageError{errors.New("--copy is empty"),
@@ -145,7 +150,9 @@ func (f *awaitCompletedFlags) run(ctx context.Context, s step.Step) (result.Valu
 }
 
 // await fires first where that is asked.
-func (f *awaitCompletedFlags) await(ctx context.Context, s step.Step) (_ step.Step, fired step.Fired, cs []step.Copied, err error) {
+func (f *awaitCompletedFlags) await(
+	ctx context.Context, s step.Step,
+) (_ step.Step, fired step.Fired, cs []step.Copied, err error) {
 	o := step.SelectOptions{Purpose: step.ToAwait, Run: f.trigger.Run(), Trigger: f.trigger, Timeout: f.timeout}
 	if f.fire {
 		o.Purpose = step.ToFire
@@ -157,6 +164,7 @@ func (f *awaitCompletedFlags) await(ctx context.Context, s step.Step) (_ step.St
 		cs, err = s.Members().AwaitCompleted(ctx, f.options())
 		return s, fired, cs, err
 	}
-	fired, cs, err = s.Members().FireAndAwait(ctx, step.FireTriggerOptions{Trigger: f.trigger, After: f.after}, f.options())
+	fire := step.FireTriggerOptions{Trigger: f.trigger, After: f.after}
+	fired, cs, err = s.Members().FireAndAwait(ctx, fire, f.options())
 	return s, fired, cs, err
 }

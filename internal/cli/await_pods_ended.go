@@ -41,7 +41,12 @@ func (f *awaitPodsEndedFlags) flags() []cli.Flag {
 }
 
 func (f *awaitPodsEndedFlags) check(c *cli.Context) error {
-	return cmp.Or(f.clusterFlags.check(c), f.timeoutFlags.check(c), f.podsFlags.check("selector", false), f.outputFlags.check(c))
+	return cmp.Or(
+		f.clusterFlags.check(c),
+		f.timeoutFlags.check(c),
+		f.podsFlags.check("selector", false),
+		f.outputFlags.check(c),
+	)
 }
 
 func (f *awaitPodsEndedFlags) run(ctx context.Context, s step.Step) (result.Values, error) {

@@ -35,6 +35,7 @@ type awaitWaitingFlags struct {
 	ackFlags         // only checked, while nothing is quiesced
 	copyTimeoutFlags // only checked
 	untilFlags
+	startFlags
 	runIDFlags
 	timeoutFlags
 }
@@ -48,6 +49,7 @@ func (f *awaitWaitingFlags) flags() []cli.Flag {
 			"`DURATION` that await-completed will get as --timeout: checked here, while nothing is quiesced"),
 		f.untilFlags.flags(
 			"cut or completed, as await-completed will get it: checked here, while nothing is quiesced"),
+		f.startFlags.flags(),
 		f.runIDFlags.flags("`ID` of this run, the same for each of its steps and retries (default: a random one)"),
 		f.timeoutFlags.flags(time.Hour, "give up after `DURATION`; 0 looks once"),
 	)
@@ -62,12 +64,13 @@ func (f *awaitWaitingFlags) check(c *cli.Context) error {
 		f.runIDFlags.checkOrMake(c),
 		f.untilFlags.check(c),
 		f.mayLookAtCopy(f.untilCut()),
+		f.startFlags.check(f.claimOnlyFlags, f.timeoutFlags),
 		f.outputFlags.check(c),
 	)
 }
 
 func (f *awaitWaitingFlags) options() step.AwaitWaitingOptions {
-	return step.AwaitWaitingOptions{Run: f.runID, UntilCut: f.untilCut(), Timeout: f.timeout}
+	return step.AwaitWaitingOptions{Run: f.runID, UntilCut: f.untilCut(), Start: f.start, Timeout: f.timeout}
 }
 
 func (f *awaitWaitingFlags) run(ctx context.Context, s step.Step) (result.Values, error) {

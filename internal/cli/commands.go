@@ -16,14 +16,18 @@ type command struct {
 // commands returns the commands in the order in which a run uses them.
 func (m *program) commands() []command {
 	return []command{
+		m.startSyncCommand(),
 		m.awaitWaitingCommand(),
 		m.fireTriggerCommand(),
 		m.awaitCompletedCommand(),
 		m.disarmCommand(),
 		m.unlockCommand(),
+		m.awaitSyncedCommand(),
 		m.runCommand(),
 		m.cleanupCommand(),
 		m.execCommand(),
+		m.checkCommand(),
+		m.statusCommand(),
 		m.verdictCommand(),
 		m.recordCommand(),
 		m.installCommand(),

@@ -33,7 +33,7 @@ func TestBashCompletes(t *testing.T) {
 		t.Skip("there is no bash")
 	}
 	for _, c := range []struct{ words, want []string }{
-		{[]string{"copytrigger", "await-"}, []string{"await-completed", "await-pods-ended", "await-waiting"}},
+		{[]string{"copytrigger", "await-"}, []string{"await-completed", "await-pods-ended", "await-synced", "await-waiting"}},
 		{[]string{"copytrigger", "--"}, []string{"--help", "--version"}},
 		{[]string{"copytrigger", "help", "ver"}, []string{"verdict", "version"}},
 		{[]string{"copytrigger", "unlock", "--a"}, []string{"--after", "--all"}},
@@ -86,7 +86,7 @@ func TestHelpHasGroups(t *testing.T) {
 	_, rest, _ := strings.Cut(help.String(), "\nOPTIONS:")
 	for _, text := range []string{
 		"\n   --hold", "--pvc", "\n   More limits:\n", "--copy-timeout", "\n   Output:\n", "--results-dir",
-		"\n   Special cases:\n", "--pvc-only", "\n   Which cluster:\n", "--kubeconfig",
+		"\n   Special cases:\n", "--pvc-only", "\n   Which cluster:\n", "--kubeconfig", "\n   Which pod:\n", "--container",
 	} {
 		_, after, found := strings.Cut(rest, text)
 		if !found {

@@ -35,10 +35,11 @@ func TestRooms(t *testing.T) {
 		process                 = "internal/process"
 		pvc, pods, volsync      = "internal/pvc", "internal/pods", "internal/volsync"
 		podexec, events         = "internal/podexec", "internal/events"
+		storage                 = "internal/storage"
 	)
 	all := []string{
 		outcome, file, exitfile, result, kube, handshake, process, quiesce, verdict, pvc, pods, podexec, volsync, events,
-		"internal/step",
+		storage, "internal/step",
 	}
 	may := map[string][]string{
 		outcome:   {},
@@ -55,6 +56,7 @@ func TestRooms(t *testing.T) {
 		podexec:   {kube, pods},
 		events:    {kube},
 		volsync:   {kube, handshake, outcome},
+		storage:   {kube, handshake, outcome},
 
 		"internal/step": {outcome, file, exitfile, result, kube, handshake, process, quiesce, pvc, pods, podexec,
 			volsync, events},

@@ -26,9 +26,12 @@ func knownFlags(t *testing.T) map[string]flagValues {
 	t.Helper()
 	dir := t.TempDir()
 	return map[string]flagValues{
+		"all-namespaces":    {good: "true", bad: "soon", says: "all-namespaces"},
+		"as":                {good: "system:serviceaccount:app:copytrigger"},
+		"watch":             {good: "true", bad: "soon", says: "watch"},
 		"all":               {good: "true", bad: "soon", says: "all"},
 		"keep-cleanup":      {good: "true", bad: "soon", says: "keep-cleanup"},
-		"output":            {good: "json", bad: "xml", says: `--output "xml" is neither text nor json`},
+		"output":            {good: "json", bad: "xml", says: `--output "xml" is n`},
 		"one-at-a-time":     {good: "true", bad: "soon", says: "one-at-a-time"},
 		"state-file":        {good: dir + "/locked"},
 		"ack-timeout":       {good: "5s", bad: "0", says: "--ack-timeout is 0"},
@@ -59,6 +62,9 @@ func knownFlags(t *testing.T) map[string]flagValues {
 		"run-ended":         {good: "true", bad: "soon", says: "run-ended"},
 		"run-id":            {good: "run-1", bad: "", says: "--run-id is empty"},
 		"selector":          {good: "a=b,c=d", bad: "a=b=c", says: "--selector"},
+		"start-sync":        {good: "true", bad: "soon", says: "start-sync"},
+		"await-synced":      {good: "true", bad: "soon", says: "await-synced"},
+		"sync-timeout":      {good: "13s", bad: "0", says: "--sync-timeout is 0s"},
 		"step":              {good: "quiesce=a,await-completed=b", bad: "quiesce", says: "--step"},
 		"metrics-file":      {good: "file", says: ""},
 		"outcome":           {good: "ok", bad: "fine", says: `--outcome "fine" is no outcome`},
@@ -76,6 +82,8 @@ func lineWith(t *testing.T, command, flag string, known map[string]flagValues) [
 	line := []string{command}
 	for _, name := range map[string][]string{
 		"await-waiting":    {"pvc", "run-id"},
+		"start-sync":       {"pvc", "run-id"},
+		"await-synced":     {"pvc", "trigger"},
 		"fire-trigger":     {"pvc", "trigger"},
 		"await-completed":  {"pvc", "trigger"},
 		"disarm":           {"pvc", "run-id"},
@@ -83,6 +91,7 @@ func lineWith(t *testing.T, command, flag string, known map[string]flagValues) [
 		"run":              {"pvc", "run-id", "quiesce", "unquiesce", "in-pod"},
 		"cleanup":          {"pvc", "run-id", "in-pod"},
 		"exec":             {"pvc"},
+		"check":            {"pvc", "in-pod"},
 		"verdict":          {"step"},
 		"await-pods-ended": {"selector"},
 	}[command] {
@@ -172,8 +181,16 @@ func TestFlagsReachTheOptions(t *testing.T) {
 		want any
 	}{
 		{
-			args: []string{"await-waiting", "--run-id", "run-1", "--until", "cut", "--timeout", "7s"},
-			want: step.AwaitWaitingOptions{Run: "run-1", UntilCut: true, Timeout: 7 * time.Second},
+			args: []string{"await-waiting", "--run-id", "run-1", "--until", "cut", "--start-sync", "--timeout", "7s"},
+			want: step.AwaitWaitingOptions{Run: "run-1", UntilCut: true, Start: true, Timeout: 7 * time.Second},
+		},
+		{
+			args: []string{"start-sync", "--run-id", "run-1", "--timeout", "7s"},
+			want: step.StartSyncOptions{Run: "run-1", Timeout: 7 * time.Second},
+		},
+		{
+			args: []string{"await-synced", "--trigger", mine, "--timeout", "7s"},
+			want: step.AwaitSyncedOptions{Trigger: trigger(t, mine).trigger, Timeout: 7 * time.Second},
 		},
 		{
 			args: []string{"fire-trigger", "--trigger", mine, "--after", "file", "--timeout", "7s"},
@@ -217,10 +234,11 @@ func TestFlagsReachTheOptions(t *testing.T) {
 			args: []string{
 				"run", "--run-id", "run-1", "--until", "cut", "--hold", "cat", "--timeout", "7s", "--ack-timeout", "5s",
 				"--copy-timeout", "9s", "--max-freeze", "11s", "--unquiesce-timeout", "12s",
+				"--start-sync", "--await-synced", "--sync-timeout", "13s",
 			},
-			want: step.RunOptions{Run: "run-1", UntilCut: true, Limits: step.Limits{
+			want: step.RunOptions{Run: "run-1", UntilCut: true, Start: true, Synced: true, Limits: step.Limits{
 				Wait: 7 * time.Second, Ack: 5 * time.Second, Copy: 9 * time.Second,
-				Freeze: 11 * time.Second, Unquiesce: 12 * time.Second,
+				Freeze: 11 * time.Second, Unquiesce: 12 * time.Second, Sync: 13 * time.Second,
 			}},
 		},
 	} {
@@ -231,6 +249,10 @@ func TestFlagsReachTheOptions(t *testing.T) {
 		var got any
 		switch f := f.(type) {
 		case *awaitWaitingFlags:
+			got = f.options()
+		case *startSyncFlags:
+			got = f.options()
+		case *awaitSyncedFlags:
 			got = f.options()
 		case *fireTriggerFlags:
 			got = f.options()

@@ -29,8 +29,11 @@ func (m *program) execCommand() command {
 			"was run: no such pod, container, program or right (the Role of rbac/exec). With 1 (failed), 124\n" +
 			"or 128+n for a signal to itself nobody has seen the command's end, and it may go on in the pod:\n" +
 			"give it a limit of its own. The result exit-code is there only if the command has ended.\n\n" +
+			"Of the variables of this step the command finds $COPYTRIGGER_RUN_ID, NAMESPACE, PVCS and\n" +
+			"MAX_FREEZE_SECONDS, where they are set; none without a shell.\n\n" +
+			"With --command an argument NAME means --pvc NAME, as in the other commands.\n\n" +
 			"Results: pod, container, exit-code.",
-		args:   "[--] COMMAND [ARG...], or --command CMD",
+		args:   "[--] COMMAND [ARG...], or --command CMD [--] [NAME...]",
 		flags:  f,
 		action: m.onCluster(f, action{do: func(ctx context.Context, s step.Step) (result.Values, error) { return f.run(ctx, s, m) }}),
 	}
@@ -55,8 +58,12 @@ func (f *execFlags) flags() []cli.Flag {
 }
 
 func (f *execFlags) check(c *cli.Context) error {
+	var claims []string
+	if c.IsSet("command") {
+		claims = c.Args().Slice()
+	}
 	return cmp.Or(
-		f.checkNames(c, nil),
+		f.checkNames(c, claims),
 		f.podFlags.check(c),
 		f.timeoutFlags.check(c),
 		positive("timeout", f.timeout),
@@ -68,15 +75,13 @@ func (f *execFlags) check(c *cli.Context) error {
 // checkCommand reads the command of --command, or of the arguments.
 func (f *execFlags) checkCommand(c *cli.Context) (err error) {
 	see := "copytrigger exec --pvc NAME -- COMMAND [ARG...], flags before COMMAND"
-	f.command = c.Args().Slice()
-	switch {
-	case c.IsSet("command") && len(f.command) > 0:
-		return usageError{errors.New("there is --command, and also arguments"), "give the command once"}
-	case c.IsSet("command"):
+	if c.IsSet("command") {
 		if f.command, err = commandLine(f.text); err != nil {
 			return usageError{fmt.Errorf("COMMAND is missing, or cannot be read: --command: %w", err), see}
 		}
-	case len(f.command) == 0 || f.command[0] == "":
+		return nil
+	}
+	if f.command = c.Args().Slice(); len(f.command) == 0 || f.command[0] == "" {
 		return usageError{errors.New("COMMAND is missing"), see}
 	}
 	return nil

@@ -31,9 +31,11 @@ func group(flag string) string {
 	switch flag {
 	case "context", "kubeconfig":
 		return "Which cluster:"
-	case "ack-timeout", "copy-timeout", "unquiesce-timeout":
+	case "container", "pod", "pod-selector":
+		return "Which pod:"
+	case "ack-timeout", "copy-timeout", "sync-timeout", "unquiesce-timeout":
 		return "More limits:"
-	case "log-format", "metrics-file", "results-dir", "results-limit":
+	case "log-format", "metrics-file", "output", "results-dir", "results-limit":
 		return "Output:"
 	case "all", "keep-cleanup", "one-at-a-time", "pvc-only", "ready-line", "state-file":
 		return "Special cases:"

@@ -28,12 +28,17 @@ const (
 )
 
 func (f *claimFlags) flags() []cli.Flag {
-	return append([]cli.Flag{
+	return append(f.which(), f.clusterFlags.flags("claim")...)
+}
+
+// which returns the flags that name claims.
+func (f *claimFlags) which() []cli.Flag {
+	return []cli.Flag{
 		texts("pvc", "`NAME` of the claim that VolSync copies; the same as an argument NAME; "+
 			"given several times, one freeze is around the copies of all"),
 		text(&f.selector, "selector", "labels of the claims, as `SELECTOR` of kubectl, instead of their names: "+
 			"found when a run begins; its later steps and its cleanup are about those that it has locked", "l"),
-	}, f.clusterFlags.flags("claim")...)
+	}
 }
 
 // check takes the claims of --pvc and of the arguments together: the array parameter of an
@@ -76,7 +81,8 @@ func (f *claimFlags) checkNames(c *cli.Context, names []string) error {
 func (f *claimFlags) checkWhich(c *cli.Context) (err error) {
 	switch {
 	case f.selector != "" && len(f.claims) > 0:
-		return errNamedAndSelected
+		return usageError{errors.New("--selector is given, and claims are named, too"),
+			"name the claims, or select them by --selector"}
 	case f.selector != "" || c.IsSet("selector") && len(f.claims) == 0:
 		f.selector, err = readSelector("selector", f.selector, "claim")
 		return err

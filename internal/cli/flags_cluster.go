@@ -27,12 +27,17 @@ type clusterFlags struct {
 
 // flags returns the flags; what says whose namespace is meant: the claim's or the pods'.
 func (f *clusterFlags) flags(what string) []cli.Flag {
-	return append([]cli.Flag{
+	return append(f.whichCluster(what), f.outputFlags.flags()...)
+}
+
+// whichCluster returns the flags without those of results.
+func (f *clusterFlags) whichCluster(what string) []cli.Flag {
+	return []cli.Flag{
 		text(&f.namespace, "namespace",
 			"`NAMESPACE` of the "+what+" (default: the context's, in a pod the pod's own)", "n"),
 		text(&f.kubeconfig, "kubeconfig", "`FILE` to use (default: as kubectl; in a pod its service account)"),
 		text(&f.context, "context", "`NAME` of the kubeconfig context"),
-	}, f.outputFlags.flags()...)
+	}
 }
 
 // notAName is the hint for what cannot be the name of an object. The server is not asked:
@@ -69,7 +74,7 @@ func (f *clusterFlags) connect(m *program, version string) (step.Step, error) {
 	})
 	return step.Step{
 		Claims:    pvc.In(cluster.Metadata, cluster.Namespace, "copytrigger"),
-		VolSync:   volsync.In(cluster.Dynamic, cluster.Metadata, cluster.Namespace),
+		VolSync:   volsync.In(cluster.Dynamic, cluster.Metadata, cluster.Namespace, "copytrigger"),
 		Pods:      pods.In(cluster.Metadata, cluster.Namespace),
 		Events:    m.events,
 		Namespace: cluster.Namespace,

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
 
 	"k8s.io/apimachinery/pkg/labels"
@@ -32,7 +31,3 @@ func readSelector(flag, given, what string) (string, error) {
 	}
 	return parsed.String(), nil
 }
-
-// errNamedAndSelected is about claims that are given in two ways.
-var errNamedAndSelected = usageError{errors.New("--selector is given, and claims are named, too"),
-	"name the claims, or select them by --selector"}

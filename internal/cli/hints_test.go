@@ -41,7 +41,8 @@ func words(t *testing.T, line string) []string {
 
 // What kubectl is asked to do in hints, by its shape.
 var kubectl = regexp.MustCompile(`^kubectl (annotate --overwrite -n \S+ pvc \S+ [a-z./-]+=.*|get pvc -n \S+|get [a-z,]+|get pods -n \S+ -l .+?|` +
-	`patch -n \S+ replicationsource/\S+ --type merge -p \{.*\}|delete -n \S+ [a-z]+/\S+)` +
+	`patch -n \S+ replicationsource/\S+ --type merge -p \{.*\}|(delete|edit|describe) -n \S+ [a-z]+/\S+|` +
+	`describe replicationsources -n \S+|get -n \S+ [a-z]+(/\S+)?( -o yaml)?)` +
 	`( --kubeconfig .+)?( --context .+)?$`)
 
 // Every command that a hint prints is taken by the real command line as it is printed.
@@ -52,9 +53,17 @@ func TestHintsParse(t *testing.T) {
 		{Namespace: "app", Claim: "data", Cluster: []string{"--kubeconfig", "/a b/config", "--context", "it's"}},
 	} {
 		for _, kind := range handshake.Moves() {
+			object, value := "replicationsource/nightly", "a $b 'c'"
+			switch kind {
+			case handshake.MoveShowCluster:
+				object = "storageclasses"
+			case handshake.MovePatch:
+				value = `{"spec":{"paused":false}}`
+			default:
+			}
 			for _, line := range s.Commands(handshake.Move{
-				Kind: kind, Run: "run-1", Key: handshake.TriggerAnnotation, Value: "a $b 'c'", Labels: "app in (a, b)",
-				Object: "replicationsource/nightly",
+				Kind: kind, Run: "run-1", Key: handshake.TriggerAnnotation, Value: value, Labels: "app in (a, b)",
+				Object: object, Flags: "-o yaml",
 			}) {
 				args := words(t, line)
 				switch {

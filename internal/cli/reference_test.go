@@ -97,7 +97,7 @@ func commandsWithResults(t *testing.T) []documented {
 		if has("results-dir") {
 			line := lineWith(t, c.name, "", known)
 			switch {
-			case c.name == "exec": // it has no look without a limit
+			case c.name == "exec", c.name == "start-sync": // they have no look without a limit
 				line = given(line, "timeout", "1ms")
 			case has("timeout"):
 				line = given(line, "timeout", "0")
@@ -161,10 +161,11 @@ func keys(t *testing.T, object []byte, log fmt.Stringer) []string {
 func meanings() map[string]string {
 	took := "seconds of this part of the run; empty where it was not gone through, or not seen"
 	return map[string]string{
-		"outcome": "the word of the [exit codes](#exit-codes). Of `disarm` and `cleanup`: what there was to give back",
-		"reason":  "why it did not end well; empty otherwise. In its file at most 512 bytes",
-		"pvc":     "the claim, as NAMESPACE/NAME; not of several claims",
-		"pvcs":    "the names of several claims, as JSON array; in its file of one claim, too",
+		"outcome": "the word of the [exit codes](#exit-codes). Of `disarm` and `cleanup`: what there was to give back: `ok` (nothing), " +
+			"`withdrawn`, or `tainted` (VolSync is copying; if this run has fired, do not trust that copy)",
+		"reason": "why it did not end well; empty otherwise. In its file at most 512 bytes",
+		"pvc":    "the claim, as NAMESPACE/NAME; not of several claims",
+		"pvcs":   "the names of several claims, as JSON array; in its file of one claim, too",
 		"claims": "of several claims a JSON array, with an object for each: `name`, `outcome`, and `reason`, `source`, " +
 			"`waiting-since`, `fired-at`, `cut-time`, `copy`, `lock` where the command knows them; in its file of one " +
 			"claim, too",
@@ -179,7 +180,9 @@ func meanings() map[string]string {
 		"copy-seconds": "from the start of the wait until VolSync had recorded the trigger",
 		"copy": "of `--until cut`: the uid of the snapshot that was cut, for `--copy`; `recorded` if " +
 			"VolSync has recorded the trigger by then",
-		"lock":              "whose lock was found on the claim: `own`, `none` or `other`; empty if nobody knows",
+		"lock": "whose lock was found on the claim: `own`, `none` or `other`; empty if nobody knows. `other` as well where " +
+			"there is no such claim, or it may not be read (a Role with `resourceNames` forbids every other name): a run " +
+			"with a wrong name has quiesced nothing, and must not unquiesce",
 		"quiesce-seconds":   took,
 		"fire-seconds":      took,
 		"taken-seconds":     took + ". From the trigger until VolSync took it",
@@ -187,11 +190,17 @@ func meanings() map[string]string {
 		"completed-seconds": took + ". From the cut, or where that was not seen from when VolSync took the trigger",
 		"unquiesce-seconds": took,
 		"freeze-seconds": "of `run`: from the start of quiesce to the end of unquiesce. Of `verdict`: from the end of " +
-			"await-waiting to the end of unquiesce; empty if not both have ended",
+			"await-waiting to the end of unquiesce: at most that long the application was quiesced; empty if not both have ended",
 		"pod":       "of `exec`: the pod that the command ran in",
 		"container": "and its container",
 		"exit-code": "of the command; empty where nobody saw its end",
-		"unchecked": "what could not be checked because of `--pvc-only`; empty without it",
+		"started": "of `start-sync`: `true` if this run has begun the sync, `false` if it ran already, " +
+			"or VolSync began it by itself",
+		"sync-start":   "when the sync began (RFC 3339)",
+		"synced-at":    "when VolSync had moved the data (RFC 3339); empty where nobody saw that it has",
+		"mover-result": "the mover's last result, as VolSync has it: `Successful`, `Failed`",
+		"mover-log":    "the last words of the mover's log, on one line",
+		"unchecked":    "what could not be checked because of `--pvc-only`; empty without it",
 	}
 }
 
@@ -273,6 +282,7 @@ func reference(t *testing.T, commands []documented) string {
 	}
 	b.WriteString("\nA step that is killed (137), or that crashes (2), says nothing of this: its trigger may be armed " +
 		"until `disarm` has run.\n")
+	b.WriteString(environmentOfCommands())
 	b.WriteString(rights(t))
 	return b.String()
 }
@@ -326,50 +336,77 @@ func exitCodeOf(r outcome.Row) string {
 
 func upper(text string) string { return strings.ToUpper(text[:1]) + text[1:] }
 
-// rights returns what the accounts of tasks/, workflows/ and jobs/ may do.
-func rights(t *testing.T) string {
-	t.Helper()
-	rooms := []string{"tasks", "workflows", "jobs"}
-	var rows []string
-	has := map[string][]string{}
-	for _, room := range rooms {
-		for _, rule := range rulesOf(t, room) {
-			row := fmt.Sprintf("| `%s` | %s | %s |", strings.Join(append(rule.Resources, slices.DeleteFunc(
-				slices.Clone(rule.APIGroups), func(g string) bool { return g == "" })...), "."),
-				code(rule.Verbs), cell(strings.Join(rule.ResourceNames, ", ")))
-			if has[row] == nil {
-				rows = append(rows, row)
-			}
-			has[row] = append(has[row], room)
-		}
+// environmentOfCommands says which variables a user's command finds.
+func environmentOfCommands() string {
+	meaning := map[string]string{
+		"COPYTRIGGER_RUN_ID":             "the id of the run",
+		"COPYTRIGGER_NAMESPACE":          "the namespace of the claims",
+		"COPYTRIGGER_PVCS":               "their names, with spaces between",
+		"COPYTRIGGER_MAX_FREEZE_SECONDS": "`--max-freeze`, for a limit of the database's own; not there outside `run`",
 	}
 	var b strings.Builder
-	b.WriteString("\n## RBAC\n\nRights in the namespace of the claims, and no others. The names are those of the YAML: " +
-		"put your own in by an overlay. [SECURITY.md](../SECURITY.md) says what each is for, and what it lets a leaked account do.\n\n" +
-		"| resource | verbs | names | in |\n|---|---|---|---|\n")
-	for _, row := range rows {
-		fmt.Fprintf(&b, "%s %s |\n", row, strings.Join(has[row], ", "))
+	b.WriteString("\n## Environment of your commands\n\nThe commands of `run` and `cleanup` find the environment of " +
+		"copytrigger, without the variables of its flags, and these:\n\n| variable | |\n|---|---|\n")
+	for _, name := range forCommands() {
+		fmt.Fprintf(&b, "| `%s` | %s |\n", name, meaning[name])
 	}
 	return b.String()
 }
 
-func rulesOf(t *testing.T, room string) []rbacv1.PolicyRule {
+// rights returns what the accounts of tasks/, workflows/ and jobs/ may do.
+func rights(t *testing.T) string {
 	t.Helper()
-	text, err := os.ReadFile("../../" + room + "/rbac.yaml")
+	var rows []string
+	has := map[string][]string{}
+	for _, file := range []string{
+		"tasks/rbac.yaml", "workflows/rbac.yaml", "jobs/rbac.yaml",
+		"rbac/exec/role.yaml", "rbac/events/role.yaml", "rbac/selector/role.yaml",
+	} {
+		for _, role := range rolesOf(t, file) {
+			for _, rule := range role.Rules {
+				row := fmt.Sprintf("| `%s` | %s | %s |", strings.Join(append(rule.Resources, slices.DeleteFunc(
+					slices.Clone(rule.APIGroups), func(g string) bool { return g == "" })...), "."),
+					code(rule.Verbs), cell(strings.Join(rule.ResourceNames, ", ")))
+				if has[row] == nil {
+					rows = append(rows, row)
+				}
+				has[row] = append(has[row], role.Name)
+			}
+		}
+	}
+	var b strings.Builder
+	b.WriteString("\n## RBAC\n\nRights in the namespace of the claims, and no others. The names are those of the YAML: " +
+		"put your own in by an overlay. [SECURITY.md](../SECURITY.md) says what each is for, and what it lets a leaked account do. " +
+		"The Roles of the cleanups are for those alone, `copytrigger-exec` for " +
+		"[commands in the application's pod](in-pod.md), `copytrigger-events` for [Events](monitoring.md#events), " +
+		"and `copytrigger-selector` for [claims by their labels](groups.md).\n\n" +
+		"| resource | verbs | names | in the Roles |\n|---|---|---|---|\n")
+	for _, row := range rows {
+		fmt.Fprintf(&b, "%s %s |\n", row, code(has[row]))
+	}
+	return b.String()
+}
+
+func rolesOf(t *testing.T, file string) []rbacv1.Role {
+	t.Helper()
+	text, err := os.ReadFile("../../" + file)
 	if err != nil {
 		t.Fatal(err)
 	}
+	var roles []rbacv1.Role
 	for _, document := range strings.Split(string(text), "\n---\n") {
 		var role rbacv1.Role
 		if err := yaml.Unmarshal([]byte(document), &role); err != nil {
 			t.Fatal(err)
 		}
 		if role.Kind == "Role" {
-			return role.Rules
+			roles = append(roles, role)
 		}
 	}
-	t.Fatalf("%s/rbac.yaml has no Role", room)
-	return nil
+	if len(roles) == 0 {
+		t.Fatalf("%s has no Role", file)
+	}
+	return roles
 }
 
 // manPage returns docs/copytrigger.1.

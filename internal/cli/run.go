@@ -28,6 +28,8 @@ func (m *program) runCommand() command {
 			"--in-pod runs them in the application's own pod, by its image's shell: what a command there does\n" +
 			"after its connection broke, or after --max-freeze, nobody can end. A pod that was replaced, or\n" +
 			"whose container was restarted, makes the outcome unverified. It needs the Role of rbac/exec.\n\n" +
+			"--start-sync begins the sync, so that VolSync need not be waited for; --await-synced ends when its\n" +
+			"data are moved. Its results are those of await-synced.\n\n" +
 			"Of our variables the commands get COPYTRIGGER_RUN_ID, COPYTRIGGER_NAMESPACE, COPYTRIGGER_PVCS\n" +
 			"(the names of the claims, with spaces between) and COPYTRIGGER_MAX_FREEZE_SECONDS, and no other.\n" +
 			"Results: those of the steps, and how long each part took, in seconds." + claimArgsHelp,
@@ -48,6 +50,8 @@ type runFlags struct {
 	copyTimeoutFlags
 	ackFlags
 	claimOnlyFlags
+	startFlags
+	syncFlags
 	runIDFlags
 	metricsFlags
 	state      string
@@ -69,6 +73,8 @@ func (f *runFlags) flags() []cli.Flag {
 		f.ackFlags.flags(),
 		[]cli.Flag{f.unquiesceFlags.timeoutFlag()},
 		f.claimOnlyFlags.flags(),
+		f.startFlags.flags(),
+		f.syncFlags.flags(),
 		f.runIDFlags.flags("`ID` of this run, the same for each of its retries (default: a random one)"),
 		[]cli.Flag{
 			text(&f.state, "state-file", "note in `FILE` that the claim is locked: a restarted container "+
@@ -94,6 +100,8 @@ func (f *runFlags) check(c *cli.Context) error {
 		f.runIDFlags.checkOrMake(c),
 		f.untilFlags.check(c),
 		f.mayLookAtCopy(f.untilCut()),
+		f.startFlags.check(f.claimOnlyFlags, f.timeoutFlags),
+		f.syncFlags.check(f.claimOnlyFlags),
 		f.inPodFlags.check(c),
 		f.applicationFlags.check(c, f.inPod),
 		f.outputFlags.check(c),
@@ -125,9 +133,11 @@ func (f *runFlags) inThePod(m *program, s step.Step) step.Application {
 
 func (f *runFlags) options(app step.Application, times *step.Timeline) step.RunOptions {
 	return step.RunOptions{
-		Run: f.runID, App: app, UntilCut: f.untilCut(), State: f.state, OneAtATime: f.oneAtATime, Times: times,
+		Run: f.runID, App: app, UntilCut: f.untilCut(), Start: f.start, Synced: f.synced, State: f.state,
+		OneAtATime: f.oneAtATime, Times: times,
 		Limits: step.Limits{
 			Wait: f.timeout, Ack: f.ack, Copy: f.copyTimeout, Freeze: f.maxFreeze, Unquiesce: f.unquiesceTimeout,
+			Sync: f.sync,
 		},
 	}
 }
@@ -155,6 +165,7 @@ func (m *program) wholeRun(ctx context.Context, s step.Step, f *runFlags) (resul
 	setWaiting(&v, s, ran.Waiting, err)
 	setFired(&v, s, ran.Fired, err)
 	setCopied(&v, s, ran.Copied, err)
+	setSynced(&v, ran.Synced)
 	for _, span := range times.Spans() {
 		v.Set(span.Name, "")
 		if span.Reached {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
@@ -56,7 +55,7 @@ func environmentOf(command []string) []string {
 
 // isSelf reports whether a program is this one.
 func isSelf(program string) bool {
-	path, err := exec.LookPath(program)
+	path, err := process.LookPath(program)
 	self, serr := executable()
 	if err != nil || serr != nil {
 		return false

@@ -47,9 +47,10 @@ type Recorder struct {
 // In returns the recorder of a namespace. trouble is called for an Event that cannot be written,
 // unless the account may not write any.
 func In(dyn dynamic.Interface, md metadata.Interface, namespace string, trouble func(error)) *Recorder {
+	core := schema.GroupVersion{Version: "v1"}
 	return &Recorder{
-		events:    dyn.Resource(schema.GroupVersionResource{Version: "v1", Resource: "events"}).Namespace(namespace),
-		claims:    md.Resource(schema.GroupVersionResource{Version: "v1", Resource: "persistentvolumeclaims"}).Namespace(namespace),
+		events:    dyn.Resource(core.WithResource("events")).Namespace(namespace),
+		claims:    md.Resource(core.WithResource("persistentvolumeclaims")).Namespace(namespace),
 		namespace: namespace, trouble: trouble,
 		queue: make(chan Event, waiting), ended: make(chan struct{}),
 	}

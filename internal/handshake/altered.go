@@ -10,8 +10,10 @@ import (
 
 // Try returns the patch whose dry run asks whether a run may write what its steps will write.
 func Try(run string) Patch {
-	to := Claim{Trigger: NewTrigger(run).String(), Lock: Lock{Run: run, State: Held}}
-	return Patch{SetTrigger: true, SetLock: true, To: to}
+	to := Claim{
+		Trigger: NewTrigger(run).String(), Lock: Lock{Run: run, State: Held}, LastRun: LastRun{Run: run}.String(),
+	}
+	return Patch{SetTrigger: true, SetLock: true, SetLastRun: true, To: to}
 }
 
 // Altered returns how the claim that came back differs from what the patch was to make of it; ""
@@ -42,6 +44,28 @@ func (p Patch) Undo(was, back Claim) Patch {
 	}
 	if p.SetLock && back.Lock.State != Free && was.Lock.State == Free {
 		u.SetLock, u.To.Lock = true, Lock{}
+	}
+	return u
+}
+
+// AlteredSource is Altered for the write of a ReplicationSource.
+func (p Patch) AlteredSource(back Source) string {
+	var found []string
+	if back.Manual != p.Source.Manual {
+		found = append(found, fmt.Sprintf("spec.trigger.manual came back as %q instead of %q", back.Manual, p.Source.Manual))
+	}
+	if back.Started != p.Source.Started {
+		found = append(found, fmt.Sprintf("%s came back as %q instead of %q",
+			StartedAnnotation, back.Started, p.Source.Started))
+	}
+	return strings.Join(found, ", ")
+}
+
+// UndoSource is Undo for the write of a ReplicationSource.
+func (p Patch) UndoSource(was, back Source) Patch {
+	u := Patch{Source: back}
+	if was.Started == "" && (back.Manual != was.Manual || back.Started != "") {
+		u.SetSource, u.Source.Manual, u.Source.Started = true, was.Manual, ""
 	}
 	return u
 }

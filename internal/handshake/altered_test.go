@@ -48,10 +48,12 @@ func TestAltered(t *testing.T) {
 	}
 }
 
-// What is tried is what will be written: both annotations, and nothing else.
+// What is tried is what will be written: the trigger, the lock and how the run ended, and nothing else.
 func TestTry(t *testing.T) {
 	got := Try(runID).Annotations()
-	if len(got) != 2 || !of(runID, got[TriggerAnnotation]) || !ParseLock(got[LockAnnotation]).Of(runID) {
+	last, _ := ParseLastRun(got[LastRunAnnotation])
+	if len(got) != 3 || last.Run != runID || !of(runID, got[TriggerAnnotation]) ||
+		!ParseLock(got[LockAnnotation]).Of(runID) {
 		t.Errorf("tries %v", got)
 	}
 }

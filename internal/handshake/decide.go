@@ -240,22 +240,3 @@ func Disarm(c Claim, run string) Decision {
 	return Decision{Do: Write, Value: c.Latest, Outcome: outcome.Withdrawn,
 		Why: fmt.Sprintf("trigger %q was taken back before VolSync took it: no copy was made", c.Trigger)}
 }
-
-// Cautions are what a user should know about a claim although it does not stop the run.
-func Cautions(w Observed) []string {
-	var cs []string
-	if c := w.Claim; c.Enabled && (c.Use == "false" || c.Use == "False" || c.Use == "0" || c.Use == "no") {
-		cs = append(cs, fmt.Sprintf("%s is %q, which VolSync takes as on: it reads presence only; "+
-			"remove the annotation to turn copy triggers off", UseAnnotation, c.Use))
-	}
-	if len(w.Sources) == 1 && w.Sources[0].Method == "Clone" {
-		cs = append(cs, fmt.Sprintf("ReplicationSource %s copies by Clone: with a storage class that waits for its first "+
-			"consumer (WaitForFirstConsumer) the application stays quiesced until VolSync's mover is scheduled; "+
-			"use copyMethod Snapshot, or a storage class that binds immediately", w.Sources[0].Name))
-	}
-	if w.ClaimOnly {
-		cs = append(cs, "by --pvc-only, not checked: that a ReplicationSource copies the claim and is syncing, "+
-			"that it is the only one, that no earlier copy exists, and that what is recorded is its copy")
-	}
-	return cs
-}

@@ -84,12 +84,12 @@ func TestCautions(t *testing.T) {
 	} {
 		got := Cautions(c.world)
 		if len(got) != len(c.want) {
-			t.Errorf("%s: %q", c.name, got)
+			t.Errorf("%s: %+v", c.name, got)
 			continue
 		}
 		for i, word := range c.want {
-			if !strings.Contains(got[i], word) {
-				t.Errorf("%s: %q does not say %s", c.name, got[i], word)
+			if !strings.Contains(got[i].Why, word) {
+				t.Errorf("%s: %+v does not say %s", c.name, got[i], word)
 			}
 		}
 	}

@@ -40,6 +40,29 @@ func FuzzCheckRun(f *testing.F) {
 	})
 }
 
+// An owner is read as it was written, and no limit is below nothing. The run of what somebody has
+// copied from a lock is the lock's.
+func FuzzOwner(f *testing.F) {
+	for _, s := range []string{"", "p", "p-5s", "p-0s", "p--5s", "p-s", "p-5", "disarm", "await-waiting", "p-99999999999999999999s"} {
+		f.Add(s, 5)
+	}
+	f.Fuzz(func(t *testing.T, s string, seconds int) {
+		if n, _ := OwnerSeconds(s); n < 0 {
+			t.Errorf("%q: got %d", s, n)
+		}
+		if strings.Contains(s, "-") || seconds < 0 {
+			return
+		}
+		owner := Owner(s, seconds)
+		if n, limited := OwnerSeconds(owner); n != seconds || !limited {
+			t.Errorf("%q: got %d, %t", owner, n, limited)
+		}
+		if lock := (Lock{Run: "r", State: Lost, Owners: owner}); RunOf(lock.String()) != "r" || RunOf(s) == "" && s != "" && s[0] != '/' {
+			t.Errorf("%q: got %q, and %q", owner, RunOf(lock.String()), RunOf(s))
+		}
+	})
+}
+
 // Whatever stands in a lock, somebody has it, unless it names nobody. One of a run is read again as
 // the same; of what no run can have written, nothing is written.
 func FuzzParseLock(f *testing.F) {

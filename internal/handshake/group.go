@@ -48,13 +48,25 @@ func Waits(ds []Decision) []Wait {
 // all of them together: each is the one that runs, or that has just ended. It returns nil where
 // the trigger was made for others.
 func SyncsOf(ws []Observed, t Trigger) []Wait {
+	return syncsBy(ws, t, func(s Source) string { return cmp.Or(s.SyncStart, s.LastSyncStart) })
+}
+
+// SyncsFor is SyncsOf for a step that comes when the syncs may have ended, and others have begun.
+func SyncsFor(ws []Observed, t Trigger) []Wait {
+	if syncs := SyncsOf(ws, t); syncs != nil {
+		return syncs
+	}
+	return syncsBy(ws, t, func(s Source) string { return cmp.Or(s.LastSyncStart, s.SyncStart) })
+}
+
+func syncsBy(ws []Observed, t Trigger, start func(Source) string) []Wait {
 	var syncs []Wait
 	for _, w := range ws {
 		if len(w.Sources) != 1 {
 			return nil
 		}
 		s := w.Sources[0]
-		syncs = append(syncs, Wait{ClaimUID: w.Claim.UID, SourceUID: s.UID, SyncStart: cmp.Or(s.SyncStart, s.LastSyncStart)})
+		syncs = append(syncs, Wait{ClaimUID: w.Claim.UID, SourceUID: s.UID, SyncStart: start(s)})
 	}
 	if !t.isOf(syncs...) {
 		return nil

@@ -52,9 +52,9 @@ const (
 	Cleanup                  // nothing but cleanups of the run is left
 )
 
-// word is the state as it stands in the annotation, between the run's id and the owners. None has a
+// Word is the state as it stands in the annotation, between the run's id and the owners. None has a
 // slash; that of Free is "".
-func (s LockState) word() string {
+func (s LockState) Word() string {
 	switch s {
 	case Held:
 		return "held"
@@ -70,7 +70,7 @@ func (s LockState) word() string {
 // stateOf returns the state of a word. It reports false for a word that it does not know.
 func stateOf(word string) (LockState, bool) {
 	for s := Held; s <= Cleanup; s++ {
-		if s.word() == word {
+		if s.Word() == word {
 			return s, true
 		}
 	}
@@ -107,7 +107,7 @@ func RunOf(text string) string {
 
 // String returns the value of [LockAnnotation]; "" removes it.
 func (l Lock) String() string {
-	parts := []string{l.Run, l.State.word(), l.Owners}
+	parts := []string{l.Run, l.State.Word(), l.Owners}
 	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), "/")
 }
 

@@ -9,11 +9,13 @@ import (
 func TestHintsNameTheTables(t *testing.T) {
 	refusal := func(s Source) string {
 		s.Name = "rs"
-		_, no := Observed{Sources: []Source{s}}.source()
-		if no == nil {
-			return ""
+		hints := ""
+		for _, f := range Findings(Observed{Sources: []Source{s}}) {
+			if f.About == AboutMover || f.About == AboutMethod {
+				hints += f.Hint
+			}
 		}
-		return no.Hint
+		return hints
 	}
 	for _, m := range Movers() {
 		if !Honours(m.Name) || !strings.Contains(refusal(Source{Mover: "syncthing", Method: "Clone"}), m.Name) {

@@ -8,7 +8,8 @@ type Move struct {
 	Key    string // of the annotation that is written
 	Value  string // the annotation's; "" takes the annotation's effect away
 	Labels string // of pods
-	Object string // as kubectl names it: RESOURCE/NAME
+	Object string // as kubectl names it: RESOURCE, or RESOURCE/NAME
+	Flags  string // more of kubectl's
 }
 
 // MoveKind is what a [Move] does.
@@ -25,14 +26,21 @@ const (
 	MoveShowClaims
 	MoveShowPods
 	MoveShowMutators // what changes the writes of others
-	MoveStartSync    // of the ReplicationSource Object, by the manual trigger Value
-	MoveDelete       // Object
+	MoveStartSync    // of the claim, for the run
+	MoveShowSources
+	MoveDelete      // Object
+	MoveShow        // Object, in the namespace
+	MoveShowCluster // Object, of the whole cluster
+	MoveEdit        // Object
+	MovePatch       // Object, by the merge patch Value
+	MoveDescribeClaim
 )
 
 // Moves are all kinds of moves.
 func Moves() []MoveKind {
 	return []MoveKind{
 		MoveUnlock, MoveDisarm, MoveCleanup, MoveEnd, MoveAnnotate,
-		MoveShowClaims, MoveShowPods, MoveShowMutators, MoveStartSync, MoveDelete,
+		MoveShowClaims, MoveShowPods, MoveShowMutators, MoveStartSync, MoveShowSources, MoveDelete,
+		MoveShow, MoveShowCluster, MoveEdit, MovePatch, MoveDescribeClaim,
 	}
 }

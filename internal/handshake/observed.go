@@ -1,28 +1,32 @@
 package handshake
 
-import (
-	"fmt"
-	"strings"
-)
-
 // Source is a ReplicationSource that copies the PVC.
 type Source struct {
 	Name, UID string
+	Version   string // resourceVersion, for a conditional write
 	Claim     string // spec.sourcePVC
 	Deleting  bool
 	Paused    bool
 	Mover     string // restic, rclone, rsync, rsyncTLS …
 	Method    string // copyMethod: Snapshot, Clone, Direct …
+
+	SnapshotClass string // of its copies, where it names one
+	StorageClass  string // of its clones, where it names one
+
 	SyncStart string // status.lastSyncStartTime: set exactly while a sync runs (statemachine/machine.go:162-174)
 
 	LastSyncStart string // of the last sync that has ended; "" if none has
+	LastSync      string // status.lastSyncTime: when it ended
+
+	Schedule           string // spec.trigger.schedule, which rests as long as manual is set
+	Manual, LastManual string // spec.trigger.manual, and what it was when the last sync ended
+	Started            string // [StartedAnnotation]
+	MoverResult        string // status.latestMoverStatus: Failed, Successful
 
 	// For messages.
-	Trouble            string // of the condition Synchronizing, where that is an error: reason and message
-	NextSync           string // status.nextSyncTime
-	Manual, LastManual string // spec.trigger.manual, and the one that was synced last
-	MoverResult        string // status.latestMoverStatus: Failed, Successful
-	MoverLog           string // its last words
+	Trouble  string // of the condition Synchronizing, where that is an error: reason and message
+	NextSync string // status.nextSyncTime
+	MoverLog string // the mover's last words
 }
 
 // Copy is the VolumeSnapshot (copyMethod Snapshot) or PVC (Clone) that VolSync makes.
@@ -44,85 +48,32 @@ type Observed struct {
 	Sources []Source // every ReplicationSource with this sourcePVC
 	Copy    *Copy    // nil: there is none
 
+	// Binding is the volumeBindingMode of the storage class of a clone; "" where it is not known.
+	Binding string
+
 	// ClaimOnly says that Sources and Copy could not be read, by the user's own choice.
 	// What they would have proved is then taken on trust.
 	ClaimOnly bool
 }
 
-// source returns the one ReplicationSource that copies the PVC, or why there is no safe answer.
-func (w Observed) source() (Source, *Decision) {
-	switch len(w.Sources) {
-	case 1:
-	case 0:
-		return Source{}, refuse("no ReplicationSource has it as sourcePVC, so nobody would take the trigger",
-			"create the ReplicationSource, or check --namespace and the claim's name")
-	default:
-		// replicationsource_controller.go:197: "This will break if multiple
-		// replicationsources use the same PVC as a source".
-		return Source{}, refuse(fmt.Sprintf("%d ReplicationSources have it as sourcePVC, "+
-			"and VolSync's copy triggers work with one only: %s", len(w.Sources), sourceNames(w.Sources)),
-			"leave one ReplicationSource for the claim")
+// source returns the one ReplicationSource that copies the claim. It reports false where there is
+// none, or several, or where they were not read.
+func (w Observed) source() (Source, bool) {
+	if w.ClaimOnly || len(w.Sources) != 1 {
+		return Source{}, false
 	}
-	s := w.Sources[0]
-	_, honoured := CopyMethodOf(s.Method)
-	switch {
-	case s.Deleting:
-		return s, refuse(fmt.Sprintf("ReplicationSource %s is being deleted, so nobody would take the trigger", s.Name),
-			"wait until it is created again")
-	case !Honours(s.Mover):
-		return s, refuse(fmt.Sprintf("ReplicationSource %s has the mover %q, which ignores copy triggers", s.Name, s.Mover),
-			"use a mover that honours them: "+moverNames())
-	case !honoured:
-		return s, refuse(fmt.Sprintf("ReplicationSource %s has copyMethod %q, which ignores copy triggers", s.Name, s.Method),
-			"set copyMethod to "+copyMethodNames())
-	case s.Paused:
-		// The copy would be taken and shipped only when somebody ends the pause.
-		return s, refuse(fmt.Sprintf("ReplicationSource %s is paused", s.Name), "set spec.paused to false")
-	}
-	return s, nil
+	return w.Sources[0], true
 }
 
-// waiting returns the wait of VolSync, or why there is none yet, or never will be.
+// waiting returns the wait of VolSync, or the first obstacle to one.
 func (w Observed) waiting() (Wait, *Decision) {
-	c := w.Claim
-	if c.Deleting {
-		return Wait{}, refuse("it is being deleted", "wait until it is created again")
-	}
-	if !c.Enabled {
-		no := refuse("it has no annotation "+UseAnnotation+", so VolSync copies it without waiting", "add the annotation")
-		no.Next = Move{Kind: MoveAnnotate, Key: UseAnnotation, Value: "true"}
-		return Wait{}, no
-	}
-	if c.Armed() {
-		no := refuse(fmt.Sprintf("it is armed with the trigger %q, which VolSync has not recorded: "+
-			"the next sync copies without waiting", c.Trigger), "find out who set it; to take it back")
-		no.Next = Move{Kind: MoveAnnotate, Key: TriggerAnnotation, Value: c.Latest}
-		return Wait{}, no
-	}
-	var s Source
-	if !w.ClaimOnly {
-		var no *Decision
-		if s, no = w.source(); no != nil {
+	for _, o := range obstacles() {
+		if no := o.find(w); no != nil {
 			return Wait{}, no
 		}
-		if s.SyncStart == "" {
-			// Without a sync nobody waits, whatever the claim says (the status outlives the sync).
-			return Wait{}, s.idle()
-		}
-		if w.Copy != nil {
-			// While a copy exists VolSync does not wait, and acknowledges any trigger at once (volumehandler.go:420, 502).
-			if w.Copy.Deleting {
-				return Wait{}, notYet(fmt.Sprintf("the copy %s of an earlier sync is being deleted", w.Copy.Name))
-			}
-			return Wait{}, w.leftOver(s)
-		}
 	}
-	if !c.waits() {
-		return Wait{}, notYet("VolSync does not wait yet: " + c.describe() + s.says())
-	}
-	if !c.Bound {
-		return Wait{}, notYet("it is not bound to a volume: VolSync waits, but there is nothing to copy")
-	}
+	c := w.Claim
+	s, _ := w.source()
 	return Wait{ClaimUID: c.UID, SourceUID: s.UID, SyncStart: s.SyncStart, Since: c.Since, Latest: c.Latest}, nil
 }
 
@@ -131,12 +82,4 @@ func (c Claim) describe() string {
 		return "it has no " + StatusAnnotation
 	}
 	return StatusAnnotation + " is " + c.Status
-}
-
-func sourceNames(ss []Source) string {
-	var names []string
-	for _, s := range ss {
-		names = append(names, s.Name)
-	}
-	return strings.Join(names, ", ")
 }

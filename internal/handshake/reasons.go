@@ -17,7 +17,7 @@ func (s Source) idle() *Decision {
 	case s.Trouble != "": // says follows
 	case s.Manual != "" && s.Manual == s.LastManual:
 		why += fmt.Sprintf("; its trigger %q has been synced", Line(s.Manual))
-		next = Move{Kind: MoveStartSync, Object: "replicationsource/" + s.Name, Value: s.Manual + "-again"}
+		next = Move{Kind: MoveStartSync}
 	case s.NextSync != "":
 		why += "; the next is due at " + s.NextSync
 	}
@@ -39,9 +39,11 @@ func (s Source) says() string {
 	return says
 }
 
-// leftOver says what there is to know of a copy that keeps VolSync from waiting. One that no sync
-// can use for good is to be deleted by a person.
-func (w Observed) leftOver(s Source) *Decision {
+// stuck reports whether no sync of the ReplicationSource can use the copy for good.
+func (c Copy) stuck(s Source) bool { return c.Owner != s.UID || c.Problem != "" }
+
+// leftOverOf says what there is to know of a copy that keeps VolSync from waiting.
+func (w Observed) leftOverOf(s Source) *Decision {
 	c := w.Copy
 	var next Move
 	var b strings.Builder
@@ -49,8 +51,11 @@ func (w Observed) leftOver(s Source) *Decision {
 	if c.Created != "" {
 		fmt.Fprintf(&b, ", made at %s", c.Created)
 	}
-	b.WriteString(", so VolSync does not wait in this sync")
-	stuck := c.Owner != s.UID || c.Problem != ""
+	sync := "this"
+	if s.SyncStart == "" {
+		sync = "the next"
+	}
+	b.WriteString(", so VolSync does not wait in " + sync + " sync")
 	if c.Owner != s.UID {
 		fmt.Fprintf(&b, "; it is not ReplicationSource %s's, but %s", s.Name, c.ownedBy())
 	}
@@ -58,7 +63,7 @@ func (w Observed) leftOver(s Source) *Decision {
 		fmt.Fprintf(&b, "; the storage reports for it: %s", c.Problem)
 	}
 	b.WriteString(s.says())
-	if stuck {
+	if c.stuck(s) {
 		kind := "persistentvolumeclaim"
 		if seesCut(s) {
 			kind = "volumesnapshot"

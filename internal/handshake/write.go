@@ -7,14 +7,17 @@ import "github.com/copytrigger/copytrigger/internal/outcome"
 // decided here, by a value with two methods: Next, after a look, and Replied, after a write.
 // Package step does the looks and the writes, and so does the search of this package's tests.
 
-// Patch is what one conditional write changes on a claim.
+// Patch is what one conditional write changes: on a claim, or on its ReplicationSource.
 type Patch struct {
 	SetTrigger, SetLock, SetLastRun bool
 	To                              Claim // the claim after it
+
+	SetSource bool   // Manual and Started
+	Source    Source // the ReplicationSource after it
 }
 
 // Empty reports whether there is nothing to write.
-func (p Patch) Empty() bool { return !p.SetTrigger && !p.SetLock && !p.SetLastRun }
+func (p Patch) Empty() bool { return !p.SetTrigger && !p.SetLock && !p.SetLastRun && !p.SetSource }
 
 // Annotations are the annotations that the patch sets; "" removes one.
 func (p Patch) Annotations() map[string]string {

@@ -19,6 +19,7 @@ type Where struct {
 	Context    string
 	Namespace  string
 	UserAgent  string
+	As         string // whom to impersonate; "" for nobody
 }
 
 // Cluster is an API server to talk to. Nothing has been sent to it yet.
@@ -53,6 +54,9 @@ func Connect(w Where) (Cluster, error) {
 	}
 	config = rest.CopyConfig(config)
 	config.UserAgent = w.UserAgent
+	if w.As != "" {
+		config.Impersonate = rest.ImpersonationConfig{UserName: w.As}
+	}
 	// No limiter: a step sends a handful of requests. One would delay them, and near the
 	// end of a step's time its error would take the place of what is wrong.
 	config.QPS = -1

@@ -22,7 +22,7 @@ type Request struct {
 	Verb      string // get, list, watch, patch
 	Group     string // API group; "" for the core group
 	Resource  string
-	Namespace string
+	Namespace string // "" for the whole cluster
 	Name      string // "" for a whole namespace
 }
 
@@ -31,12 +31,15 @@ func (r Request) String() string {
 	if r.Group != "" {
 		what += "." + r.Group
 	}
-	if r.Name != "" {
-		what += " " + r.Namespace + "/" + r.Name
-	} else {
-		what += " in namespace " + r.Namespace
+	switch {
+	case r.Name != "" && r.Namespace == "":
+		return what + " " + r.Name
+	case r.Name != "":
+		return what + " " + r.Namespace + "/" + r.Name
+	case r.Namespace == "":
+		return what + " in the cluster"
 	}
-	return what
+	return what + " in namespace " + r.Namespace
 }
 
 // Error is a request that failed.
@@ -69,11 +72,18 @@ func IsForbidden(err error) bool { return apierrors.IsForbidden(err) }
 // IsUnauthorized reports whether the server does not know the account.
 func IsUnauthorized(err error) bool { return apierrors.IsUnauthorized(err) }
 
-// IsInvalid reports whether the server does not take such a request.
-func IsInvalid(err error) bool { return apierrors.IsBadRequest(err) || apierrors.IsInvalid(err) }
+// IsBadRequest reports whether the server does not take such a request. A webhook that takes no dry
+// runs, or refuses whatever is one, is told so.
+func IsBadRequest(err error) bool { return apierrors.IsBadRequest(err) }
+
+// IsInvalid reports whether the server does not take such an object. A policy may say so.
+func IsInvalid(err error) bool { return apierrors.IsInvalid(err) }
 
 // IsConflict reports whether a conditional write came too late: the object has changed.
 func IsConflict(err error) bool { return apierrors.IsConflict(err) }
+
+// AlreadyExists reports whether there is an object of the name that was to be created.
+func AlreadyExists(err error) bool { return apierrors.IsAlreadyExists(err) }
 
 // Undone reports whether a failed request certainly changed nothing: the server refused it, or
 // never got it. After any other error a write may have been done all the same.

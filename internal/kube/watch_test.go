@@ -59,7 +59,7 @@ func follows(t *testing.T, answers []error, events func(s *server, end context.C
 		go func() {
 			defer close(done)
 			err = Follow(ctx, Request{Resource: "persistentvolumeclaims", Namespace: "app", Name: "data"}, s.open,
-				func() { s.mu.Lock(); s.changes++; s.mu.Unlock() },
+				Any(func() { s.mu.Lock(); s.changes++; s.mu.Unlock() }),
 				s.told)
 		}()
 		synctest.Wait()
@@ -147,7 +147,7 @@ func TestFollowBacksOffWhatDoesNotHold(t *testing.T) {
 			w := watch.NewFake()
 			w.Stop()
 			return w, nil
-		}, func() { changes++ }, quiet)
+		}, Any(func() { changes++ }), quiet)
 		if err != nil {
 			t.Error(err)
 		}
@@ -238,7 +238,7 @@ func TestFollowNoNameNoSelector(t *testing.T) {
 			selector = append(selector, opts.FieldSelector)
 			return watch.NewFake(), nil
 		},
-		cancel,
+		Any(cancel),
 		quiet,
 	)
 	if err != nil || !slices.Equal(selector, []string{""}) {

@@ -10,6 +10,7 @@ const (
 	LeftFrozen Left = 1 << iota // the application
 	LeftArmed                   // a trigger
 	LeftLocked                  // the claim
+	LeftManual                  // a manual trigger of a start-sync
 )
 
 // String returns what is left, in words; "" for nothing.
@@ -22,6 +23,7 @@ func (l Left) String() string {
 		{LeftFrozen, "THE APPLICATION MAY STILL BE QUIESCED"},
 		{LeftArmed, "A TRIGGER MAY STILL BE ARMED"},
 		{LeftLocked, "THE CLAIM MAY STAY LOCKED"},
+		{LeftManual, "A MANUAL TRIGGER MAY STAY ON THE REPLICATIONSOURCE, WHOSE SCHEDULE THEN RESTS"},
 	} {
 		if l&w.left != 0 {
 			words = append(words, w.said)

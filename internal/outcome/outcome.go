@@ -16,6 +16,7 @@ const (
 	Withdrawn  Outcome = "withdrawn"
 	Tainted    Outcome = "tainted"
 	Unverified Outcome = "unverified"
+	Unsynced   Outcome = "unsynced"
 	Usage      Outcome = "usage"
 	TimedOut   Outcome = "timed-out"
 	Signalled  Outcome = "signalled"
@@ -47,6 +48,8 @@ func Table() []Row {
 			"must not be trusted", "run disarm, then unquiesce, if they have not run; do not use this sync's copy"},
 		{Unverified, 6, "a copy was recorded that cannot be tied to the freeze",
 			"must not be trusted", "do not rely on this sync's copy"},
+		{Unsynced, 7, "the copy is good, but VolSync has not moved its data, or nobody saw that it has",
+			"is good, and not yet a backup", "see why the mover does not succeed; VolSync tries again with the same copy"},
 		{Usage, 64, "the command line was wrong, and nothing was done", "was not made by this run", look},
 		{TimedOut, 124, "the limit passed, and nothing was fired", "was not made", look},
 		{Signalled, 128, "a signal stopped it, and nothing was fired", "was not made", look},
@@ -67,7 +70,7 @@ func row(o Outcome) Row {
 // Worse reports whether a says worse of a run than b does: first what becomes of the copy, then
 // whether anything was fired, then why not.
 func Worse(a, b Outcome) bool {
-	order := []Outcome{Tainted, Unverified, Failed, Withdrawn, Refused, TimedOut, Signalled, Usage, OK}
+	order := []Outcome{Tainted, Unverified, Failed, Withdrawn, Refused, TimedOut, Signalled, Usage, Unsynced, OK}
 	return slices.Index(order, a) < slices.Index(order, b)
 }
 

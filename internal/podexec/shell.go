@@ -33,13 +33,13 @@ type ending struct {
 	none bool // its program is not there
 }
 
-// readEnding returns what stands after the token.
+// readEnding returns what stands after the token. It reports false for what no shell writes there.
 func readEnding(said string) (ending, bool) {
 	if said == "none" {
 		return ending{notFound, true}, true
 	}
 	code, err := strconv.Atoi(said)
-	return ending{code, false}, err == nil
+	return ending{code, false}, err == nil && code >= 0 && code <= 255 && strconv.Itoa(code) == said
 }
 
 func (e ending) result(t pods.Target) (int, error) {

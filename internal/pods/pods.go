@@ -65,7 +65,7 @@ func (p Pods) FollowNotEnded(ctx context.Context, selector string, changed func(
 		opts.LabelSelector, opts.FieldSelector = selector, notEnded
 		return p.client.Watch(ctx, opts)
 	}
-	return kube.Follow(ctx, p.request("watch"), open, changed, trouble)
+	return kube.Follow(ctx, p.request("watch"), open, kube.Any(changed), trouble)
 }
 
 // named is how many pods Names names.

@@ -99,10 +99,27 @@ func (c Command) Failure(code int) error {
 
 // CanRun returns the code and the error of a program that is not there, without running it.
 func CanRun(program string) (code int, err error) {
-	if _, err := exec.LookPath(program); err != nil {
+	if _, err := LookPath(program); err != nil {
 		return notStarted(err), why(err)
 	}
 	return 0, nil
+}
+
+// own is the name by which a command calls this program. In a pod of an engine it is on a volume,
+// and in an image of its own at the root: not in PATH.
+const own = "copytrigger"
+
+// LookPath is [exec.LookPath], and finds this program itself by its name, too.
+func LookPath(program string) (string, error) {
+	path, err := exec.LookPath(program)
+	if program != own || !errors.Is(err, exec.ErrNotFound) {
+		return path, err
+	}
+	self, serr := os.Executable()
+	if serr != nil {
+		return "", err
+	}
+	return self, nil
 }
 
 func notStarted(err error) int {

@@ -152,3 +152,18 @@ func TestCanRun(t *testing.T) {
 		}
 	}
 }
+
+// A command may call this program by its name, where that is not in PATH. Any other name is what
+// PATH says.
+func TestItself(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	for program, code := range map[string]int{own: 0, "another": notFound} {
+		if got, err := CanRun(program); got != code || (err == nil) != (code == 0) {
+			t.Errorf("%s: got %d, %v, want %d", program, got, err, code)
+		}
+		c := Command{Args: []string{program, "-test.run=^$"}, Env: os.Environ()}
+		if got, err := c.Run(nil); got != code || (err == nil) != (code == 0) {
+			t.Errorf("%s: got %d, %v, want %d", program, got, err, code)
+		}
+	}
+}

@@ -32,7 +32,12 @@ func (c Command) start(out *outputs) (*Process, error) {
 	if err := Can(c.Bound); err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(c.Args[0], c.Args[1:]...)
+	path, err := LookPath(c.Args[0])
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.Command(path, c.Args[1:]...)
+	cmd.Args[0] = c.Args[0]
 	if err := out.give(cmd, c.Stdout, c.Stderr); err != nil {
 		return nil, err
 	}

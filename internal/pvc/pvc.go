@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -20,9 +21,12 @@ const resource = "persistentvolumeclaims"
 // Claim is one state of a claim. Only its metadata is read: annotations are all it is about.
 type Claim struct {
 	Name, UID, Version string // Version: resourceVersion
+	Namespace          string
 	Deleting           bool
 	Labels             map[string]string
 	Annotations        map[string]string
+	Created            time.Time
+	Owner              metav1.OwnerReference // who controls it; the zero one is nobody
 }
 
 // Claims are the claims of one namespace.
@@ -52,22 +56,32 @@ func (c Claims) Get(ctx context.Context, name string) (Claim, error) {
 	return read(o), nil
 }
 
-// List reads all claims with the labels, "" for all of the namespace.
+// List lists the claims of the namespace with these labels; of "" those of all namespaces.
 func (c Claims) List(ctx context.Context, selector string) ([]Claim, error) {
-	list, err := c.client.List(ctx, metav1.ListOptions{LabelSelector: selector})
-	if err != nil {
-		return nil, &kube.Error{Request: c.request("list", ""), Err: err}
+	var found []Claim
+	opts := metav1.ListOptions{LabelSelector: selector, Limit: kube.PageSize}
+	for {
+		list, err := c.client.List(ctx, opts)
+		if err != nil {
+			return nil, &kube.Error{Request: c.request("list", ""), Err: err}
+		}
+		for i := range list.Items {
+			found = append(found, read(&list.Items[i]))
+		}
+		if opts.Continue = list.Continue; opts.Continue == "" {
+			return found, nil
+		}
 	}
-	var all []Claim
-	for i := range list.Items {
-		all = append(all, read(&list.Items[i]))
-	}
-	return all, nil
+}
+
+// FollowAll calls changed whenever a claim of the namespace may have changed; see [kube.Follow].
+func (c Claims) FollowAll(ctx context.Context, changed func(), trouble kube.Trouble) error {
+	return kube.Follow(ctx, c.request("watch", ""), c.client.Watch, kube.Any(changed), trouble)
 }
 
 // Follow calls changed whenever the claim may have changed; see [kube.Follow].
 func (c Claims) Follow(ctx context.Context, name string, changed func(), trouble kube.Trouble) error {
-	return kube.Follow(ctx, c.request("watch", name), c.client.Watch, changed, trouble)
+	return kube.Follow(ctx, c.request("watch", name), c.client.Watch, kube.Any(changed), trouble)
 }
 
 // Annotate sets annotations, or removes those with the value "", if the claim still is
@@ -107,8 +121,12 @@ func (c Claims) patch(ctx context.Context, name string, meta map[string]any, opt
 }
 
 func read(o *metav1.PartialObjectMetadata) Claim {
-	return Claim{
-		Name: o.Name, UID: string(o.UID), Version: o.ResourceVersion,
-		Deleting: o.DeletionTimestamp != nil, Labels: o.Labels, Annotations: o.Annotations,
+	c := Claim{
+		Name: o.Name, UID: string(o.UID), Version: o.ResourceVersion, Namespace: o.Namespace,
+		Deleting: o.DeletionTimestamp != nil, Labels: o.Labels, Annotations: o.Annotations, Created: o.CreationTimestamp.Time,
 	}
+	if owner := metav1.GetControllerOf(o); owner != nil {
+		c.Owner = *owner
+	}
+	return c
 }

@@ -72,17 +72,18 @@ const (
 )
 
 var (
-	was     = Claim{Name: "data", UID: "u1", Version: "7", Annotations: map[string]string{"a": "1"}}
+	was     = Claim{Name: "data", Namespace: "app", UID: "u1", Version: "7", Annotations: map[string]string{"a": "1"}}
 	manager = url.Values{"fieldManager": {"copytrigger"}}
 	dryRun  = url.Values{"fieldManager": {"copytrigger"}, "dryRun": {"All"}}
 )
 
 func TestList(t *testing.T) {
 	labelled := strings.Replace(object, `"annotations"`, `"labels":{"app":"db"},"annotations"`, 1)
-	c := one(t, "GET", "/api/v1/namespaces/app/persistentvolumeclaims", url.Values{"labelSelector": {"app=db"}}, "", 200,
+	query := url.Values{"labelSelector": {"app=db"}, "limit": {"500"}}
+	c := one(t, "GET", "/api/v1/namespaces/app/persistentvolumeclaims", query, "", 200,
 		`{"kind":"PartialObjectMetadataList","apiVersion":"meta.k8s.io/v1","metadata":{},"items":[`+labelled+`]}`)
 	got, err := c.List(t.Context(), "app=db")
-	want := Claim{Name: "data", UID: "u1", Version: "7", Labels: map[string]string{"app": "db"},
+	want := Claim{Name: "data", Namespace: "app", UID: "u1", Version: "7", Labels: map[string]string{"app": "db"},
 		Annotations: map[string]string{"a": "1"}}
 	if err != nil || !reflect.DeepEqual(got, []Claim{want}) {
 		t.Errorf("got %+v, %v", got, err)

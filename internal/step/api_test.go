@@ -1,8 +1,10 @@
 package step
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 
@@ -129,18 +131,62 @@ func (c *cluster) Follow(ctx context.Context, n string, changed func(), trouble 
 	return c.follow(ctx, "pvc", changed, trouble)
 }
 
-func (c *cluster) FollowSources(ctx context.Context, changed func(), trouble kube.Trouble) error {
-	return c.follow(ctx, "rs", changed, trouble)
+func (c *cluster) FollowSources(ctx context.Context, changed func(string), trouble kube.Trouble) error {
+	first := true
+	return c.follow(ctx, "rs", func() {
+		if first {
+			first = false
+			changed("")
+			return
+		}
+		changed(c.name)
+	}, trouble)
 }
 
 func (c *cluster) FollowCopy(ctx context.Context, _ handshake.Source, changed func(), trouble kube.Trouble) error {
 	return c.follow(ctx, "copy", changed, trouble)
 }
 
-func (c *cluster) Sources(ctx context.Context, n string) (got []handshake.Source, err error) {
-	c.known(n)
+func (c *cluster) Sources(ctx context.Context) (got []handshake.Source, err error) {
 	err = c.do(ctx, "list", "rs", func() error { got = slices.Clone(c.sources); return nil })
+	for i := range got {
+		got[i].Claim = cmp.Or(got[i].Claim, c.name)
+	}
 	return got, err
+}
+
+func (c *cluster) SetManual(ctx context.Context, to handshake.Source) (got handshake.Source, err error) {
+	told := func() {}
+	err = c.do(ctx, "patch", "rs", func() error {
+		for i, s := range c.sources {
+			if s.UID != to.UID {
+				continue
+			}
+			if s.Version != to.Version {
+				return conflict
+			}
+			told = c.apply("rs", func() {
+				c.sources = slices.Clone(c.sources)
+				c.sources[i].Manual, c.sources[i].Started = to.Manual, to.Started
+				c.sources[i].Version = fmt.Sprint(c.version + 1)
+				if c.strip {
+					c.sources[i].Started = ""
+				}
+			})
+			got = c.sources[i]
+			return nil
+		}
+		return apierrors.NewNotFound(resources["rs"], to.Name)
+	})
+	told()
+	return got, err
+}
+
+func (c *cluster) SourcesNotOlder(ctx context.Context) ([]handshake.Source, error) {
+	c.mu.Lock()
+	c.notOlder++
+	c.mu.Unlock()
+	return c.Sources(ctx)
 }
 
 func (c *cluster) Copy(ctx context.Context, _ handshake.Source) (got *handshake.Copy, err error) {

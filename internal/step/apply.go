@@ -7,11 +7,10 @@ import (
 
 	"github.com/copytrigger/copytrigger/internal/handshake"
 	"github.com/copytrigger/copytrigger/internal/kube"
-	"github.com/copytrigger/copytrigger/internal/pvc"
 )
 
-// reducer decides what a step writes to the claim, one look after the other: package
-// handshake has them.
+// reducer decides what a step writes to the claim, or to its ReplicationSource, one look after the
+// other: package handshake has them.
 type reducer interface {
 	Next(w handshake.Observed) (handshake.Patch, handshake.Decision)
 	Replied(r handshake.Reply, passing bool) (again bool)
@@ -25,6 +24,7 @@ const conflictsAtOnce = 5
 type loop struct {
 	passes func(error) bool                               // an error of a request may pass
 	look   func(ctx context.Context) (observation, error) // nil: at the claim alone
+	seen   *observation                                   // has been looked at already, and is decided about first
 	whole  bool                                           // a write is not interrupted when ctx ends
 }
 
@@ -36,6 +36,17 @@ type loop struct {
 func (s Step) apply(ctx context.Context, l loop, r reducer) (d handshake.Decision, err error) {
 	if l.look == nil {
 		l.look = s.lookAtClaim
+	}
+	if l.seen != nil {
+		st, again := l.seen, l.look
+		l.look = func(ctx context.Context) (observation, error) {
+			if st == nil {
+				return again(ctx)
+			}
+			seen := *st
+			st = nil
+			return seen, nil
+		}
 	}
 	conflicts := 0
 	passes := func(err error) bool { return kube.IsConflict(err) || l.passes(err) }
@@ -70,7 +81,7 @@ func (s Step) applyOnce(ctx context.Context, l loop, r reducer, d *handshake.Dec
 	if ctx.Err() != nil {
 		return false, context.Cause(ctx)
 	}
-	if err = s.write(ctx, st.claim, p, l.whole); err == nil {
+	if err = s.write(ctx, st, p, l.whole); err == nil {
 		r.Replied(handshake.Written, true)
 		return false, nil
 	}
@@ -79,31 +90,55 @@ func (s Step) applyOnce(ctx context.Context, l loop, r reducer, d *handshake.Dec
 
 // write is one conditional write. Whole, a signal does not interrupt it: that would leave open
 // whether it is done.
-func (s Step) write(ctx context.Context, was pvc.Claim, p handshake.Patch, whole bool) error {
+func (s Step) write(ctx context.Context, was observation, p handshake.Patch, whole bool) error {
 	if whole {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), writeLimit)
 		defer cancel()
 	}
-	got, err := s.Claims.Annotate(ctx, was, p.Annotations())
+	if p.SetSource {
+		return s.writeSource(ctx, was, p)
+	}
+	got, err := s.Claims.Annotate(ctx, was.claim, p.Annotations())
 	if err != nil {
 		return err
 	}
-	return s.asMeant(ctx, was, got, p)
+	back := p.Undo(readClaim(was.claim), readClaim(got))
+	return asMeant(p.Altered(readClaim(got)), back, func() (string, error) {
+		again, err := s.Claims.Annotate(ctx, got, back.Annotations())
+		return back.Altered(readClaim(again)), err
+	})
 }
 
-// asMeant returns an error if got is not what the write of p was to make of was. What it has left
-// on the claim is taken back first.
-func (s Step) asMeant(ctx context.Context, was, got pvc.Claim, p handshake.Patch) error {
-	what := p.Altered(readClaim(got))
+// writeSource is the write of a ReplicationSource. What an admission webhook has made of it is taken
+// back, as on a claim.
+func (s Step) writeSource(ctx context.Context, was observation, p handshake.Patch) error {
+	got, err := s.VolSync.SetManual(ctx, p.Source)
+	if err != nil {
+		return err
+	}
+	var back handshake.Patch
+	for _, source := range was.observed.Sources {
+		if source.UID == got.UID {
+			back = p.UndoSource(source, got)
+		}
+	}
+	return asMeant(p.AlteredSource(got), back, func() (string, error) {
+		again, err := s.VolSync.SetManual(ctx, back.Source)
+		return back.AlteredSource(again), err
+	})
+}
+
+// asMeant returns an error for a write that has made something else of its object than was meant.
+// What that has left is taken back first, by a write of back, which says how it was altered itself.
+func asMeant(what string, back handshake.Patch, write func() (what string, err error)) error {
 	if what == "" {
 		return nil
 	}
-	back := p.Undo(readClaim(was), readClaim(got))
 	a := &altered{what: what, write: true, undone: true}
 	if !back.Empty() {
-		again, err := s.Claims.Annotate(ctx, got, back.Annotations())
-		a.undone = err == nil && back.Altered(readClaim(again)) == ""
+		again, err := write()
+		a.undone = err == nil && again == ""
 	}
 	return a
 }
@@ -128,8 +163,12 @@ func (a *altered) Error() string {
 
 // hint is the next move after a write that was altered.
 func (a *altered) hint(s Step) string {
-	return s.then(fmt.Sprintf("let %s and %s pass as they are; what may change them",
-		handshake.TriggerAnnotation, handshake.LockAnnotation), handshake.Move{Kind: handshake.MoveShowMutators})
+	return s.then(a.remedy(), handshake.Move{Kind: handshake.MoveShowMutators})
+}
+
+func (a *altered) remedy() string {
+	return fmt.Sprintf("let %s and %s pass as they are; what may change them",
+		handshake.TriggerAnnotation, handshake.LockAnnotation)
 }
 
 // reply is what an error tells of the write that failed with it.

@@ -60,15 +60,14 @@ func (g Group) await(
 	if err != nil {
 		return nil, g.together(g.each(func(_ int, s Step) error { return s.giveUpUnseen(ctx, o, err) }))
 	}
+	of, stop := g.progresses(ctx, o, all)
+	defer stop()
 	errs := g.each(func(i int, s Step) (err error) {
-		one, seen := o, seen
+		seen := seen
 		if syncs != nil {
 			seen.Sync = syncs[i]
 		}
-		if o.Copies != nil {
-			one.Copy = o.Copies[i]
-		}
-		if cs[i], err = s.await(ctx, one, seen, all[i]); err != nil && len(g) > 1 {
+		if cs[i], err = s.await(ctx, o.of(i), seen, of[i], all[i]); err != nil && len(g) > 1 {
 			end(&another{s.Claim})
 		}
 		return err
@@ -84,6 +83,43 @@ func (g Group) await(
 		}
 	}
 	return cs, g.together(errs)
+}
+
+// of returns the options for one member of a group.
+func (o AwaitCompletedOptions) of(member int) AwaitCompletedOptions {
+	if o.Copies != nil {
+		o.Copy = o.Copies[member]
+	}
+	return o
+}
+
+// forRecord reports whether the wait is for the record, by the claim alone.
+func (o AwaitCompletedOptions) forRecord() bool {
+	return !o.UntilCut && (o.Copy == "" || o.Copy == Recorded)
+}
+
+// progresses are those of the members that wait for the record; nil for the others. They last until
+// stop is called.
+func (g Group) progresses(
+	ctx context.Context, o AwaitCompletedOptions, times []*Timeline,
+) (of []*progress, stop func()) {
+	of = make([]*progress, len(g))
+	var some Group
+	var theirs []*Timeline
+	var members []int
+	for i, s := range g {
+		if o.of(i).forRecord() {
+			some, theirs, members = append(some, s), append(theirs, times[i]), append(members, i)
+		}
+	}
+	if len(some) == 0 {
+		return of, func() {}
+	}
+	all, stop := some.observe(ctx, o.Trigger, o.Timeout == 0, theirs)
+	for n, i := range members {
+		of[i] = all[n]
+	}
+	return of, stop
 }
 
 // stillLocked looks at the lock of a member once more when the last one is copied: until then the
@@ -138,7 +174,7 @@ func (g Group) syncs(ctx context.Context, o AwaitCompletedOptions) ([]handshake.
 	defer cancel()
 	var sts []observation
 	err := g.shared().persist(ctx, lenient, func(ctx context.Context) (err error) {
-		sts, err = g.looks(ctx, Step.look)
+		sts, err = g.lookFrozen(ctx)
 		return err
 	})
 	return handshake.SyncsOf(observed(sts), o.Trigger), err
@@ -173,19 +209,19 @@ type copied struct {
 	cut func() string
 }
 
-// await is AwaitCompleted on one member.
+// await is AwaitCompleted on one member, with its progress if it waits for the record.
 func (s Step) await(
-	ctx context.Context, o AwaitCompletedOptions, seen handshake.Seen, times *Timeline,
+	ctx context.Context, o AwaitCompletedOptions, seen handshake.Seen, p *progress, times *Timeline,
 ) (copied, error) {
 	ctx, cancel := limit(ctx, o.Timeout)
 	defer cancel()
 	switch {
+	case o.forRecord():
+		return s.awaitRecorded(ctx, o, seen, p, times)
 	case o.UntilCut:
 		return s.awaitCut(ctx, o, seen, times)
-	case o.Copy != "" && o.Copy != Recorded:
-		return s.awaitVerified(ctx, o, seen.Sync, times)
 	}
-	return s.awaitRecorded(ctx, o, seen, times)
+	return s.awaitVerified(ctx, o, seen.Sync, times)
 }
 
 // recordWait is a wait for what becomes of a fired trigger.
@@ -292,9 +328,9 @@ func (r *recordWait) givingUp() handshake.Disarming {
 // awaitRecorded waits for the record, by the claim alone: the ReplicationSource and the copy are
 // watched beside it. They tell how far it is, and in the end prove the record.
 func (s Step) awaitRecorded(
-	ctx context.Context, o AwaitCompletedOptions, seen handshake.Seen, times *Timeline,
+	ctx context.Context, o AwaitCompletedOptions, seen handshake.Seen, p *progress, times *Timeline,
 ) (copied, error) {
-	r := &recordWait{step: s, options: o, seen: seen, times: times}
+	r := &recordWait{step: s, options: o, seen: seen, times: times, progress: p, wake: p.news}
 	r.look = r.lookForRecord
 	r.decide = func(w handshake.Observed, seen handshake.Seen) handshake.Decision {
 		d := handshake.Recorded(w, o.Trigger, seen)
@@ -303,9 +339,6 @@ func (s Step) awaitRecorded(
 		}
 		return handshake.WithLock(d, w.Claim, o.Trigger.Run())
 	}
-	r.progress = s.observe(ctx, o.Trigger, o.Timeout == 0, times)
-	r.wake = r.progress.news
-	defer r.progress.end()
 	err := r.run(ctx)
 	if err != nil {
 		if err = r.giveUp(ctx, err); err != nil {
@@ -352,7 +385,7 @@ func (c Copied) known() copied { return copied{c, func() string { return c.CutTi
 // lookAtClaimLast is a look whose claim is that after the look at the copy. Only then its lock says
 // that the application was still quiesced when that was cut, and its trigger for what it is.
 func (s Step) lookAtClaimLast(ctx context.Context) (observation, error) {
-	st, err := s.look(ctx)
+	st, err := s.lookFrozen(ctx)
 	if err != nil {
 		return st, err
 	}

@@ -45,8 +45,8 @@ func (s Step) AwaitPodsEnded(ctx context.Context, o AwaitPodsEndedOptions) error
 }
 
 func (s Step) untilNoPods(ctx context.Context, w *waiter, selector string) error {
-	w.watch(ctx, func(ctx context.Context, changed func()) error {
-		return s.Pods.FollowNotEnded(ctx, selector, changed, w.trouble)
+	w.watch(ctx, func(ctx context.Context, established func()) error {
+		return s.Pods.FollowNotEnded(ctx, selector, func() { established(); w.wakeUp() }, w.trouble)
 	})
 	return w.until(ctx, func(ctx context.Context) (bool, string, error) {
 		left, err := retried(ctx, w.trouble, func(ctx context.Context) (string, error) { return s.podsLeft(ctx, selector) })

@@ -16,6 +16,7 @@ type AwaitWaitingOptions struct {
 	Run      string
 	Owner    string        // of the lock; "" for the process
 	UntilCut bool          // the application is to run again at the cut; needs copyMethod Snapshot
+	Start    bool          // a sync of every ReplicationSource that is idle
 	Timeout  time.Duration // 0 looks once
 }
 
@@ -39,6 +40,11 @@ func (g Group) AwaitWaiting(ctx context.Context, o AwaitWaitingOptions) (Waiting
 	ctx, cancel := limit(ctx, o.Timeout)
 	defer cancel()
 	o.Owner = cmp.Or(o.Owner, g.shared().Process)
+	if o.Start {
+		if _, err := g.StartSync(ctx, StartSyncOptions{Run: o.Run, Timeout: o.Timeout}); err != nil {
+			return Waiting{}, err
+		}
+	}
 	tried := g.each(func(_ int, s Step) error { return s.unfired(s.mayFire(ctx, o.Run, o.Timeout == 0), "") })
 	if err := g.together(g.refuseAll(tried)); err != nil {
 		return Waiting{}, err
@@ -46,6 +52,11 @@ func (g Group) AwaitWaiting(ctx context.Context, o AwaitWaitingOptions) (Waiting
 	var found Waiting
 	cautioned := false
 	reason, err := g.wait(ctx, o.Timeout == 0, groupWait{
+		ends: func(sts []observation) bool {
+			ds, _ := g.awaits(o, sts)
+			d, _ := handshake.Together(ds)
+			return d.Do == handshake.End
+		},
 		decide: func(ctx context.Context, sts []observation) (done bool, why string, err error) {
 			if !cautioned {
 				cautioned = true
@@ -62,15 +73,7 @@ func (g Group) AwaitWaiting(ctx context.Context, o AwaitWaitingOptions) (Waiting
 
 // awaited decides about one look at all members, and locks them where all wait.
 func (g Group) awaited(ctx context.Context, o AwaitWaitingOptions, sts []observation) (Waiting, bool, string, error) {
-	var ds []handshake.Decision
-	var errs []error
-	for i, s := range g {
-		d := handshake.Await(sts[i].observed, o.Run)
-		if no := handshake.NoCut(sts[i].observed); o.UntilCut && no.Outcome != outcome.OK {
-			d = no
-		}
-		ds, errs = append(ds, d), append(errs, s.endingOfEnd(d))
-	}
+	ds, errs := g.awaits(o, sts)
 	switch d, about := handshake.Together(ds); {
 	case d.Do == handshake.Write:
 		return Waiting{}, false, "for the take-back of this run's trigger", g[about].takeBack(ctx, o.Run)
@@ -82,7 +85,7 @@ func (g Group) awaited(ctx context.Context, o AwaitWaitingOptions, sts []observa
 	if err := g.stillSelected(ctx, o.Timeout == 0); err != nil {
 		return Waiting{}, true, "for the claims to be listed", err
 	}
-	done, why, err := g.lock(ctx, o, ds)
+	done, why, err := g.lock(ctx, o, ds, sts)
 	if !done || err != nil {
 		return Waiting{}, false, why, err
 	}
@@ -93,12 +96,27 @@ func (g Group) awaited(ctx context.Context, o AwaitWaitingOptions, sts []observa
 	return found, true, "", nil
 }
 
+// awaits are the decisions about each member, and the endings of those that end badly.
+func (g Group) awaits(o AwaitWaitingOptions, sts []observation) (ds []handshake.Decision, errs []error) {
+	for i, s := range g {
+		d := handshake.Await(sts[i].observed, o.Run)
+		if no := handshake.NoCut(sts[i].observed); o.UntilCut && no.Outcome != outcome.OK {
+			d = no
+		}
+		ds, errs = append(ds, d), append(errs, s.endingOfEnd(d))
+	}
+	return ds, errs
+}
+
 // lock locks the members, one after the other in the order of their names: so of two runs whose
-// groups overlap one goes on. Where one is not to be locked, the others are given back.
-func (g Group) lock(ctx context.Context, o AwaitWaitingOptions, ds []handshake.Decision) (bool, string, error) {
+// groups overlap one goes on. Where one is not to be locked, the others are given back. Each is
+// decided about as it was seen: if it has changed since, the write fails.
+func (g Group) lock(
+	ctx context.Context, o AwaitWaitingOptions, ds []handshake.Decision, sts []observation,
+) (bool, string, error) {
 	for i, s := range g {
 		l := handshake.Locking{Run: o.Run, Process: o.Owner, Wait: ds[i].Wait}
-		d, err := s.lock(ctx, l, o.Timeout == 0)
+		d, err := s.lock(ctx, l, &sts[i], o.Timeout == 0)
 		if err == nil && d.Do != handshake.Look {
 			continue
 		}
@@ -136,15 +154,25 @@ func (g Group) waitsFor(ds []handshake.Decision) string {
 
 func (s Step) warnOf(w handshake.Observed) {
 	for _, c := range handshake.Cautions(w) {
-		s.Log.Warn(s.subject() + ": " + c)
+		s.Log.Warn(s.subject() + ": " + c.Why)
 	}
 }
 
 // mayFire tries the writes that this step, fire-trigger and disarm will do. Only a clear no
 // counts: there are admission webhooks that refuse whatever is only a try.
 func (s Step) mayFire(ctx context.Context, run string, once bool) error {
+	err := s.tryToFire(ctx, run, once)
+	if err != nil && kube.IsBadRequest(err) {
+		s.Log.Warn(s.subject() + ": not checked whether it may be annotated: " + err.Error())
+		return nil
+	}
+	return err
+}
+
+// tryToFire returns why trigger and lock cannot be written.
+func (s Step) tryToFire(ctx context.Context, run string, once bool) error {
 	passes := func(err error) bool { return kube.IsConflict(err) || unless(once)(err) }
-	err := s.persist(ctx, passes, func(ctx context.Context) error {
+	return s.persist(ctx, passes, func(ctx context.Context) error {
 		try := handshake.Try(run)
 		got, err := s.Claims.MayAnnotate(ctx, s.Claim, try.Annotations())
 		if err != nil {
@@ -155,11 +183,6 @@ func (s Step) mayFire(ctx context.Context, run string, once bool) error {
 		}
 		return nil
 	})
-	if err != nil && kube.IsInvalid(err) {
-		s.Log.Warn(s.subject() + ": not checked whether it may be annotated: " + err.Error())
-		return nil
-	}
-	return err
 }
 
 // takeBack is the disarm of an attempt of this run that finds the trigger of an earlier
@@ -181,8 +204,10 @@ func (s Step) takeBack(ctx context.Context, run string) error {
 // lock locks the claim for the run. A decision to look again says what there is to wait for
 // before it can be locked. Then, and if it fails, the claim is not locked: neither by a write
 // whose reply was lost, nor by one that a signal came in the middle of.
-func (s Step) lock(ctx context.Context, l handshake.Locking, once bool) (handshake.Decision, error) {
-	d, err := s.apply(ctx, loop{passes: unless(once), whole: true}, &l)
+func (s Step) lock(
+	ctx context.Context, l handshake.Locking, seen *observation, once bool,
+) (handshake.Decision, error) {
+	d, err := s.apply(ctx, loop{passes: unless(once), seen: seen, whole: true}, &l)
 	locked := err == nil && d.Do != handshake.Look && d.Outcome == outcome.OK
 	switch {
 	case locked && ctx.Err() != nil:

@@ -6,6 +6,9 @@ import (
 	"testing"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
 	"github.com/copytrigger/copytrigger/internal/handshake"
 	"github.com/copytrigger/copytrigger/internal/outcome"
 )
@@ -117,6 +120,20 @@ func TestAwaitWaitingAsksForPermissionFirst(t *testing.T) {
 	p := on(t, func(p *play) { p.faults(always(forbidden, "try pvc"), nil) }, awaitWaiting(time.Hour), nil)
 	if len(p.requests) != 1 || p.requests[0] != "try pvc" {
 		t.Errorf("asked %q, want nothing but the permission", p.requests)
+	}
+}
+
+// A policy that is against the annotations says that they are invalid, and is met while nothing is
+// frozen. What refuses a dry run as such says nothing of the write.
+func TestAwaitWaitingMeetsAPolicy(t *testing.T) {
+	invalid := apierrors.NewInvalid(schema.GroupKind{Kind: "PersistentVolumeClaim"}, name, nil)
+	p := on(t, func(p *play) { p.faults(always(invalid, "try pvc"), nil) }, awaitWaiting(time.Hour), nil)
+	p.wants(t, want{outcome: outcome.Refused, says: []string{"is invalid"}})
+	noDryRuns := apierrors.NewBadRequest("admission webhook does not support dry run")
+	p = on(t, func(p *play) { p.faults(always(noDryRuns, "try pvc"), nil) }, awaitWaiting(time.Hour), nil)
+	p.wants(t, want{outcome: outcome.OK})
+	if p.log.count("not checked whether it may be annotated") != 1 {
+		t.Errorf("got the log %s", &p.log.b)
 	}
 }
 

@@ -51,8 +51,15 @@ func (g Group) Cleanup(ctx context.Context, o CleanupOptions) ([]Disarmed, error
 	return found, err
 }
 
-// cleanUp is a cleanup once no pod can quiesce any more.
-func (g Group) cleanUp(signalled context.Context, o CleanupOptions) ([]Disarmed, error) {
+// cleanUp is a cleanup once no pod can quiesce any more. What a start-sync has left comes last: for it
+// no application waits.
+func (g Group) cleanUp(ctx context.Context, o CleanupOptions) ([]Disarmed, error) {
+	found, err := g.endRun(ctx, o)
+	return found, g.shared().mergeEndings(err, g.putBackLost(ctx, o.Run))
+}
+
+// endRun is what there is to do on the claims.
+func (g Group) endRun(signalled context.Context, o CleanupOptions) ([]Disarmed, error) {
 	s, ctx := g.shared(), context.WithoutCancel(signalled)
 	disarming := max(disarmLimit, o.Unquiesce)
 	me := handshake.Owner(s.Process, wholeSeconds(disarming+o.Unquiesce+disarmLimit))

@@ -30,6 +30,7 @@ type cluster struct {
 	copied  *handshake.Copy
 	pods    []pods.Pod // that have not ended
 
+	strip   bool                           // a webhook removes handshake.StartedAnnotation
 	webhook map[string]func(string) string // by annotation: what becomes of a value that is written
 
 	before   func(request string) error // a fault: the request is not done
@@ -37,6 +38,7 @@ type cluster struct {
 	watchers map[*watcher]bool
 	silent   bool // watches say nothing
 	requests []string
+	notOlder int // of the lists: how many did not have to be up to date
 }
 
 type watcher struct {
@@ -111,7 +113,7 @@ func (c *cluster) takes() {
 	c.annotate(handshake.StatusAnnotation, handshake.StatusInProgress, handshake.SinceAnnotation, "")
 	c.change("copy", func() {
 		source := c.sources[0]
-		c.copied = &handshake.Copy{Name: "volsync-rs-src", UID: "copy-1", Owner: source.UID, Of: source.Claim}
+		c.copied = &handshake.Copy{Name: "volsync-rs-src", UID: "copy-1", Owner: source.UID, Of: c.name}
 	})
 }
 

@@ -73,12 +73,18 @@ func endingOf(err error) *outcome.Ending {
 // hintAfter is the next move after a request that was refused for good.
 func (s Step) hintAfter(e *kube.Error) string {
 	switch {
+	case kube.IsForbidden(e) && e.Request.Namespace == "":
+		return fmt.Sprintf("it takes a ClusterRole with the verb %q on resource %q in API group %q; "+
+			"or leave --all-namespaces out", e.Request.Verb, e.Request.Resource, e.Request.Group)
 	case kube.IsForbidden(e) && e.Request.Verb == "list" && e.Request.Resource == "persistentvolumeclaims":
 		return fmt.Sprintf("grant the verb %q on resource %q in namespace %q to the account that runs this step "+
 			"(the Role of rbac/selector), or name the claims by --pvc", e.Request.Verb, e.Request.Resource, e.Request.Namespace)
+	case kube.IsForbidden(e) && e.Request.Resource == "replicationsources" && e.Request.Verb == "patch":
+		return fmt.Sprintf("grant the verb %q on resource %q in namespace %q to the account that runs this step "+
+			"(the Role of rbac/start-sync), or start no sync", e.Request.Verb, e.Request.Resource, e.Request.Namespace)
 	case kube.IsForbidden(e):
 		return fmt.Sprintf("grant the verb %q on resource %q in API group %q in namespace %q "+
-			"to the account that runs this step (see the README's Role)",
+			"to the account that runs this step (docs/getting-started.md has the Role)",
 			e.Request.Verb, e.Request.Resource, e.Request.Group, e.Request.Namespace) + claimOnlyHint(e)
 	case kube.IsUnauthorized(e):
 		return "the API server does not accept these credentials: " +

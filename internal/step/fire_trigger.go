@@ -38,14 +38,14 @@ func (g Group) FireTrigger(ctx context.Context, o FireTriggerOptions) (Fired, er
 	if err := g.shared().afterQuiesce(o.After); err != nil {
 		return Fired{}, err
 	}
-	firings, err := g.toFire(ctx, o)
+	firings, seen, err := g.toFire(ctx, o)
 	if err != nil {
 		return Fired{}, err
 	}
 	ctx, refuse := context.WithCancelCause(ctx)
 	defer refuse(nil)
-	errs := g.each(func(i int, s Step) error {
-		err := s.fire(ctx, o, &firings[i])
+	errs := g.requests(func(i int, s Step) error {
+		err := s.fire(ctx, o, &firings[i], seen[i])
 		if err != nil && len(g) > 1 {
 			refuse(&another{s.Claim})
 		}
@@ -77,33 +77,33 @@ func (g Group) syncsOf(firings []handshake.Firing) []handshake.Wait {
 }
 
 // toFire looks, for a group of several, whether all of them are still as await-waiting has seen
-// them. One claim is looked at when it is written.
-func (g Group) toFire(ctx context.Context, o FireTriggerOptions) ([]handshake.Firing, error) {
-	firings := make([]handshake.Firing, len(g))
+// them, and returns what it saw. One claim is looked at when it is written.
+func (g Group) toFire(ctx context.Context, o FireTriggerOptions) ([]handshake.Firing, []*observation, error) {
+	firings, seen := make([]handshake.Firing, len(g)), make([]*observation, len(g))
 	for i := range firings {
 		firings[i].Trigger = o.Trigger
 	}
 	if len(g) == 1 {
-		return firings, nil
+		return firings, seen, nil
 	}
 	var sts []observation
 	err := g.shared().persist(ctx, unless(o.Timeout == 0), func(ctx context.Context) (err error) {
-		sts, err = g.looks(ctx, Step.look)
+		sts, err = g.lookFrozen(ctx)
 		return err
 	})
 	if err != nil {
-		return nil, g.shared().unfired(err, "")
+		return nil, nil, g.shared().unfired(err, "")
 	}
 	ws := observed(sts)
 	d, about, waits := handshake.FireTogether(ws, o.Trigger)
 	switch {
 	case d.Do == handshake.Write:
 		for i := range firings {
-			firings[i].Wait = waits[i]
+			firings[i].Wait, seen[i] = waits[i], &sts[i]
 		}
-		return firings, nil
+		return firings, seen, nil
 	case d.Outcome == outcome.OK: // an earlier attempt has set all
-		return firings, nil
+		return firings, seen, nil
 	}
 	errs := make([]error, len(g))
 	for i, w := range ws {
@@ -115,13 +115,13 @@ func (g Group) toFire(ctx context.Context, o FireTriggerOptions) ([]handshake.Fi
 			errs[i] = g[i].ending(d)
 		}
 	}
-	return nil, g.unfire(ctx, firings, errs)
+	return nil, nil, g.unfire(ctx, firings, errs)
 }
 
-// fire is FireTrigger on one member.
-func (s Step) fire(ctx context.Context, o FireTriggerOptions, f *handshake.Firing) error {
+// fire is FireTrigger on one member. It decides about what was seen first, where that is not nil.
+func (s Step) fire(ctx context.Context, o FireTriggerOptions, f *handshake.Firing, seen *observation) error {
 	look := func(ctx context.Context) (observation, error) { return s.lookToFire(ctx, *f) }
-	d, err := s.apply(ctx, loop{passes: unless(o.Timeout == 0), look: look, whole: true}, f)
+	d, err := s.apply(ctx, loop{passes: unless(o.Timeout == 0), look: look, seen: seen, whole: true}, f)
 	if err == nil {
 		err = s.ending(d)
 	}
@@ -190,7 +190,9 @@ func (s Step) lookToFire(ctx context.Context, f handshake.Firing) (observation, 
 	if err != nil || s.ClaimOnly || f.ByClaim(st.observed.Claim) {
 		return st, err
 	}
-	return s.lookBeside(ctx, st)
+	sts := []observation{st}
+	err = Group{s}.lookBeside(ctx, reading{sources: s.sourcesNotOlder}, sts)
+	return one(sts, err)
 }
 
 // afterQuiesce is the gate for engines that go on after a failed step: without a file that

@@ -2,7 +2,6 @@ package step
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -56,6 +55,33 @@ func (g Group) each(f func(i int, s Step) error) []error {
 	}
 	running.Wait()
 	return errs
+}
+
+// atOnce is how many requests of a group are under way at the same time. The API server lets more
+// of one account wait, and then refuses them.
+const atOnce = 64
+
+// requests is each for what is a request or two of each member.
+func (g Group) requests(f func(i int, s Step) error) []error { return g.eachOf(atOnce, f) }
+
+// eachOf is each for at most n members at the same time.
+func (g Group) eachOf(n int, f func(i int, s Step) error) []error {
+	room := make(chan struct{}, n)
+	return g.each(func(i int, s Step) error {
+		room <- struct{}{}
+		defer func() { <-room }()
+		return f(i, s)
+	})
+}
+
+// first is the first error.
+func first(errs []error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // MemberErrors is how the members of a group have ended, where one of them has not ended well.
@@ -204,19 +230,4 @@ func observed(sts []observation) []handshake.Observed {
 		ws = append(ws, st.observed)
 	}
 	return ws
-}
-
-// looks are looks at all members at the same time: look is a method of Step.
-func (g Group) looks(ctx context.Context, look func(Step, context.Context) (observation, error)) ([]observation, error) {
-	sts := make([]observation, len(g))
-	errs := g.each(func(i int, s Step) (err error) {
-		sts[i], err = look(s, ctx)
-		return err
-	})
-	for _, err := range errs {
-		if err != nil {
-			return sts, err
-		}
-	}
-	return sts, nil
 }

@@ -50,11 +50,32 @@ func (cs clusters) Follow(ctx context.Context, n string, changed func(), trouble
 	return cs.of(n).Follow(ctx, n, changed, trouble)
 }
 
-func (cs clusters) Sources(ctx context.Context, n string) ([]handshake.Source, error) {
-	return cs.of(n).Sources(ctx, n)
+func (cs clusters) Sources(ctx context.Context) (all []handshake.Source, err error) {
+	for _, c := range cs {
+		got, oneErr := c.Sources(ctx)
+		all, err = append(all, got...), errors.Join(err, oneErr)
+	}
+	return all, err
 }
 
-func (cs clusters) FollowSources(ctx context.Context, changed func(), trouble kube.Trouble) error {
+func (cs clusters) SetManual(ctx context.Context, to handshake.Source) (handshake.Source, error) {
+	for _, c := range cs {
+		if slices.ContainsFunc(c.sources, func(s handshake.Source) bool { return s.UID == to.UID }) {
+			return c.SetManual(ctx, to)
+		}
+	}
+	return handshake.Source{}, errors.New("no such ReplicationSource")
+}
+
+func (cs clusters) SourcesNotOlder(ctx context.Context) (all []handshake.Source, err error) {
+	for _, c := range cs {
+		got, oneErr := c.SourcesNotOlder(ctx)
+		all, err = append(all, got...), errors.Join(err, oneErr)
+	}
+	return all, err
+}
+
+func (cs clusters) FollowSources(ctx context.Context, changed func(string), trouble kube.Trouble) error {
 	ends := make(chan error, len(cs))
 	for _, c := range cs {
 		go func() { ends <- c.FollowSources(ctx, changed, trouble) }()

@@ -1,7 +1,6 @@
 package step
 
 import (
-	"encoding/json"
 	"slices"
 	"strings"
 
@@ -48,11 +47,35 @@ func (s Step) Commands(m handshake.Move) []string {
 	case handshake.MoveShowMutators:
 		return []string{s.commandLine("kubectl", "get", "mutatingwebhookconfigurations,mutatingadmissionpolicies")}
 	case handshake.MoveStartSync:
-		manual, _ := json.Marshal(m.Value)
-		return []string{s.commandLine("kubectl", "patch", "-n", s.Namespace, m.Object, "--type", "merge", "-p",
-			`{"spec":{"trigger":{"manual":`+string(manual)+`}}}`)}
+		line := []string{"copytrigger", "start-sync", "-n", s.Namespace}
+		for _, claim := range s.claims() {
+			line = append(line, "--pvc", claim)
+		}
+		return []string{s.commandLine(line...)}
+	case handshake.MoveShowSources:
+		return []string{s.commandLine("kubectl", "describe", "replicationsources", "-n", s.Namespace)}
 	case handshake.MoveDelete:
 		return []string{s.commandLine("kubectl", "delete", "-n", s.Namespace, m.Object)}
+	}
+	return s.looksAndEdits(m)
+}
+
+// looksAndEdits is Commands for what kubectl shows and edits.
+func (s Step) looksAndEdits(m handshake.Move) []string {
+	kubectl := func(words ...string) []string {
+		return []string{s.commandLine(append([]string{"kubectl"}, words...)...)}
+	}
+	switch m.Kind {
+	case handshake.MoveShow:
+		return kubectl(append([]string{"get", "-n", s.Namespace, m.Object}, strings.Fields(m.Flags)...)...)
+	case handshake.MoveShowCluster:
+		return kubectl("get", m.Object)
+	case handshake.MoveEdit:
+		return kubectl("edit", "-n", s.Namespace, m.Object)
+	case handshake.MovePatch:
+		return kubectl("patch", "-n", s.Namespace, m.Object, "--type", "merge", "-p", m.Value)
+	case handshake.MoveDescribeClaim:
+		return kubectl("describe", "-n", s.Namespace, "pvc/"+s.Claim)
 	}
 	return nil
 }
@@ -113,6 +136,8 @@ func (s Step) left(what outcome.Left, run string, e *outcome.Ending) *outcome.En
 		first = "unquiesce it by hand; then"
 	case what&outcome.LeftArmed != 0:
 		move.Kind = handshake.MoveDisarm
+	case what == outcome.LeftManual:
+		move.Kind = handshake.MoveCleanup
 	}
 	e.Hint = joinHints(s.then(first, move), e.Hint)
 	return e

@@ -135,7 +135,8 @@ func TestCommands(t *testing.T) {
 			t.Errorf("move %d has none", kind)
 		}
 		for _, line := range lines {
-			if kind != handshake.MoveShowMutators && !strings.Contains(line, "-n app") || !strings.HasSuffix(line, "--context 'my cluster'") {
+			ofCluster := kind == handshake.MoveShowMutators || kind == handshake.MoveShowCluster
+			if !ofCluster && !strings.Contains(line, "-n app") || !strings.HasSuffix(line, "--context 'my cluster'") {
 				t.Errorf("%s: -n or --context is missing", line)
 			}
 		}

@@ -99,7 +99,7 @@ type End struct {
 func (g Group) Ends(ctx context.Context) ([]End, error) {
 	ctx, cancel := limit(ctx, lookLimit)
 	defer cancel()
-	sts, err := g.looks(ctx, Step.lookAtClaim)
+	sts, err := g.lookAtClaims(ctx)
 	var ends []End
 	for i, st := range sts {
 		c := st.observed.Claim

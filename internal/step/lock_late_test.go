@@ -19,9 +19,8 @@ func TestAwaitWaitingLocksForAWaitThatIsThere(t *testing.T) {
 		}
 	}
 	for name, faults := range map[string]func(p *play) (before, after func(string) error){
-		// The first look at the claim is that at the wait, the second that before the lock.
 		"before the lock": func(p *play) (before, after func(string) error) {
-			return second("get pvc", over(p)), nil
+			return once("patch pvc", over(p)), nil
 		},
 		"while its reply is lost": func(p *play) (before, after func(string) error) {
 			return nil, once("patch pvc", func() error { _ = over(p)(); return away })

@@ -172,8 +172,10 @@ var (
 	forbidden = apierrors.NewForbidden(resources["pvc"], name, errors.New("not yours"))
 
 	forbiddenSources = &kube.Error{
-		Request: kube.Request{Verb: "watch", Group: "volsync.backube", Resource: "replicationsources"},
-		Err:     forbidden,
+		Request: kube.Request{
+			Verb: "watch", Group: "volsync.backube", Resource: "replicationsources", Namespace: namespace,
+		},
+		Err: forbidden,
 	}
 )
 

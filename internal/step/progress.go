@@ -3,6 +3,7 @@ package step
 import (
 	"context"
 	"log/slog"
+	"reflect"
 	"sync"
 
 	"github.com/copytrigger/copytrigger/internal/handshake"
@@ -15,8 +16,6 @@ type progress struct {
 	trigger handshake.Trigger
 	times   *Timeline
 	news    chan struct{}
-	stop    context.CancelFunc
-	ended   sync.WaitGroup
 
 	mu       sync.Mutex
 	known    bool // observed is a look's
@@ -24,36 +23,46 @@ type progress struct {
 	cutAt    string // of the copy that was there while the trigger was in its place
 }
 
-// observe starts a progress. One that is idle, or whose step may not read more than the claim,
-// can be asked all the same.
-func (s Step) observe(ctx context.Context, t handshake.Trigger, idle bool, times *Timeline) *progress {
-	ctx, cancel := context.WithCancel(ctx)
-	p := &progress{step: s, trigger: t, times: times, news: make(chan struct{}, 1), stop: cancel}
-	if s.ClaimOnly || idle {
-		return p
+// observe starts a progress for each member, until stop is called. Those of a group share one watch of
+// the ReplicationSources. Whoever waits for the records watches the claims. A progress that is idle, or
+// whose step may not read more than the claim, can be asked all the same.
+func (g Group) observe(
+	ctx context.Context, t handshake.Trigger, idle bool, times []*Timeline,
+) (all []*progress, stop func()) {
+	quiet := make(Group, len(g))
+	for i, s := range g {
+		s.Log, s.shared = slog.New(slog.DiscardHandler), nil // the claim's own wait does the talking
+		quiet[i] = s
+		all = append(all, &progress{step: s, trigger: t, times: times[i], news: make(chan struct{}, 1)})
 	}
-	p.step.Log = slog.New(slog.DiscardHandler) // the claim's own wait does the talking
-	p.ended.Go(func() {
-		update := func(_ context.Context, st observation) (bool, string, error) {
-			p.update(st.observed)
+	if g[0].ClaimOnly || idle {
+		return all, func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	var ended sync.WaitGroup
+	ended.Go(func() {
+		update := func(_ context.Context, sts []observation) (bool, string, error) {
+			for i, p := range all {
+				p.update(sts[i].observed)
+			}
 			return false, "", nil
 		}
-		_, err := p.step.wait(ctx, false, wait{lenient: true, decide: update})
+		never := func([]observation) bool { return false }
+		_, err := quiet.wait(ctx, false, groupWait{lenient: true, beside: true, decide: update, ends: never})
 		if ctx.Err() == nil {
-			s.Log.Warn("no news of the copy any more: " + err.Error())
+			g.shared().Log.Warn("no news of the copy any more: " + err.Error())
 		}
 	})
-	return p
+	return all, func() { cancel(); ended.Wait() }
 }
 
-func (p *progress) end() {
-	p.stop()
-	p.ended.Wait()
-}
-
+// update takes what was seen. What is no news wakes nobody.
 func (p *progress) update(w handshake.Observed) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.known && reflect.DeepEqual(p.observed, w) {
+		return
+	}
 	p.known, p.observed = true, w
 	if c := w.Copy; c != nil && c.Cut != "" && w.Claim.Trigger == p.trigger.String() {
 		p.cutAt = c.Cut
@@ -104,7 +113,11 @@ func (p *progress) cutTime(claim handshake.Claim) string {
 	ctx, cancel := context.WithTimeout(context.Background(), cutLimit)
 	defer cancel()
 	if len(sources) == 0 {
-		sources, _ = p.step.VolSync.Sources(ctx, p.step.Claim)
+		st, err := p.step.look(ctx)
+		if err != nil || st.observed.Copy == nil {
+			return ""
+		}
+		return st.observed.Copy.Cut
 	}
 	if len(sources) != 1 {
 		return ""

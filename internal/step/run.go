@@ -38,6 +38,7 @@ type Limits struct {
 	Copy      time.Duration // for VolSync to record the trigger, from when it is fired
 	Freeze    time.Duration // for the application to be quiesced, from the start of quiesce until it is let go
 	Unquiesce time.Duration // for unquiesce, with all its attempts
+	Sync      time.Duration // for the data to be moved, with the application running
 }
 
 // longest is how long a run can live once it has locked the claim.
@@ -50,6 +51,8 @@ type RunOptions struct {
 	Run      string
 	App      Application
 	UntilCut bool   // unquiesce already when the copy is cut
+	Start    bool   // a sync of every ReplicationSource that is idle, before it waits
+	Synced   bool   // await, in the end, that the data of the copies are moved
 	State    string // a file that outlives the process, but not its machine; "" for none
 	// OneAtATime says that an earlier attempt of the run has ended when this one begins.
 	OneAtATime bool
@@ -62,6 +65,7 @@ type Ran struct {
 	Waiting Waiting
 	Fired   Fired
 	Copied  []Copied // of the members, in their order
+	Synced  []Synced // likewise
 }
 
 // Run is a whole run in one process. Once quiesce has begun, whatever ends it (a failure, a
@@ -80,6 +84,11 @@ func (g Group) Run(ctx context.Context, o RunOptions) (Ran, error) {
 	err := r.all(ctx)
 	if !r.ran.Fired.At.IsZero() {
 		s.sayWhoJoined(ctx)
+	}
+	if err == nil && o.Synced {
+		r.ran.Synced, err = g.AwaitSynced(ctx, AwaitSyncedOptions{
+			Trigger: r.ran.Waiting.Trigger, Timeout: o.Limits.Sync,
+		})
 	}
 	return r.ran, err
 }
@@ -114,7 +123,8 @@ func (r *running) all(ctx context.Context) error {
 		return err
 	}
 	r.ran.Waiting, err = r.group.AwaitWaiting(ctx, AwaitWaitingOptions{
-		Run: r.options.Run, Owner: r.owner, UntilCut: r.options.UntilCut, Timeout: r.options.Limits.Wait,
+		Run: r.options.Run, Owner: r.owner, UntilCut: r.options.UntilCut, Start: r.options.Start,
+		Timeout: r.options.Limits.Wait,
 	})
 	if err != nil {
 		// It may not have come as far as to look, for a signal that came at once.
@@ -163,7 +173,7 @@ func (r *running) uncertain() []string {
 func (r *running) hasEarlierAttempt(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, lookLimit)
 	defer cancel()
-	sts, _ := r.group.looks(ctx, Step.lookAtClaim)
+	sts, _ := r.group.lookAtClaims(ctx)
 	return slices.ContainsFunc(sts, func(st observation) bool {
 		return handshake.HasEarlierAttempt(st.observed.Claim, r.options.Run)
 	})
@@ -214,8 +224,9 @@ func (r *running) quiesceAndCopy(ctx context.Context) error {
 	s, o := r.step, r.options
 	ctx, cancel := context.WithTimeoutCause(ctx, o.Limits.Freeze, tooLong{o.Limits.Freeze})
 	defer cancel()
-	stop := context.AfterFunc(ctx, func() {
-		if up := (tooLong{}); errors.As(context.Cause(ctx), &up) {
+	limited := ctx // what follows makes another of it
+	stop := context.AfterFunc(limited, func() {
+		if up := (tooLong{}); errors.As(context.Cause(limited), &up) {
 			r.tellFrozen(up.Error())
 		}
 	})

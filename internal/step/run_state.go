@@ -73,7 +73,7 @@ func (r *running) letGoFirst(ctx context.Context, lost locked) bool {
 	may := r.mayUnquiesce(lost.Owner)
 	quick, cancel := context.WithTimeout(ctx, lookLimit)
 	defer cancel()
-	_, err := r.group.looks(quick, Step.lookAtClaim)
+	_, err := r.group.lookAtClaims(quick)
 	left := time.Until(lost.Until)
 	if err == nil || !lost.is(s) || left < o.Limits.Unquiesce || left > o.Limits.longest() {
 		return false // what comes next knows more, or must ask first

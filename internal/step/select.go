@@ -92,11 +92,12 @@ func (s Step) selectLocked(all []handshake.Selectable, o SelectOptions) (Step, e
 
 // warnOfOthers says which claims have joined or left since the run began.
 func (s Step) warnOfOthers(joined, left []string) {
+	names := func(claims []string) string { return strings.Join(some(claims), ", ") }
 	if len(joined) > 0 {
-		s.Log.Warn(s.about("claim " + strings.Join(some(joined), ", ") + " has joined since the run began, and is not copied by it"))
+		s.Log.Warn(s.about("claim " + names(joined) + " has joined since the run began, and is not copied by it"))
 	}
 	if len(left) > 0 {
-		s.Log.Warn(s.about("claim " + strings.Join(some(left), ", ") + " has left since the run began, which goes on with it"))
+		s.Log.Warn(s.about("claim " + names(left) + " has left since the run began, which goes on with it"))
 	}
 }
 

@@ -30,10 +30,12 @@ type Claims interface {
 
 // VolSync is what a step asks of VolSync's objects; volsync.Objects is it.
 type VolSync interface {
-	Sources(ctx context.Context, claim string) ([]handshake.Source, error)
-	FollowSources(ctx context.Context, changed func(), trouble kube.Trouble) error
+	Sources(ctx context.Context) ([]handshake.Source, error)
+	SourcesNotOlder(ctx context.Context) ([]handshake.Source, error)
+	FollowSources(ctx context.Context, changed func(claim string), trouble kube.Trouble) error
 	Copy(ctx context.Context, s handshake.Source) (*handshake.Copy, error)
 	FollowCopy(ctx context.Context, s handshake.Source, changed func(), trouble kube.Trouble) error
+	SetManual(ctx context.Context, to handshake.Source) (handshake.Source, error)
 }
 
 // Pods is what a step asks of pods; [pods.Pods] is it.
@@ -99,7 +101,7 @@ const (
 	unlockLimit    = 20 * time.Second // an unlock, likewise
 	graceInCleanup = 10 * time.Second // for a refusal in a cleanup; then it is believed
 	cutLimit       = 2 * time.Second  // the last look for the time of the cut, which the application pays for
-	proofLimit     = 2 * time.Second  // for the copy to prove a record, with the application frozen
+	proofLimit     = 4 * time.Second  // for the copy to prove a record, with the application frozen
 	lookLimit      = 5 * time.Second  // a look that must not keep a run from beginning
 	shortLimit     = 2 * time.Second  // a look that must not keep the application quiesced
 )

@@ -20,9 +20,11 @@ type UnlockOptions struct {
 	Timeout     time.Duration     // 0 tries once
 }
 
-// Unlock unlocks every member, each also where another fails.
+// Unlock unlocks every member, each also where another fails. Then it puts back what a start-sync of
+// the run has left: it is the last step of a cleanup.
 func (g Group) Unlock(ctx context.Context, o UnlockOptions) error {
-	return g.together(g.each(func(_ int, s Step) error { return s.unlockRun(ctx, o) }))
+	err := g.together(g.each(func(_ int, s Step) error { return s.unlockRun(ctx, o) }))
+	return g.shared().mergeEndings(err, g.putBackLost(ctx, o.Run))
 }
 
 // unlockRun takes off the lock of a run whose application runs again: its own, and that of the

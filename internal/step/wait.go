@@ -3,6 +3,8 @@ package step
 import (
 	"context"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -49,9 +51,15 @@ func (s Step) wait(ctx context.Context, once bool, w wait) (reason string, err e
 
 // groupWait is a wait for a group: decide decides about looks at all members.
 type groupWait struct {
-	decide    func(ctx context.Context, sts []observation) (done bool, why string, err error)
-	look      func(Step, context.Context) (observation, error) // nil: Step.look
+	decide func(ctx context.Context, sts []observation) (done bool, why string, err error)
+	// ends reports whether decide would end the wait, so that all members have to be looked at at
+	// the same time. Until then it is enough to look at those that have changed. With nil every look
+	// is at all members.
+	ends func(sts []observation) bool
+
+	look      func(Step, context.Context) (observation, error) // nil: at all there is
 	claimOnly bool
+	beside    bool // the claims are not watched
 	wake      <-chan struct{}
 	lenient   bool
 }
@@ -65,27 +73,16 @@ type groupWait struct {
 // need is missed here, while nothing is frozen.
 func (g Group) wait(ctx context.Context, once bool, w groupWait) (reason string, err error) {
 	s := g.shared()
-	if w.look == nil {
-		w.look = Step.look
-	}
-	look := func(ctx context.Context) ([]observation, error) { return g.looks(ctx, w.look) }
 	if once {
-		return lookOnce(ctx, look, w.decide)
+		return g.lookOnce(ctx, w)
 	}
 	run := newWaiter(s.Log, w.lenient, w.wake)
 	err = run.during(ctx, func(ctx context.Context) error {
 		copies := g.watch(ctx, run, w)
+		sts := make([]observation, len(g))
 		return run.until(ctx, func(ctx context.Context) (bool, string, error) {
-			sts, err := retried(ctx, run.trouble, look)
-			if err != nil {
+			if err := g.lookAgain(ctx, run, w, copies, sts); err != nil {
 				return false, "", err
-			}
-			again := false
-			for i, st := range sts {
-				again = copies[i].follow(ctx, st) || again
-			}
-			if again && !w.lenient {
-				return false, "", nil // look again when the copies are watched
 			}
 			return w.decide(ctx, sts)
 		})
@@ -93,16 +90,78 @@ func (g Group) wait(ctx context.Context, once bool, w groupWait) (reason string,
 	return run.why(), err
 }
 
+// lookAgain looks at the members that have changed, and at all of them where the wait would end.
+func (g Group) lookAgain(ctx context.Context, run *waiter, w groupWait, copies []copyWatch, sts []observation) error {
+	changed := run.changed(len(g))
+	if len(changed) < len(g) && w.ends != nil {
+		if err := g.lookAt(ctx, run, w, copies, sts, changed); err != nil || !w.ends(sts) {
+			return err
+		}
+	}
+	return g.lookAt(ctx, run, w, copies, sts, every(len(g)))
+}
+
+// lookAt looks at some members, as often as it takes.
+func (g Group) lookAt(
+	ctx context.Context, run *waiter, w groupWait, copies []copyWatch, sts []observation, members []int,
+) error {
+	if len(members) == 0 {
+		return nil
+	}
+	var looked Group
+	for _, i := range members {
+		looked = append(looked, g[i])
+	}
+	before := func(_ context.Context, i int, source handshake.Source) error {
+		return copies[members[i]].followFirst(ctx, source)
+	}
+	seen, err := retried(ctx, run.trouble, func(ctx context.Context) ([]observation, error) {
+		return looked.lookFor(ctx, w, before)
+	})
+	if err != nil {
+		return err
+	}
+	for n, i := range members {
+		sts[i] = seen[n]
+		if source, ok := sts[i].copies(); ok {
+			copies[i].follow(ctx, source)
+		}
+	}
+	return nil
+}
+
+// lookFor is a look for a wait. before comes before the look at a copy, unless the wait is lenient.
+func (g Group) lookFor(
+	ctx context.Context, w groupWait, before func(context.Context, int, handshake.Source) error,
+) ([]observation, error) {
+	switch {
+	case w.look != nil:
+		sts := make([]observation, len(g))
+		return sts, first(g.requests(func(i int, s Step) (err error) {
+			sts[i], err = w.look(s, ctx)
+			return err
+		}))
+	case w.lenient:
+		return g.lookFrozen(ctx)
+	}
+	return g.look(ctx, reading{sources: g[0].sources, before: before})
+}
+
+func every(n int) []int {
+	all := make([]int, n)
+	for i := range all {
+		all[i] = i
+	}
+	return all
+}
+
 // lookOnce is a wait that was told not to wait.
-func lookOnce(
-	ctx context.Context, look func(context.Context) ([]observation, error),
-	decide func(context.Context, []observation) (bool, string, error),
-) (reason string, err error) {
-	sts, err := look(ctx)
+func (g Group) lookOnce(ctx context.Context, w groupWait) (reason string, err error) {
+	sts, err := g.lookFor(ctx, w, nil)
 	if err != nil {
 		return "", err
 	}
-	done, why, err := decide(ctx, sts)
+	done, why, err := w.decide(ctx, sts)
 	if !done && err == nil {
 		err = timeUp{0}
 	}
@@ -111,16 +170,28 @@ func lookOnce(
 
 // watch watches the claims, and VolSync's objects. The copies are watched when they are known.
 func (g Group) watch(ctx context.Context, run *waiter, w groupWait) []copyWatch {
-	copies := make([]copyWatch, len(g))
+	copies, members := make([]copyWatch, len(g)), map[string]int{}
 	for i, member := range g {
-		copies[i] = copyWatch{step: member, waiter: run, stop: func() {}}
-		run.watch(ctx, func(ctx context.Context, changed func()) error {
+		copies[i] = copyWatch{step: member, waiter: run, member: i, stop: func() {}}
+		members[member.Claim] = i
+		if w.beside {
+			continue
+		}
+		run.watch(ctx, func(ctx context.Context, established func()) error {
+			changed := func() { established(); run.change(i) }
 			return member.Claims.Follow(ctx, member.Claim, changed, run.trouble)
 		})
 	}
 	if s := g[0]; !s.ClaimOnly && !w.claimOnly {
-		run.watch(ctx, func(ctx context.Context, changed func()) error {
-			return s.VolSync.FollowSources(ctx, changed, run.trouble)
+		run.watch(ctx, func(ctx context.Context, established func()) error {
+			return s.VolSync.FollowSources(ctx, func(claim string) {
+				established()
+				if i, ours := members[claim]; ours {
+					run.change(i)
+				} else if claim == "" {
+					run.changeAny()
+				}
+			}, run.trouble)
 		})
 	}
 	return copies
@@ -128,24 +199,36 @@ func (g Group) watch(ctx context.Context, run *waiter, w groupWait) []copyWatch 
 
 // copyWatch is the watch of the copy of the ReplicationSource that was seen last.
 type copyWatch struct {
-	step   Step
-	waiter *waiter
-	source handshake.Source
-	stop   func()
+	step        Step
+	waiter      *waiter
+	member      int
+	source      handshake.Source
+	stop        func()
+	established <-chan struct{}
 }
 
-// follow watches the copy of what was seen. It reports whether it has just begun to.
-func (c *copyWatch) follow(ctx context.Context, st observation) bool {
-	source, ok := st.copies()
-	if !ok || source.Name == c.source.Name && source.Method == c.source.Method {
-		return false
+// follow watches the copy of a ReplicationSource.
+func (c *copyWatch) follow(ctx context.Context, source handshake.Source) {
+	if source.Name == c.source.Name && source.Method == c.source.Method {
+		return
 	}
 	c.stop()
 	c.source = source
-	c.stop = c.waiter.watch(ctx, func(ctx context.Context, changed func()) error {
+	c.stop, c.established = c.waiter.watch(ctx, func(ctx context.Context, established func()) error {
+		changed := func() { established(); c.waiter.change(c.member) }
 		return c.step.VolSync.FollowCopy(ctx, source, changed, c.waiter.trouble)
 	})
-	return true
+}
+
+// followFirst watches the copy of a ReplicationSource, and waits until the watch is established.
+func (c *copyWatch) followFirst(ctx context.Context, source handshake.Source) error {
+	c.follow(ctx, source)
+	select {
+	case <-c.established:
+		return c.waiter.failed()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 // retried is a look that is repeated as long as its errors may pass.
@@ -171,14 +254,17 @@ type waiter struct {
 
 	mu      sync.Mutex
 	reason  string
-	looked  bool      // at least once
-	refused time.Time // since when; zero after a look
+	looked  bool         // at least once
+	refused time.Time    // since when; zero after a look
+	some    map[int]bool // the members that may have changed since they were looked at
+	any     bool         // all of them may have
 }
 
 func newWaiter(log *slog.Logger, lenient bool, other <-chan struct{}) *waiter {
 	return &waiter{
 		log: log, lenient: lenient, other: other,
 		wake: make(chan struct{}, 1), fatal: make(chan error, 1), reason: "reaching the API server",
+		some: map[int]bool{}, any: true,
 	}
 }
 
@@ -228,27 +314,75 @@ func (w *waiter) next(ctx context.Context) error {
 		return err
 	case <-w.wake:
 	case <-w.other:
+		w.setAny()
 	case <-again.C:
+		w.setAny()
 	}
 	return nil
 }
 
-// watch follows something until ctx ends, or stop is called. The first call of changed means
-// that the watch is established. A lenient wait outlives a watch that is refused: it looks again
-// all the same.
-func (w *waiter) watch(ctx context.Context, follow func(ctx context.Context, changed func()) error) (stop func()) {
+// change notes that a member may have changed.
+func (w *waiter) change(member int) {
+	w.mu.Lock()
+	w.some[member] = true
+	w.mu.Unlock()
+	w.wakeUp()
+}
+
+// changeAny notes that anything may have changed.
+func (w *waiter) changeAny() {
+	w.setAny()
+	w.wakeUp()
+}
+
+func (w *waiter) setAny() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.any = true
+}
+
+func (w *waiter) wakeUp() {
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+// changed are those of n members that may have changed since it was asked last.
+func (w *waiter) changed(n int) []int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	members := slices.Sorted(maps.Keys(w.some))
+	if w.any {
+		members = every(n)
+	}
+	w.some, w.any = map[int]bool{}, false
+	return members
+}
+
+// failed is the error that ends the wait; nil for none.
+func (w *waiter) failed() error {
+	select {
+	case err := <-w.fatal:
+		return err
+	default:
+		return nil
+	}
+}
+
+// watch follows something until ctx ends, or stop is called. The call of established, whose
+// channel it closes, means that the watch is. A lenient wait outlives a watch that is refused: it
+// looks again all the same.
+func (w *waiter) watch(
+	ctx context.Context, follow func(ctx context.Context, established func()) error,
+) (stop func(), established <-chan struct{}) {
 	ctx, cancel := context.WithCancel(ctx)
 	w.pending.Add(1)
-	established := sync.OnceFunc(func() { w.pending.Add(-1) })
+	stands := make(chan struct{})
+	establish := sync.OnceFunc(func() { w.pending.Add(-1); close(stands) })
 	w.running.Go(func() {
-		defer established()
-		err := follow(ctx, func() {
-			established()
-			select {
-			case w.wake <- struct{}{}:
-			default:
-			}
-		})
+		defer establish()
+		err := follow(ctx, establish)
 		switch {
 		case err == nil || ctx.Err() != nil:
 		case w.lenient && kube.IsDenied(err):
@@ -260,7 +394,14 @@ func (w *waiter) watch(ctx context.Context, follow func(ctx context.Context, cha
 			}
 		}
 	})
-	return cancel
+	return cancel, stands
+}
+
+// watchAll is watch of what any change of is a reason to look at everything.
+func (w *waiter) watchAll(ctx context.Context, follow func(ctx context.Context, changed func()) error) {
+	w.watch(ctx, func(ctx context.Context, established func()) error {
+		return follow(ctx, func() { established(); w.changeAny() })
+	})
 }
 
 // logHeartbeat says from time to time that the wait goes on, also while the API server is away.

@@ -21,6 +21,8 @@ const (
 	// unquiesce is skipped where disarm could not tell whose lock is on the claim.
 	leftAlone   = "where disarm could not read the lock, unquiesce was skipped, and THE APPLICATION MAY STILL BE QUIESCED"
 	couldFreeze = "a pod that may still run could quiesce the application again"
+	manualStays = "its manual trigger may stay on the ReplicationSource"
+	notSynced   = "the copy is good, and nobody saw that VolSync has moved its data"
 )
 
 // combine returns the verdict on a run by the reports of its steps. It is ok only if every
@@ -34,6 +36,9 @@ const (
 //   - A disarm that could not make sure (tainted) makes the run tainted. Another failure of
 //     it, of unquiesce, or of await-pods-ended makes unverified what would be ok without it, and
 //     is told with whatever else there is to tell.
+//   - A start-sync that did not end well is the reason where nothing came after it. An await-synced
+//     that did not makes unsynced what would be ok without it: what it saw of the mover makes no copy
+//     worse.
 func (run Run) combine() verdict {
 	if run.Cleanup() {
 		return run.ofCleanup()
@@ -61,6 +66,22 @@ func (run Run) combine() verdict {
 		v = verdict{outcome.Unverified, run.reports[podsEnded], couldFreeze}
 	case run.reports[unlock].failed() && v.outcome == outcome.OK:
 		v = verdict{outcome.Failed, run.reports[unlock], locked} // the copy is good; the cleanup has something to do
+	}
+	return run.withSync(v)
+}
+
+// withSync returns the verdict with what the steps say that begin the sync, and await its end.
+func (run Run) withSync(v verdict) verdict {
+	started, synced := run.reports[startSync], run.reports[awaitSynced]
+	switch {
+	case started.failed() && started.outcome != "" && run.noneEnded() && !run.reports[awaitWaiting].exit.Ended:
+		return started.verdict()
+	case started.failed() && v.outcome == outcome.OK:
+		return verdict{outcome.Failed, started, manualStays}
+	case synced.failed() && v.outcome == outcome.OK && synced.outcome == outcome.Unverified:
+		return synced.verdict()
+	case synced.failed() && v.outcome == outcome.OK:
+		return verdict{outcome.Unsynced, synced, notSynced}
 	}
 	return v
 }

@@ -22,16 +22,22 @@ const (
 	unquiesce      = "unquiesce"
 	podsEnded      = "await-pods-ended" // of the cleanup, before the other two
 	unlock         = "unlock"
+	startSync      = "start-sync"   // before all of them
+	awaitSynced    = "await-synced" // after all of them
 )
 
 // Steps are the names of the steps that a verdict is made of.
 func Steps() []string {
-	return []string{awaitWaiting, quiesce, fireTrigger, awaitCompleted, disarm, unquiesce, podsEnded, unlock, fireAndAwait}
+	return []string{
+		awaitWaiting, quiesce, fireTrigger, awaitCompleted, disarm, unquiesce, podsEnded, unlock, fireAndAwait,
+		startSync, awaitSynced,
+	}
 }
 
 // Incomplete reports whether steps of a run are given, but not the one that knows of its copy.
 func Incomplete[V any](steps map[string]V) bool {
-	return !anyOf(steps, awaitCompleted, fireAndAwait) && anyOf(steps, awaitWaiting, quiesce, fireTrigger)
+	return !anyOf(steps, awaitCompleted, fireAndAwait) &&
+		anyOf(steps, awaitWaiting, quiesce, fireTrigger, startSync, awaitSynced)
 }
 
 // Overlap reports whether a step is given by itself, and within fire-and-await, too.
@@ -79,6 +85,9 @@ func Of(exits map[string]exitfile.Exit) Run {
 			r.outcome = outcome.OK
 		case exit.Ended && name != quiesce && name != unquiesce:
 			r.outcome, r.stop = outcome.OfCode(exit.Code)
+			if r.outcome == outcome.Unsynced && name != awaitSynced {
+				r.outcome = "" // no other step knows of the mover
+			}
 		case exit.Ended:
 			meant, _ := outcome.OfCode(exit.Code)
 			r.kept = meant == outcome.Refused
@@ -96,7 +105,7 @@ func (run Run) given(name string) bool { return run.reports[name].step != "" }
 
 // Cleanup reports whether nothing but the cleanup of a run is given.
 func (run Run) Cleanup() bool {
-	return !anyOf(run.reports, awaitWaiting, quiesce, fireTrigger, awaitCompleted)
+	return !anyOf(run.reports, awaitWaiting, quiesce, fireTrigger, awaitCompleted, startSync, awaitSynced)
 }
 
 // Freeze returns the longest time that the application can have been quiesced: from the end of

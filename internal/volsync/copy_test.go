@@ -12,12 +12,6 @@ import (
 	"github.com/copytrigger/copytrigger/internal/kube"
 )
 
-func TestCopyName(t *testing.T) {
-	if got, want := CopyName(handshake.Source{Name: "data-backup"}), "volsync-data-backup-src"; got != want {
-		t.Errorf("got %s, want %s", got, want)
-	}
-}
-
 const claim = `{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1","metadata":{"name":"volsync-rs-src","uid":"u1"}}`
 
 func cloneOf(rest string) string {
@@ -103,7 +97,7 @@ func TestFollow(t *testing.T) {
 		want   string
 	}{
 		"sources": {replicationSources + "?watch=true", func(ctx context.Context, o Objects, changed func(), trouble kube.Trouble) error {
-			return o.FollowSources(ctx, changed, trouble)
+			return o.FollowSources(ctx, func(string) { changed() }, trouble)
 		}, "watch replicationsources.volsync.backube in namespace app: "},
 		"snapshot": {volumeSnapshots + one, func(ctx context.Context, o Objects, changed func(), trouble kube.Trouble) error {
 			return o.FollowCopy(ctx, source("Snapshot"), changed, trouble)

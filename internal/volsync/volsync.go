@@ -1,17 +1,23 @@
 // Package volsync reads and watches what VolSync makes of a claim: the ReplicationSource
-// that copies it, and the copy. It knows no step, and writes nothing.
+// that copies it, and the copy. It knows no step, and writes nothing but manual triggers.
 package volsync
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/metadata"
 
@@ -24,11 +30,13 @@ type Objects struct {
 	dynamic   dynamic.Interface
 	metadata  metadata.Interface
 	namespace string
+	manager   string
+	newest    *version
 }
 
-// In returns the objects of a namespace.
-func In(dyn dynamic.Interface, md metadata.Interface, namespace string) Objects {
-	return Objects{dyn, md, namespace}
+// In returns the objects of a namespace; manager is the field manager of our writes.
+func In(dyn dynamic.Interface, md metadata.Interface, namespace, manager string) Objects {
+	return Objects{dyn, md, namespace, manager, &version{}}
 }
 
 func sources() schema.GroupVersionResource {
@@ -47,31 +55,158 @@ func (o Objects) request(verb string, gvr schema.GroupVersionResource, name stri
 	return kube.Request{Verb: verb, Group: gvr.Group, Resource: gvr.Resource, Namespace: o.namespace, Name: name}
 }
 
-// Sources lists the ReplicationSources that copy the claim.
-func (o Objects) Sources(ctx context.Context, claim string) ([]handshake.Source, error) {
-	list, err := o.dynamic.Resource(sources()).Namespace(o.namespace).List(ctx, metav1.ListOptions{})
+// version is the newest resourceVersion of the ReplicationSources that this process has seen.
+type version struct {
+	mu   sync.Mutex
+	seen string
+}
+
+func (v *version) get() string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.seen
+}
+
+func (v *version) note(version string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if order, err := resourceversion.CompareResourceVersion(version, v.seen); err == nil && order < 0 {
+		return
+	}
+	v.seen = version
+}
+
+// Sources lists the ReplicationSources of the namespace.
+//
+// The API server answers when its cache is known to be up to date. It asks etcd for that ten times
+// a second at most (progressRequestPeriod in its watch_progress.go), so the second of two such lists
+// takes 100 ms.
+func (o Objects) Sources(ctx context.Context) ([]handshake.Source, error) {
+	return o.list(ctx, metav1.ListOptions{})
+}
+
+// SourcesNotOlder is Sources for while an application is frozen: the API server answers at once, from
+// a cache that is not older (resourceVersionMatch NotOlderThan) than what this process has seen before,
+// in a list or by a watch.
+func (o Objects) SourcesNotOlder(ctx context.Context) ([]handshake.Source, error) {
+	opts := metav1.ListOptions{ResourceVersion: o.newest.get()}
+	if opts.ResourceVersion != "" {
+		opts.ResourceVersionMatch = metav1.ResourceVersionMatchNotOlderThan
+	}
+	found, err := o.list(ctx, opts)
+	if err != nil {
+		o.newest.note("") // a cluster that was restored has forgotten versions
+	}
+	return found, err
+}
+
+func (o Objects) list(ctx context.Context, opts metav1.ListOptions) ([]handshake.Source, error) {
+	list, err := o.dynamic.Resource(sources()).Namespace(o.namespace).List(ctx, opts)
 	if err != nil {
 		return nil, &kube.Error{Request: o.request("list", sources(), ""), Err: err}
 	}
+	o.newest.note(list.GetResourceVersion())
 	var found []handshake.Source
 	for _, item := range list.Items {
-		if text(item, "spec", "sourcePVC") == claim {
-			found = append(found, readSource(item))
-		}
+		found = append(found, readSource(item))
 	}
 	return found, nil
 }
 
-// FollowSources calls changed whenever a ReplicationSource of the namespace may have
-// changed: which of them copies the claim can change too. See [kube.Follow].
-func (o Objects) FollowSources(ctx context.Context, changed func(), trouble kube.Trouble) error {
-	watch := o.dynamic.Resource(sources()).Namespace(o.namespace).Watch
-	return kube.Follow(ctx, o.request("watch", sources(), ""), watch, changed, trouble)
+// SetManual writes Manual and Started of a ReplicationSource, "" for none, if it still is what was
+// read: after any change since, the error is a conflict and nothing was written.
+func (o Objects) SetManual(ctx context.Context, to handshake.Source) (handshake.Source, error) {
+	body, err := json.Marshal(map[string]any{
+		"metadata": map[string]any{
+			"uid": to.UID, "resourceVersion": to.Version,
+			"annotations": map[string]any{handshake.StartedAnnotation: orNull(to.Started)},
+		},
+		"spec": map[string]any{"trigger": map[string]any{"manual": orNull(to.Manual)}},
+	})
+	if err != nil {
+		return handshake.Source{}, fmt.Errorf("encoding a patch: %w", err)
+	}
+	u, err := o.dynamic.Resource(sources()).Namespace(o.namespace).
+		Patch(ctx, to.Name, types.MergePatchType, body, metav1.PatchOptions{FieldManager: o.manager})
+	if err != nil {
+		return handshake.Source{}, &kube.Error{Request: o.request("patch", sources(), to.Name), Err: err}
+	}
+	o.newest.note(u.GetResourceVersion())
+	return readSource(*u), nil
 }
 
-// CopyName is the name that VolSync gives its copy of the claim, whatever the mover:
-// a VolumeSnapshot with copyMethod Snapshot, a claim with Clone.
-func CopyName(s handshake.Source) string { return "volsync-" + s.Name + "-src" }
+// orNull is a value of a merge patch, which removes what is null.
+func orNull(value string) any {
+	if value == "" {
+		return nil
+	}
+	return value
+}
+
+// Of is an object with its namespace.
+type Of[T any] struct {
+	Namespace string
+	Object    T
+}
+
+// AllSources lists the ReplicationSources of the namespace; of "" those of all namespaces.
+func (o Objects) AllSources(ctx context.Context) ([]Of[handshake.Source], error) {
+	return all(ctx, o, sources(), func(u unstructured.Unstructured) handshake.Source { return readSource(u) })
+}
+
+// AllSnapshots lists the VolumeSnapshots of the namespace, as copies; of "" those of all namespaces.
+func (o Objects) AllSnapshots(ctx context.Context) ([]Of[handshake.Copy], error) {
+	return all(ctx, o, snapshots(), func(u unstructured.Unstructured) handshake.Copy { return *readSnapshot(&u) })
+}
+
+// all lists the objects of a kind page by page.
+func all[T any](
+	ctx context.Context, o Objects, gvr schema.GroupVersionResource, read func(unstructured.Unstructured) T,
+) ([]Of[T], error) {
+	var found []Of[T]
+	opts := metav1.ListOptions{Limit: kube.PageSize}
+	for {
+		list, err := o.dynamic.Resource(gvr).Namespace(o.namespace).List(ctx, opts)
+		if err != nil {
+			return nil, &kube.Error{Request: o.request("list", gvr, ""), Err: err}
+		}
+		for _, item := range list.Items {
+			found = append(found, Of[T]{item.GetNamespace(), read(item)})
+		}
+		if opts.Continue = list.GetContinue(); opts.Continue == "" {
+			return found, nil
+		}
+	}
+}
+
+// FollowSources calls changed whenever a ReplicationSource of the namespace may have
+// changed, with the claim that it copies, and with the one that it has copied before. "" stands
+// for any claim. See [kube.Follow].
+func (o Objects) FollowSources(ctx context.Context, changed func(claim string), trouble kube.Trouble) error {
+	watch := o.dynamic.Resource(sources()).Namespace(o.namespace).Watch
+	claims := map[string]string{}
+	return kube.Follow(ctx, o.request("watch", sources(), ""), watch, func(object runtime.Object) {
+		source, ok := object.(*unstructured.Unstructured)
+		if !ok {
+			changed("")
+			return
+		}
+		o.newest.note(source.GetResourceVersion())
+		name, claim := source.GetName(), text(*source, "spec", "sourcePVC")
+		if was := claims[name]; was != "" && was != claim {
+			changed(was)
+		}
+		claims[name] = claim
+		changed(claim)
+	}, trouble)
+}
+
+// FollowSnapshots calls changed whenever a VolumeSnapshot of the namespace may have changed; see
+// [kube.Follow].
+func (o Objects) FollowSnapshots(ctx context.Context, changed func(), trouble kube.Trouble) error {
+	watch := o.dynamic.Resource(snapshots()).Namespace(o.namespace).Watch
+	return kube.Follow(ctx, o.request("watch", snapshots(), ""), watch, kube.Any(changed), trouble)
+}
 
 // isSnapshot reports whether the copy is a VolumeSnapshot; it is a claim otherwise.
 func isSnapshot(s handshake.Source) bool {
@@ -84,15 +219,15 @@ func (o Objects) Copy(ctx context.Context, s handshake.Source) (copied *handshak
 	gvr := claims()
 	if isSnapshot(s) {
 		gvr = snapshots()
-		copied, err = o.snapshotCopy(ctx, CopyName(s))
+		copied, err = o.snapshotCopy(ctx, handshake.CopyName(s))
 	} else {
-		copied, err = o.cloneCopy(ctx, CopyName(s))
+		copied, err = o.cloneCopy(ctx, handshake.CopyName(s))
 	}
 	if kube.IsNotFound(err) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, &kube.Error{Request: o.request("get", gvr, CopyName(s)), Err: err}
+		return nil, &kube.Error{Request: o.request("get", gvr, handshake.CopyName(s)), Err: err}
 	}
 	return copied, nil
 }
@@ -102,12 +237,16 @@ func (o Objects) snapshotCopy(ctx context.Context, name string) (*handshake.Copy
 	if err != nil {
 		return nil, err
 	}
+	return readSnapshot(u), nil
+}
+
+func readSnapshot(u *unstructured.Unstructured) *handshake.Copy {
 	c := readCopy(u)
 	c.Of = text(*u, "spec", "source", "persistentVolumeClaimName")
 	c.Bound = text(*u, "status", "boundVolumeSnapshotContentName") != ""
 	c.Cut = text(*u, "status", "creationTime")
 	c.Problem = handshake.Line(text(*u, "status", "error", "message"))
-	return c, nil
+	return c
 }
 
 func (o Objects) cloneCopy(ctx context.Context, name string) (*handshake.Copy, error) {
@@ -126,7 +265,7 @@ func (o Objects) FollowCopy(ctx context.Context, s handshake.Source, changed fun
 	if isSnapshot(s) {
 		gvr, watch = snapshots(), o.dynamic.Resource(snapshots()).Namespace(o.namespace).Watch
 	}
-	return kube.Follow(ctx, o.request("watch", gvr, CopyName(s)), watch, changed, trouble)
+	return kube.Follow(ctx, o.request("watch", gvr, handshake.CopyName(s)), watch, kube.Any(changed), trouble)
 }
 
 func readCopy(m metav1.Object) *handshake.Copy {
@@ -142,10 +281,13 @@ func readCopy(m metav1.Object) *handshake.Copy {
 
 func readSource(u unstructured.Unstructured) handshake.Source {
 	s := handshake.Source{
-		Name: u.GetName(), UID: string(u.GetUID()), Deleting: u.GetDeletionTimestamp() != nil,
-		Claim: text(u, "spec", "sourcePVC"), SyncStart: text(u, "status", "lastSyncStartTime"),
+		Name: u.GetName(), UID: string(u.GetUID()), Version: u.GetResourceVersion(),
+		Deleting: u.GetDeletionTimestamp() != nil,
+		Claim:    text(u, "spec", "sourcePVC"), SyncStart: text(u, "status", "lastSyncStartTime"),
 		LastSyncStart: lastSyncStart(text(u, "status", "lastSyncTime"), text(u, "status", "lastSyncDuration")),
 	}
+	s.LastSync, s.Schedule = text(u, "status", "lastSyncTime"), text(u, "spec", "trigger", "schedule")
+	s.Started = u.GetAnnotations()[handshake.StartedAnnotation]
 	s.NextSync = handshake.Line(text(u, "status", "nextSyncTime"))
 	s.Manual, s.LastManual = text(u, "spec", "trigger", "manual"), text(u, "status", "lastManualSync")
 	s.MoverResult = text(u, "status", "latestMoverStatus", "result")
@@ -165,6 +307,8 @@ func readSource(u unstructured.Unstructured) handshake.Source {
 			continue
 		}
 		s.Mover, s.Method = field, method
+		s.SnapshotClass, _, _ = unstructured.NestedString(spec, field, "volumeSnapshotClassName")
+		s.StorageClass, _, _ = unstructured.NestedString(spec, field, "storageClassName")
 	}
 	return s
 }

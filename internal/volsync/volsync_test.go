@@ -66,7 +66,7 @@ func serve(t *testing.T, answers map[string]string) Objects {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return In(dyn, md, "app")
+	return In(dyn, md, "app", "copytrigger")
 }
 
 // list is the answer to a list request, of the objects of one testdata file.
@@ -90,13 +90,25 @@ func list(t *testing.T, file string) string {
 		) + `]}`
 }
 
+// sourcesOf are those of one claim.
+func sourcesOf(t *testing.T, o Objects, claim string) (of []handshake.Source, err error) {
+	all, err := o.Sources(t.Context())
+	for _, source := range all {
+		if source.Claim == claim {
+			of = append(of, source)
+		}
+	}
+	return of, err
+}
+
 func TestSources(t *testing.T) {
 	o := serve(t, map[string]string{replicationSources: list(t, "sources.yaml")})
 	for claim, want := range map[string][]handshake.Source{
 		"restic": {{Name: "restic", UID: "u-restic", Mover: "restic", Method: "Snapshot", SyncStart: "2026-01-01T00:00:00Z",
+			Version: "1", LastSync: "2025-12-31T23:30:10Z", Schedule: "*/30 * * * *",
 			NextSync: "2026-01-01T00:30:00Z", MoverResult: "Successful", MoverLog: "snapshot 1a2b saved"}},
 		"rclone": {{Name: "rclone", UID: "u-rclone", Mover: "rclone", Method: "Clone", Paused: true,
-			Manual: "first", LastManual: "first"}},
+			LastSync: "2025-12-31T23:30:10Z", Manual: "first", LastManual: "first"}},
 		"rsync":     {{Name: "rsync", UID: "u-rsync", Mover: "rsync", Method: "Direct"}},
 		"rsync-tls": {{Name: "rsync-tls", UID: "u-rsync-tls", Mover: "rsyncTLS", Method: "Snapshot", Deleting: true}},
 		"kopia":     {{Name: "kopia", UID: "u-kopia", Mover: "kopia", Method: "Snapshot"}},
@@ -113,7 +125,7 @@ func TestSources(t *testing.T) {
 			for i := range want {
 				want[i].Claim = claim
 			}
-			got, err := o.Sources(t.Context(), claim)
+			got, err := sourcesOf(t, o, claim)
 			if err != nil || !reflect.DeepEqual(got, want) {
 				t.Errorf("got %+v, %v, want %+v", got, err, want)
 			}
@@ -129,7 +141,7 @@ func TestSourcesWithTwoMovers(t *testing.T) {
 		"three": {Name: "three", Claim: "three", Mover: "kopia and rclone and restic", Method: "Clone"},
 	} {
 		for range 50 {
-			got, err := o.Sources(t.Context(), claim)
+			got, err := sourcesOf(t, o, claim)
 			if err != nil || len(got) != 1 || got[0] != want {
 				t.Fatalf("got %+v, %v, want %+v", got, err, want)
 			}
@@ -141,7 +153,7 @@ func TestSourcesErrors(t *testing.T) {
 	for answer, is := range map[string]func(error) bool{
 		"403": kube.IsForbidden, "404": kube.IsNotFound, "no such group": kube.IsNotFound,
 	} {
-		_, err := serve(t, map[string]string{replicationSources: answer}).Sources(t.Context(), "data")
+		_, err := serve(t, map[string]string{replicationSources: answer}).Sources(t.Context())
 		if !is(err) || kube.Passing(err) {
 			t.Errorf("%s: got %v, passing %v, want one that does not pass", answer, err, kube.Passing(err))
 		}

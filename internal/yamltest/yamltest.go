@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -134,20 +135,32 @@ func FilesAreThere(t *testing.T, readme string) {
 	}
 }
 
-// Documented are the rules of the Role that a README asks for.
-func Documented(t *testing.T, readme string) []rbacv1.PolicyRule {
+// Documented are the rules of the Role that a page asks for.
+func Documented(t *testing.T, page string) []rbacv1.PolicyRule {
 	t.Helper()
-	_, rest, is := strings.Cut(string(Text(t, readme)), "```yaml\napiVersion: rbac.authorization.k8s.io/v1\nkind: Role\n")
+	_, rest, is := strings.Cut(string(Text(t, page)), "```yaml\napiVersion: rbac.authorization.k8s.io/v1\nkind: Role\n")
 	role, _, end := strings.Cut(rest, "```")
 	if !is || !end {
-		t.Fatal("the README has no Role")
+		t.Fatal(page + " has no Role")
 	}
 	var documented rbacv1.Role
 	Must(t, yaml.UnmarshalStrict([]byte(role), &documented))
 	if len(documented.Rules) == 0 {
-		t.Fatal("the README's Role has no rules")
+		t.Fatal("the Role of " + page + " has no rules")
 	}
 	return documented.Rules
+}
+
+// Block is the YAML of a page that has this line.
+func Block(t *testing.T, page, line string) []byte {
+	t.Helper()
+	for _, m := range regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(string(Text(t, page)), -1) {
+		if slices.Contains(strings.Split(m[1], "\n"), line) {
+			return []byte(m[1])
+		}
+	}
+	t.Fatalf("%s has no YAML with the line %q", page, line)
+	return nil
 }
 
 // OtherThan says so if rules are not those that are wanted.

@@ -19,7 +19,7 @@ var marks = []string{"a-mark", "m-mark", "z-mark"}
 // ends with the code that that answers. A hold lives until its stdin ends.
 const Script = `#!/usr/bin/env bash
 exec 3<>"/dev/tcp/127.0.0.1/$CHAOS_APP" || exit 1
-echo "$1 $CHAOS_RUN $CHAOS_ACTOR" >&3
+echo "$1 $COPYTRIGGER_RUN_ID $CHAOS_ACTOR" >&3
 if [ "$1" = hold ]; then
   read -r said <&3 && [ "$said" = QUIESCED ] || exit 1
   echo QUIESCED
@@ -43,6 +43,7 @@ type Commands struct{ Quiesce, Unquiesce Behaviour }
 // Thaw is an unquiesce that ended a freeze.
 type Thaw struct {
 	Began, At time.Time // when the command was started; when it had its effect
+	Looked    time.Time // when its process had last looked at the lock before; zero for never
 	Actor     string
 	Run       string // whose command it was
 	Frozen    string // whose freeze it ended

@@ -32,7 +32,7 @@ func newStage(t *testing.T, p Plan) stage {
 
 func (s stage) command(verb, run string) *exec.Cmd {
 	cmd := exec.Command("bash", s.script, verb)
-	cmd.Env = append(os.Environ(), fmt.Sprint("CHAOS_APP=", s.app.Port()), "CHAOS_RUN="+run, "CHAOS_ACTOR="+run)
+	cmd.Env = append(os.Environ(), fmt.Sprint("CHAOS_APP=", s.app.Port()), "COPYTRIGGER_RUN_ID="+run, "CHAOS_ACTOR="+run)
 	return cmd
 }
 

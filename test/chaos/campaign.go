@@ -3,8 +3,6 @@ package chaos
 import (
 	"context"
 	"fmt"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -61,22 +59,19 @@ type Campaign struct {
 	volsync sync.Mutex // held while VolSync is away
 
 	mu        sync.Mutex
-	counts    map[string]map[string]int
+	counts    Counts
 	timelines map[*Timeline]bool
 }
 
 // NewCampaign returns one in which nothing has happened.
 func NewCampaign() *Campaign {
-	return &Campaign{counts: map[string]map[string]int{}, timelines: map[*Timeline]bool{}}
+	return &Campaign{counts: Counts{}, timelines: map[*Timeline]bool{}}
 }
 
 func (c *Campaign) count(of, what string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.counts[of] == nil {
-		c.counts[of] = map[string]int{}
-	}
-	c.counts[of][what]++
+	c.counts.add(of, what, 1)
 }
 
 // watchOver lets a timeline hear of what happens to all, until it is told otherwise.
@@ -118,7 +113,7 @@ func (c *Campaign) killVolSync(s *harness.Site, down time.Duration) error {
 func (c *Campaign) Note(v Verdict) {
 	c.count("coordinations", fmt.Sprintf("%s\t%s", v.Plan.Scene, v.Plan.Method))
 	c.count("totals", "coordinations")
-	c.count("seeds", fmt.Sprintf("seed %d", v.Plan.Seed))
+	c.count("seeds", fmt.Sprint(v.Plan.Seed))
 	if v.Good() {
 		c.count("totals", "with a good copy")
 	}
@@ -135,68 +130,9 @@ func (c *Campaign) Note(v Verdict) {
 	}
 }
 
-// Table is what happened and what was found, in markdown.
-func (c *Campaign) Table() string {
+// Counts returns what was counted so far.
+func (c *Campaign) Counts() Counts {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	var b strings.Builder
-	row := func(cells ...string) { fmt.Fprintf(&b, "| %s |\n", strings.Join(cells, " | ")) }
-	fmt.Fprintf(&b, "The last campaign, of %s; %s:\n\n| | coordinations |\n|---|---|\n",
-		time.Now().Format(time.DateOnly), strings.Join(sorted(c.counts["seeds"]), ", "))
-	for _, name := range []string{
-		"coordinations", "with a good copy", "cleaned up at the end by who was told", "spoilt by a late command",
-	} {
-		row(strings.Replace(name, "coordinations", "all", 1), fmt.Sprint(c.counts["totals"][name]))
-	}
-	for _, k := range Kinds() {
-		row("**"+string(k)+"**", fmt.Sprintf("**%d**", c.counts["found"][string(k)]))
-	}
-	c.cross(&b, "scene", "coordinations")
-	c.cross(&b, "form \\ exit code", "endings")
-	b.WriteString("\n| faults and signals | times |\n|---|---|\n")
-	for _, of := range []string{"faults", "signals"} {
-		for _, name := range sorted(c.counts[of]) {
-			row(name, fmt.Sprint(c.counts[of][name]))
-		}
-	}
-	return b.String()
+	return Counts{}.plus(c.counts)
 }
-
-// cross is a table of counts that have two names each.
-func (c *Campaign) cross(b *strings.Builder, title, of string) {
-	rows, columns := map[string]int{}, map[string]int{}
-	for name := range c.counts[of] {
-		row, column, _ := strings.Cut(name, "\t")
-		rows[row], columns[column] = 0, 0
-	}
-	fmt.Fprintf(b, "\n| %s | %s |\n|---|%s\n",
-		title, strings.Join(sorted(columns), " | "), strings.Repeat("---|", len(columns)))
-	for _, row := range sorted(rows) {
-		var cells []string
-		for _, column := range sorted(columns) {
-			cell := ""
-			if n := c.counts[of][row+"\t"+column]; n > 0 {
-				cell = fmt.Sprint(n)
-			}
-			cells = append(cells, cell)
-		}
-		fmt.Fprintf(b, "| %s | %s |\n", row, strings.Join(cells, " | "))
-	}
-}
-
-// sorted are the names, numbers by their size.
-func sorted(counts map[string]int) []string {
-	var names []string
-	for name := range counts {
-		names = append(names, name)
-	}
-	slices.SortFunc(names, func(a, b string) int {
-		if d := len(a) - len(b); d != 0 && isNumber(a) && isNumber(b) {
-			return d
-		}
-		return strings.Compare(a, b)
-	})
-	return names
-}
-
-func isNumber(s string) bool { return strings.Trim(s, "0123456789") == "" }

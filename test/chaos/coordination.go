@@ -20,7 +20,7 @@ import (
 const (
 	patience = 12 * time.Second // for an event that a plan waits for, while something runs
 	silence  = time.Second      // without a process: then no more events come
-	ending   = 2 * time.Minute  // for all processes to end
+	ending   = 5 * time.Minute  // for all processes to end: no limit of theirs is half as long
 	settling = 500 * time.Millisecond
 )
 
@@ -37,9 +37,11 @@ type coordination struct {
 
 	mu        sync.Mutex
 	processes []Process
-	alive     map[string]int // processes of each run
-	running   int            // processes of all
-	quiet     time.Time      // when the last of them ended
+	alive     map[string]int         // processes of each run
+	last      map[string]uint64      // the claim's version when the last one of a run had ended
+	looks     map[string][]time.Time // at the claim, of each actor, that were answered
+	running   int                    // processes of all
+	quiet     time.Time              // when the last of them ended
 	armed     []Left
 	lastWrite time.Time // when the last late write reaches the server
 }
@@ -47,7 +49,8 @@ type coordination struct {
 // Coordinate carries out a plan with a program, and judges it.
 func (c *Campaign) Coordinate(s *harness.Site, p Plan, program string) Verdict {
 	x := &coordination{
-		campaign: c, plan: p, site: s, timeline: NewTimeline(), over: make(chan struct{}), alive: map[string]int{},
+		campaign: c, plan: p, site: s, timeline: NewTimeline(), over: make(chan struct{}),
+		alive: map[string]int{}, last: map[string]uint64{}, looks: map[string][]time.Time{},
 	}
 	defer c.watchOver(x.timeline)()
 	var err error
@@ -134,9 +137,7 @@ func (x *coordination) act(a Actor) bool {
 	sky := newSky(a.Weather, a.Name, x.timeline, func(fault string) { x.campaign.count("faults", fault) })
 	proxy.Decide(func(r harness.Request) harness.Fate {
 		fate := sky.decide(r)
-		if r.Verb == "patch" && fate.Before > 0 {
-			x.willWrite(time.Now().Add(fate.Before))
-		}
+		x.asks(a.Name, r, fate)
 		return fate
 	})
 	ended := make(chan struct{})
@@ -188,6 +189,8 @@ func (x *coordination) run(a Actor, run, kubeconfig string) (Process, bool) {
 	for _, s := range a.Signals {
 		go x.signal(p, s)
 	}
+	var heeding sync.WaitGroup
+	heeding.Go(func() { x.heed(p, a, run, 1) })
 	hangs := false
 	select {
 	case <-p.ended:
@@ -197,6 +200,7 @@ func (x *coordination) run(a Actor, run, kubeconfig string) (Process, bool) {
 		p.signal(syscall.SIGKILL)
 		<-p.ended
 	}
+	heeding.Wait()
 	each(p.cmd.Process.Pid, "", syscall.SIGKILL) // what it has left
 	f := p.facts(run, a.Form)
 	x.mu.Lock()
@@ -205,6 +209,38 @@ func (x *coordination) run(a Actor, run, kubeconfig string) (Process, bool) {
 	x.begin(run, -1)
 	x.campaign.count("endings", fmt.Sprintf("%s\t%s", a.Form, ends(f)))
 	return f, !hangs
+}
+
+// heed runs the command that a cleanup prints for who knows that no process of the run lives but
+// the cleanup, as soon as that is so: unless the plan has somebody who waits instead. It returns
+// when the cleanup has ended, or that command has.
+func (x *coordination) heed(p *process, a Actor, run string, alive int) {
+	if x.plan.Patient {
+		<-p.ended
+		return
+	}
+	look := time.NewTicker(100 * time.Millisecond)
+	defer look.Stop()
+	var advice string
+	for advice == "" || x.lives(run) > alive {
+		select {
+		case advice = <-p.advice:
+		case <-look.C:
+		case <-p.ended:
+			return
+		}
+	}
+	x.campaign.count("totals", "unlocked by who knew that all was dead")
+	env := append(a.environment(x.files, run, x.app.Port(), false), "KUBECONFIG="+x.site.Kubeconfig)
+	unlock, err := start(x.timeline, p.name+"-too", []string{"bash", "-c", advice}, env, x.files)
+	x.site.Must(err)
+	<-unlock.ended
+}
+
+func (x *coordination) lives(run string) int {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.alive[run]
 }
 
 func ends(p Process) string {
@@ -226,18 +262,22 @@ func (x *coordination) begin(run string, more int) {
 	if x.alive[run] += more; x.alive[run] > 0 {
 		return
 	}
-	if a := x.site.Annotations(); armedBy(a) == run {
+	claim, err := x.site.Kube().CoreV1().PersistentVolumeClaims(x.site.Namespace).
+		Get(x.site.Ctx, harness.Claim, metav1.GetOptions{})
+	x.site.Must(err)
+	x.last[run] = version(claim)
+	if armedBy(claim.Annotations) == run {
 		at := x.timeline.Add("claim", "the trigger of %s is armed, and no process of it is left", run)
 		x.armed = append(x.armed, Left{run, at})
 	}
 }
 
-// fired hears of each trigger that is set. One of a run that has ended is set by a write that
-// came late, and armed, also if VolSync takes it at once.
-func (x *coordination) fired(run string) {
+// fired hears of each trigger that is set. One that is set when its run has ended is set by a
+// write that came late, and armed, also if VolSync takes it at once.
+func (x *coordination) fired(run string, version uint64) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if ran, is := x.alive[run]; is && ran == 0 {
+	if ran, is := x.alive[run]; is && ran == 0 && version > x.last[run] {
 		x.armed = append(x.armed, Left{run, time.Now()})
 	}
 }
@@ -250,12 +290,31 @@ func armedBy(annotations map[string]string) string {
 	return ""
 }
 
-func (x *coordination) willWrite(at time.Time) {
+// asks hears of each request, and of what becomes of it.
+func (x *coordination) asks(actor string, r harness.Request, fate harness.Fate) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if at.After(x.lastWrite) {
+	at := time.Now().Add(fate.Before)
+	if r.Verb == "patch" && fate.Before > 0 && at.After(x.lastWrite) {
 		x.lastWrite = at
 	}
+	answered := !fate.DropBefore && !fate.DropAfter && fate.Status == nil
+	if answered && (r == harness.GetClaim || r == harness.Write) {
+		x.looks[actor] = append(x.looks[actor], at)
+	}
+}
+
+// thaws are the freezes that were ended, and how old what was known then was. The caller holds mu.
+func (x *coordination) thaws() []Thaw {
+	thaws := x.app.Thaws()
+	for i, t := range thaws {
+		for _, look := range x.looks[t.Actor] {
+			if look.Before(t.Began) && look.After(t.Looked) {
+				thaws[i].Looked, t.Looked = look, look
+			}
+		}
+	}
+	return thaws
 }
 
 // signal sends a signal when its moment has come, unless the process has ended.
@@ -310,7 +369,7 @@ func (x *coordination) syncAgain(ctx context.Context) {
 			return
 		case <-look.C:
 		}
-		if x.site.Annotations()[harness.Status] != harness.Completed {
+		if x.ledger.status() != harness.Completed {
 			continue // no mover can run before its volume is there
 		}
 		jobs, err := x.site.Kube().BatchV1().Jobs(x.site.Namespace).List(ctx, metav1.ListOptions{})
@@ -355,7 +414,7 @@ func (x *coordination) settle(hangs []string) Verdict {
 	a := x.site.Annotations()
 	x.mu.Lock()
 	f := Facts{
-		Processes: x.processes, Thaws: x.app.Thaws(), Armed: x.armed, At: time.Now(),
+		Processes: x.processes, Thaws: x.thaws(), Armed: x.armed, At: time.Now(),
 		FrozenBy: x.app.FrozenBy(), LockedBy: runOf(a[harness.LockedBy]),
 	}
 	x.mu.Unlock()
@@ -393,6 +452,7 @@ func (x *coordination) cleanUp(run string) {
 	p, err := start(x.timeline, a.Name, args,
 		append(a.environment(x.files, run, x.app.Port(), false), "KUBECONFIG="+x.site.Kubeconfig), x.files)
 	x.site.Must(err)
+	x.heed(p, a, run, 0)
 	<-p.ended
 }
 

@@ -3,9 +3,10 @@
 // and people do what they do on a bad day. Each coordination is judged by what the storage has
 // copied, not by what anybody says.
 //
-//	make chaos                        # the short form
-//	make chaos RUNS=5000              # the long one
-//	CHAOS_SEED=7 make chaos           # that seed again
+//	make chaos-short                        # what CI does: the same plans each time
+//	make chaos                              # half of the plans are new
+//	make chaos-long RUNS=5000               # in pieces, whose counts are added
+//	CHAOS_SEED=7 make chaos                 # that seed again
 //	CHAOS_SEED=7 CHAOS_ONLY=31 make chaos   # one coordination of it
 //
 // A plan (plan.go) says all that is going to happen in a coordination, and comes from the seed

@@ -63,11 +63,8 @@ type Finding struct {
 
 func (f Finding) String() string { return strings.ToUpper(string(f.Kind)) + ": " + f.Why }
 
-// launch is how long a command may take from the program's last look at the lock to its start.
-const launch = 300 * time.Millisecond
-
-// Judge returns what went wrong. late is how many copies were spoilt by a command that had been
-// started before the run that they are of had the lock, and that nobody could call back.
+// Judge returns what went wrong. late is how many copies were spoilt by a command of a process that
+// had last looked before the run that they are of had the lock, and that nobody could call back.
 func Judge(f Facts) (found []Finding, late int) {
 	for _, p := range f.Processes {
 		if !p.Form.Coordinates() || p.Code != 0 || p.Killed {
@@ -123,11 +120,11 @@ func (f Facts) good(p Process) string {
 }
 
 // wasLate reports whether the freeze of the run was ended by a command that nobody could call
-// back: it had been started before the run had the lock, and beside its process somebody had
-// started another of the same run, which let the lock go.
+// back: its process had last looked before the run had the lock, and beside that process somebody
+// had started another of the same run, which let the lock go.
 func (f Facts) wasLate(run string) bool {
 	return slices.ContainsFunc(f.Thaws, func(t Thaw) bool {
-		return t.Frozen == run && t.Run != run && t.Began.Before(f.Locks[run].Add(launch)) && f.passed(t, f.Locks[run])
+		return t.Frozen == run && t.Run != run && t.Looked.Before(f.Locks[run]) && f.passed(t, f.Locks[run])
 	})
 }
 

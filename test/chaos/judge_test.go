@@ -37,19 +37,19 @@ func TestJudge(t *testing.T) {
 		"not claimed": {func(f *Facts) { f.Copies[0].Marks[0], f.Processes[0].Code = "running 0", 6 }, "", 0},
 		"ended by a late command, beside a cleanup": {func(f *Facts) {
 			f.Copies[0].Marks[2] = "running 2"
-			f.Thaws = []Thaw{{Began: at(1), At: at(5), Actor: "b", Run: "b", Frozen: "a"}}
+			f.Thaws = []Thaw{{Looked: at(1), At: at(5), Actor: "b", Run: "b", Frozen: "a"}}
 			f.Processes = append(f.Processes, Process{Name: "b", Run: "b", Start: at(0), Code: 6},
 				Process{Name: "hand", Run: "b", Form: Cleanup, Start: at(1)})
 		}, "", 1},
 		"ended by a late command of the last process": {func(f *Facts) {
 			f.Copies[0].Marks[2] = "running 2"
-			f.Thaws = []Thaw{{Began: at(1), At: at(5), Actor: "hand", Run: "b", Frozen: "a"}}
+			f.Thaws = []Thaw{{Looked: at(1), At: at(5), Actor: "hand", Run: "b", Frozen: "a"}}
 			f.Processes = append(f.Processes, Process{Name: "b", Run: "b", Start: at(0), Code: 6},
 				Process{Name: "hand", Run: "b", Form: Cleanup, Start: at(1)})
 		}, FalseSuccess, 0},
 		"ended by a command in time": {func(f *Facts) {
 			f.Copies[0].Marks[2] = "running 2"
-			f.Thaws = []Thaw{{Began: at(3), At: at(5), Actor: "b", Run: "b", Frozen: "a"}}
+			f.Thaws = []Thaw{{Looked: at(3), At: at(5), Actor: "b", Run: "b", Frozen: "a"}}
 			f.Processes = append(f.Processes, Process{Name: "b", Run: "b", Start: at(0), Code: 6},
 				Process{Name: "hand", Run: "b", Form: Cleanup, Start: at(1)})
 		}, FalseSuccess, 0},

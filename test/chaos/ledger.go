@@ -36,7 +36,7 @@ type Ledger struct {
 	site     *harness.Site
 	timeline *Timeline
 	method   string
-	fired    func(run string) // hears of each trigger
+	fired    func(run string, version uint64) // hears of each trigger
 	stop     func()
 
 	mu      sync.Mutex
@@ -62,7 +62,7 @@ func sources() schema.GroupVersionResource {
 }
 
 // Keep starts a ledger.
-func Keep(s *harness.Site, t *Timeline, method string, fired func(run string)) *Ledger {
+func Keep(s *harness.Site, t *Timeline, method string, fired func(run string, version uint64)) *Ledger {
 	ctx, cancel := context.WithCancel(s.Ctx)
 	l := &Ledger{
 		site: s, timeline: t, method: method, fired: fired,
@@ -119,7 +119,7 @@ func (l *Ledger) claim(o *unstructured.Unstructured) {
 		at := l.timeline.Mark(l.key(key, is), "claim", "%s: %q → %q", name, was, is)
 		switch {
 		case key == harness.Trigger && is != "" && is != a[harness.Latest]:
-			l.fired(runOf(is))
+			l.fired(runOf(is), version(o))
 		case key == harness.Latest:
 			l.records = append(l.records, Record{is, version(o)})
 		case key == harness.LockedBy && l.locks[runOf(is)].IsZero():
@@ -128,8 +128,15 @@ func (l *Ledger) claim(o *unstructured.Unstructured) {
 	}
 }
 
+// status is what VolSync says that it does.
+func (l *Ledger) status() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.now[harness.Status]
+}
+
 // version is the number of an object's last change.
-func version(o *unstructured.Unstructured) uint64 {
+func version(o metav1.Object) uint64 {
 	n, _ := strconv.ParseUint(o.GetResourceVersion(), 10, 64)
 	return n
 }

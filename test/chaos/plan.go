@@ -17,6 +17,7 @@ type Plan struct {
 	Storage string // the class that makes the copy: a row of Storages
 	Scoped  bool   // unquiesce ends only the freeze of its own run
 	Tells   bool   // unquiesce says 106 where nothing of its own was frozen
+	Patient bool   // who cleans up waits for what may live, also where nothing does
 	Actors  []Actor
 	Kills   []Kill // of VolSync's manager
 }
@@ -106,6 +107,7 @@ func NewPlan(seed uint64, number int) Plan {
 	if d.in(25) {
 		p.Kills = append(p.Kills, Kill{When{d.moment("a"), d.span(600)}, 100*time.Millisecond + d.span(2000)})
 	}
+	p.Patient = d.in(8)
 	return p
 }
 
@@ -324,6 +326,9 @@ func (p Plan) String() string {
 	}
 	if p.Tells {
 		b.WriteString(", and tells by 106 that it was not its own")
+	}
+	if p.Patient {
+		b.WriteString("; whoever cleans up is patient")
 	}
 	b.WriteString("\n")
 	for _, a := range p.Actors {

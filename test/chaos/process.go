@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -41,6 +42,8 @@ type process struct {
 	cmd   *exec.Cmd
 	start time.Time
 	ended chan struct{}
+	// advice is a command that it has printed for who knows that what it waits for is dead.
+	advice chan string
 
 	mu     sync.Mutex
 	said   strings.Builder
@@ -52,7 +55,8 @@ func start(t *Timeline, name string, args, env []string, f files) (*process, err
 	if args[0] != "bash" {
 		args = append([]string{f.program}, args...)
 	}
-	p := &process{name: name, cmd: exec.Command(args[0], args[1:]...), ended: make(chan struct{})}
+	p := &process{name: name, cmd: exec.Command(args[0], args[1:]...), ended: make(chan struct{}),
+		advice: make(chan string, 1)}
 	p.cmd.Env = env
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	p.cmd.WaitDelay = 5 * time.Second // what it has left running may have its stderr
@@ -72,6 +76,12 @@ func start(t *Timeline, name string, args, env []string, f files) (*process, err
 			p.said.WriteString(lines.Text() + "\n")
 			p.mu.Unlock()
 			t.Mark("looked "+name, name, "%s", lines.Text())
+			if found := ifDead().FindStringSubmatch(lines.Text()); found != nil {
+				select {
+				case p.advice <- found[1]:
+				default: // it has been said before
+				}
+			}
 		}
 	}()
 	go func() {
@@ -83,6 +93,9 @@ func start(t *Timeline, name string, args, env []string, f files) (*process, err
 	}()
 	return p, nil
 }
+
+// ifDead finds that command.
+func ifDead() *regexp.Regexp { return regexp.MustCompile(`if it is surely dead: (copytrigger [^(]+)`) }
 
 // code is the exit code, as a shell would tell it.
 func (p *process) code() int {

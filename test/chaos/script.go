@@ -2,7 +2,7 @@ package chaos
 
 import "strconv"
 
-// Steps is the README's script: the steps of a run, and what ends it whatever happens. It reads
+// Steps is the script of docs/shell.md: the steps of a run, and what ends it whatever happens. It reads
 // what disarm has found: in the freeze of another run nothing must be unquiesced.
 const Steps = `#!/usr/bin/env bash
 waiting=$(copytrigger await-waiting --until "$CHAOS_UNTIL" --timeout "$CHAOS_WAIT") || exit
@@ -10,10 +10,10 @@ quiesced=
 finish() {
   code=$?; trap '' HUP INT TERM
   found=$(copytrigger disarm --timeout 5s) ||
-    echo "a trigger may stay armed: copytrigger disarm --run-id $CHAOS_RUN" >&2
+    echo "a trigger may stay armed: copytrigger disarm --run-id $COPYTRIGGER_RUN_ID" >&2
   lock=$(printf '%s' "$found" | sed -n 's/.*"lock":"\([^"]*\)".*/\1/p')
   if [ "$lock" = other ]; then
-    [ -z "$quiesced" ] || echo "another run has the claim, and ours MAY STILL BE QUIESCED: $CHAOS_RUN" >&2
+    [ -z "$quiesced" ] || echo "another run has the claim, and ours MAY STILL BE QUIESCED: $COPYTRIGGER_RUN_ID" >&2
     exit $((code ? code : 6))
   fi
   for try in 1 2 3; do
@@ -21,11 +21,11 @@ finish() {
     if [ $ended = 106 ]; then code=$((code ? code : 6)); fi
     if [ $ended = 0 ] || [ $ended = 106 ]; then
       copytrigger unlock >&2 && exit "$code"
-      echo "the claim stays locked: copytrigger unlock --run-id $CHAOS_RUN" >&2; exit $((code ? code : 6))
+      echo "the claim stays locked: copytrigger unlock --run-id $COPYTRIGGER_RUN_ID" >&2; exit $((code ? code : 6))
     fi
     sleep 0.3
   done
-  echo "THE APPLICATION MAY STILL BE QUIESCED: copytrigger cleanup --run-id $CHAOS_RUN" >&2
+  echo "THE APPLICATION MAY STILL BE QUIESCED: copytrigger cleanup --run-id $COPYTRIGGER_RUN_ID" >&2
   exit $((code ? code : 6))
 }
 trap finish EXIT
@@ -49,17 +49,17 @@ const Hand = `#!/usr/bin/env bash
 found=$(copytrigger disarm --timeout 5s)
 lock=$(printf '%s' "$found" | sed -n 's/.*"lock":"\([^"]*\)".*/\1/p')
 if [ -z "$lock" ]; then
-  echo "nothing is known of the lock: copytrigger cleanup --run-id $CHAOS_RUN" >&2; exit 1
+  echo "nothing is known of the lock: copytrigger cleanup --run-id $COPYTRIGGER_RUN_ID" >&2; exit 1
 fi
 if [ "$lock" = other ]; then exit 0; fi
 if [ "$CHAOS_UNQUIESCE" ]; then
   bash "$CHAOS_SCRIPT" unquiesce; ended=$?
   if [ $ended != 0 ] && [ $ended != 106 ]; then
-    echo "THE APPLICATION MAY STILL BE QUIESCED: copytrigger cleanup --run-id $CHAOS_RUN" >&2; exit 1
+    echo "THE APPLICATION MAY STILL BE QUIESCED: copytrigger cleanup --run-id $COPYTRIGGER_RUN_ID" >&2; exit 1
   fi
 fi
 copytrigger unlock >&2 && exit 0
-echo "the claim stays locked: copytrigger unlock --run-id $CHAOS_RUN" >&2; exit 1
+echo "the claim stays locked: copytrigger unlock --run-id $COPYTRIGGER_RUN_ID" >&2; exit 1
 `
 
 // arguments are how the actor is run, under the name of its run; the program itself if its first
@@ -96,7 +96,7 @@ func (a Actor) arguments(files files, run string, hold bool) []string {
 // environment is what the scripts and the user's commands find.
 func (a Actor) environment(files files, run string, port int, hold bool) []string {
 	env := map[string]string{
-		"CHAOS_APP": strconv.Itoa(port), "CHAOS_RUN": run, "CHAOS_ACTOR": a.Name, "CHAOS_SCRIPT": files.script,
+		"CHAOS_APP": strconv.Itoa(port), "CHAOS_ACTOR": a.Name, "CHAOS_SCRIPT": files.script,
 		"CHAOS_UNTIL": "completed", "CHAOS_WAIT": a.Limits.Wait.String(), "CHAOS_COPY": a.Limits.Copy.String(),
 		"CHAOS_ACK": a.Limits.Ack.String(), "COPYTRIGGER_PVC": "data", "PATH": files.path, "HOME": files.home,
 		"CHAOS_UNQUIESCE": "yes",

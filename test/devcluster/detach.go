@@ -29,7 +29,8 @@ func (c *command) detach(ctx context.Context) error {
 	cmd := exec.Command(self, "up", "--background", "--dir", dir, "--cache", c.options.Cache,
 		"--source", c.options.Source, "--versions", c.options.Versions, "--keep-logs", c.options.KeepLogs,
 		fmt.Sprintf("--node=%t", c.options.Node), fmt.Sprintf("--tekton=%t", c.options.Tekton),
-		fmt.Sprintf("--argo=%t", c.options.Argo), fmt.Sprintf("--events=%t", c.options.Events))
+		fmt.Sprintf("--argo=%t", c.options.Argo), fmt.Sprintf("--events=%t", c.options.Events),
+		fmt.Sprintf("--databases=%t", c.options.Databases))
 	cmd.Stdout, cmd.Stderr = to, to
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	err = cmd.Start()

@@ -25,6 +25,8 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"result":         takeResult,
 	"volsync-source": volsyncSource,
 	"sync":           words(1, func(t *teller, a []string) { t.site.SyncAgain(a[0]) }),
+	"may":            words(1, may),
+	"syncs-by":       words(2, func(t *teller, a []string) { t.site.SyncsBy(a[0], a[1]) }),
 	"mover-done":     words(0, func(t *teller, _ []string) { t.site.FinishSync() }),
 	"volsync":        words(1, volsync),
 	"storage":        words(1, storage),
@@ -130,6 +132,14 @@ func takeResult(ts *testscript.TestScript, neg bool, args []string) {
 	text, err := os.ReadFile(filepath.Join(ts.Getenv("COPYTRIGGER_RESULTS_DIR"), args[0]))
 	ts.Check(err)
 	ts.Setenv(args[1], string(text))
+}
+
+// may start-sync: grants the right.
+func may(t *teller, a []string) {
+	if a[0] != "start-sync" {
+		t.site.Fatalf("usage: may start-sync")
+	}
+	t.site.MayStartSync()
 }
 
 // annotationKey is a short name's annotation.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -23,8 +24,10 @@ func TestResultFiles(t *testing.T) {
 		r := s.Run(command, append(args, "--results-dir", dir)...).Ends(code)
 		files, err := os.ReadDir(dir)
 		s.Must(err)
-		if len(files) != len(r.Values) {
-			t.Errorf("%s: files %v for the results %v", command, files, r.Values)
+		for _, file := range files { // those of groups are there for one claim, too: an engine waits for them
+			if _, is := r.Values[file.Name()]; !is && !slices.Contains([]string{"claims", "pvcs", "skew-seconds"}, file.Name()) {
+				t.Errorf("%s: file %s for the results %v", command, file.Name(), r.Values)
+			}
 		}
 		for name, value := range r.Values {
 			text, err := os.ReadFile(filepath.Join(dir, name))
@@ -109,11 +112,19 @@ func TestSaysNoMoreThanItHasTo(t *testing.T) {
 		t.Errorf("await-waiting says %q", r.Stderr)
 	}
 	trigger := r.Value("trigger")
-	if got := s.Fire(trigger).Stderr; strings.Count(got, "\n") != 1 {
+	if got := withoutConflicts(s.Fire(trigger).Stderr); strings.Count(got, "\n") != 1 {
 		t.Errorf("fire-trigger says %q", got)
 	}
 	s.AwaitRecorded(trigger)
 	if got := s.AwaitCompleted(trigger).Stderr; strings.Count(got, "\n") != 1 {
 		t.Errorf("await-completed says %q", got)
 	}
+}
+
+// withoutConflicts leaves out that a controller has changed the claim between look and write.
+func withoutConflicts(said string) string {
+	lines := slices.DeleteFunc(slices.Collect(strings.Lines(said)), func(line string) bool {
+		return strings.Contains(line, "the claim has changed; deciding again")
+	})
+	return strings.Join(lines, "")
 }

@@ -45,16 +45,23 @@ func TestQuotaForbidsTheCopy(t *testing.T) {
 // noSnapshots forbids VolumeSnapshots by a quota, and returns when it is in force.
 func noSnapshots(s *harness.Site) {
 	s.Helper()
-	const counted = "count/volumesnapshots.snapshot.storage.k8s.io"
+	quota(s, "no-snapshots", "count/volumesnapshots.snapshot.storage.k8s.io", "0")
+}
+
+// quota makes a quota of something, all of which is used.
+func quota(s *harness.Site, name string, of corev1.ResourceName, hard string) {
+	s.Helper()
 	quotas := s.Kube().CoreV1().ResourceQuotas(s.Namespace)
 	quota := &corev1.ResourceQuota{
-		ObjectMeta: metav1.ObjectMeta{Name: "no-snapshots"},
-		Spec:       corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{counted: resource.MustParse("0")}},
+		ObjectMeta: metav1.ObjectMeta{Name: name},
+		Spec:       corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{of: resource.MustParse(hard)}},
 	}
 	quota, err := quotas.Create(s.Ctx, quota, metav1.CreateOptions{})
 	s.Must(err)
 	// What the controller of quotas does, and not every cluster of these tests has it.
-	quota.Status = corev1.ResourceQuotaStatus{Hard: quota.Spec.Hard, Used: corev1.ResourceList{counted: resource.MustParse("0")}}
+	quota.Status = corev1.ResourceQuotaStatus{
+		Hard: quota.Spec.Hard, Used: corev1.ResourceList{of: resource.MustParse(hard)},
+	}
 	if _, err = quotas.UpdateStatus(s.Ctx, quota, metav1.UpdateOptions{}); !apierrors.IsConflict(err) {
 		s.Must(err)
 	}
@@ -65,19 +72,7 @@ func TestAwaitWaitingForABoundClaim(t *testing.T) {
 	t.Parallel()
 	s := harness.New(t)
 	s.Need(harness.ClusterWide)
-	s.DeleteClaim()
-	class := ""
-	_, err := s.Kube().CoreV1().PersistentVolumeClaims(s.Namespace).Create(s.Ctx, &corev1.PersistentVolumeClaim{
-		ObjectMeta: metav1.ObjectMeta{Name: harness.Claim, Annotations: map[string]string{harness.Use: "true"}},
-		Spec: corev1.PersistentVolumeClaimSpec{
-			StorageClassName: &class, AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
-			Resources: corev1.VolumeResourceRequirements{
-				Requests: corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("1Gi")},
-			},
-		},
-	}, metav1.CreateOptions{})
-	s.Must(err)
-	s.ReplicateAndWait(harness.Source{})
+	unbound(s)
 	s.Run("await-waiting", "--run-id", "run", "--timeout", "1s").Ends(harness.TimedOut).
 		Error("it is not bound to a volume")
 	s.LeftUnlocked()
@@ -105,7 +100,7 @@ func TestAwaitWaitingSaysWhatItWaitsFor(t *testing.T) {
 		s.FinishSync()
 		s.Run("await-waiting", "--run-id", "second", "--timeout", "1s").Ends(harness.TimedOut).
 			Error(`ReplicationSource nightly has no sync running; its trigger "first" has been synced`).
-			Error("kubectl patch -n " + s.Namespace + ` replicationsource/nightly --type merge -p '{"spec":{"trigger":{"manual":"first-again"}}}'`)
+			Error("copytrigger start-sync -n " + s.Namespace + " --pvc data")
 	})
 	t.Run("a schedule", func(t *testing.T) {
 		t.Parallel()

@@ -128,7 +128,7 @@ func TestKilled(t *testing.T) {
 		}
 		run, _ := r.begin()
 		b.Eventually("a write to wait", func() bool { return s.blocked(b) })
-		at := since{b, time.Now()}
+		at := since{b: b, at: time.Now()}
 		run.Kill()
 		l.awaitWrites(1)
 		at.within(0, "the application wrote")

@@ -1,6 +1,7 @@
 package recipes
 
 import (
+	"slices"
 	"syscall"
 	"time"
 
@@ -52,15 +53,27 @@ func (b *bench) lose(run *harness.Process) since {
 			_ = syscall.Kill(pid, syscall.SIGKILL)
 		}
 	})
-	now := since{b, time.Now()}
+	now := since{b, time.Now(), all}
 	run.Kill()
 	return now
 }
 
 // since is when something was lost.
 type since struct {
-	b  *bench
-	at time.Time
+	b    *bench
+	at   time.Time
+	left []int // processes that stand still
+}
+
+// goOn lets them go on, and waits until they have ended.
+func (s since) goOn() {
+	s.b.Helper()
+	for _, pid := range s.left {
+		s.b.Must(syscall.Kill(pid, syscall.SIGCONT))
+	}
+	s.b.Eventually("what stood still to end", func() bool {
+		return !slices.ContainsFunc(s.left, func(pid int) bool { state := stateOf(pid); return state != "" && state != "Z" })
+	})
 }
 
 // freezeLimit is one that is to be reached: enough for a busy machine to quiesce in.

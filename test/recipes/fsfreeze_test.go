@@ -86,7 +86,7 @@ func TestFreezeOfAFolder(t *testing.T) {
 }
 
 // sidecars starts the containers that run beside the one of the recipe.
-func (r *recipe) sidecars(b *bench) {
+func (r *recipe) sidecars(b *bench) (all []*process) {
 	b.Helper()
 	for _, c := range r.pod().InitContainers {
 		if c.RestartPolicy == nil {
@@ -96,6 +96,7 @@ func (r *recipe) sidecars(b *bench) {
 		cmd := exec.Command(args[0], args[1:]...)
 		cmd.Env = env
 		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
-		b.background(c.Name, syscall.SIGTERM, cmd)
+		all = append(all, b.background(filepath.Base(r.volumes["state"]), syscall.SIGTERM, cmd))
 	}
+	return all
 }

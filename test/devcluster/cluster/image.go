@@ -33,7 +33,7 @@ func imageName(name string) string { return "copytrigger.test/" + name + ":1" }
 
 // debian makes a root file system of Debian packages. PostgreSQL's user has a number
 // that is known beforehand, for pods name their user by number.
-func debian(ctx context.Context, to string) error {
+func debian(ctx context.Context, packages, to string) error {
 	if _, err := os.Stat(to); err == nil {
 		return nil
 	}
@@ -41,7 +41,7 @@ func debian(ctx context.Context, to string) error {
 		ctx,
 		"mmdebstrap",
 		"--variant=essential",
-		"--include="+debianPackages,
+		"--include="+packages,
 		`--aptopt=APT::Install-Recommends "false"`,
 		`--aptopt=Acquire::Retries "3"`,
 		"--dpkgopt=path-exclude=/usr/share/doc/*",

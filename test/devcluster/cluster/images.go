@@ -26,15 +26,21 @@ const (
 // NATSImage is an image of a NATS server, for the event bus of Argo Events.
 const NATSImage = "copytrigger.test/nats:1"
 
+// DatabasesImage is an image with MariaDB, Redis and SQLite, and what makes a file system, for
+// applications that are quiesced in their own pods.
+const DatabasesImage = "copytrigger.test/databases:1"
+
 const (
-	debianSuite    = "bookworm"
-	debianPackages = "ca-certificates,coreutils,postgresql,procps"
+	debianSuite      = "bookworm"
+	debianPackages   = "ca-certificates,coreutils,postgresql,procps"
+	databasePackages = "coreutils,e2fsprogs,mariadb-server,mount,procps,redis-server,sqlite3"
 )
 
 // archive is a file with images, kept under a hash of what they are made of.
 type archive struct {
-	file   string
-	images []image
+	file     string
+	packages string // of those upon Debian
+	images   []image
 }
 
 // archives are what the node of a cluster is given. The images' names are in no registry.
@@ -75,16 +81,25 @@ func (b built) archives(o Options) []archive {
 			{name: "nats", run: "/nats-server", user: "9731", files: map[string]string{b["nats-server"]: "/nats-server"}},
 		}))
 	}
+	if o.Databases {
+		all = append(all, b.archiveUpon(o, databasePackages, "databases", []image{
+			{name: "databases", run: "/bin/bash", debian: true},
+		}))
+	}
 	return all
 }
 
 func (b built) archive(o Options, name string, images []image) archive {
+	return b.archiveUpon(o, debianPackages, name, images)
+}
+
+func (b built) archiveUpon(o Options, packages, name string, images []image) archive {
 	h := sha256.New()
-	fmt.Fprintln(h, debianSuite, debianPackages, PostgresUser)
+	fmt.Fprintln(h, debianSuite, packages, PostgresUser)
 	for _, i := range images {
 		fmt.Fprintln(h, i) // programs' names have their own hashes in them
 	}
-	return archive{filepath.Join(o.Cache, "images", name+"-"+hex.EncodeToString(h.Sum(nil))[:12]+".tar"), images}
+	return archive{filepath.Join(o.Cache, "images", name+"-"+hex.EncodeToString(h.Sum(nil))[:12]+".tar"), packages, images}
 }
 
 // buildImages makes the archives that are not there yet.
@@ -110,12 +125,12 @@ func (a archive) build(ctx context.Context, o Options) error {
 	root := filepath.Join(
 		o.Cache,
 		"images",
-		fmt.Sprintf("debian-%x", sha256.Sum256([]byte(debianSuite+debianPackages)))[:19]+".tar",
+		fmt.Sprintf("debian-%x", sha256.Sum256([]byte(debianSuite+a.packages)))[:19]+".tar",
 	)
 	refs := map[ref.Reference]v1.Image{}
 	for _, i := range a.images {
 		if i.debian {
-			if err := debian(ctx, root); err != nil {
+			if err := debian(ctx, a.packages, root); err != nil {
 				return err
 			}
 		}

@@ -31,6 +31,8 @@ type Options struct {
 	// Events is a cluster with Argo Events, and so with Argo Workflows. Its node has the image
 	// of an event bus, NATSImage.
 	Events bool
+	// Databases is a cluster whose node has DatabasesImage, and so with a node.
+	Databases bool
 	// Progress is told what happens, a line at a time; nobody if nil.
 	Progress io.Writer
 
@@ -42,7 +44,7 @@ type Options struct {
 func (o Options) filled() (Options, error) {
 	var err error
 	o.Argo = o.Argo || o.Events
-	o.Node = o.Node || o.Tekton || o.Argo
+	o.Node = o.Node || o.Tekton || o.Argo || o.Databases
 	if o.Source == "" {
 		if o.Source, err = FindSource(); err != nil {
 			return o, err

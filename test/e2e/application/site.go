@@ -6,6 +6,7 @@ package application
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"testing"
 	"time"
 
@@ -155,7 +156,7 @@ func (s *Site) Restore(claim string) {
 
 func (s *Site) restore(repository, claim string) {
 	s.Helper()
-	s.claim(claim)
+	s.Claim(claim)
 	s.Apply(&unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "volsync.backube/v1alpha1", "kind": "ReplicationDestination",
 		"metadata": map[string]any{"name": claim},
@@ -172,7 +173,7 @@ func (s *Site) restore(repository, claim string) {
 // repository makes restic's repository.
 func (s *Site) repository() {
 	s.Helper()
-	s.claim("repository")
+	s.Claim("repository")
 	s.Apply(&unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "v1", "kind": "Secret", "metadata": map[string]any{"name": "repository"},
 		"stringData": map[string]any{"RESTIC_REPOSITORY": "/mnt/repository/restic", "RESTIC_PASSWORD": "secret"},
@@ -184,7 +185,8 @@ func repositoryVolume() []any {
 		"persistentVolumeClaim": map[string]any{"claimName": "repository"}}}}
 }
 
-func (s *Site) claim(name string) {
+// Claim makes a claim.
+func (s *Site) Claim(name string) {
 	s.Helper()
 	s.Apply(&unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": map[string]any{"name": name},
@@ -354,4 +356,33 @@ func Script(sql, after string) []any {
 		"-ec",
 		"psql --no-psqlrc --quiet --set=ON_ERROR_STOP=1 --file=/workspace/scripts/" + sql + "\n" + after,
 	}
+}
+
+// InPod is psql with what quiesces, or unquiesces, the database from its own pod: by its socket,
+// and with no script.
+func InPod(quiesce bool) []any {
+	psql := []any{"psql", "--host=/tmp", "--username=postgres", "--dbname=" + Name, "--set=ON_ERROR_STOP=1"}
+	end := "SELECT count(pg_terminate_backend(pid, 10000)) FROM pg_stat_activity WHERE datname = '" + Name +
+		"' AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
+	change := "RESET default_transaction_read_only"
+	if quiesce {
+		change = "SET default_transaction_read_only = on"
+	}
+	for _, sql := range []string{"SET default_transaction_read_only = off", "ALTER DATABASE " + Name + " " + change, end} {
+		psql = append(psql, "--command="+sql)
+	}
+	return psql
+}
+
+// MayExec grants what commands in pods need, as rbac/exec does.
+func (s *Site) MayExec() {
+	s.Helper()
+	s.Apply(s.File("rbac/exec/role.yaml")...)
+}
+
+// LeaveOut takes parameters out of a list of them, field of an object.
+func LeaveOut(object map[string]any, field string, names ...string) {
+	object[field] = slices.DeleteFunc(object[field].([]any), func(p any) bool {
+		return slices.Contains(names, p.(map[string]any)["name"].(string))
+	})
 }

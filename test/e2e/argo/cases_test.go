@@ -73,9 +73,23 @@ const (
 	unknown        = "unknown" // the outcome where no verdict was reached
 )
 
+// byExec is a step's command that runs psql in the application's own pod.
+func byExec(quiesce bool) string {
+	return command(append([]any{"copytrigger", "exec", "--pvc=" + harness.Claim, "--"}, application.InPod(quiesce)...)...)
+}
+
 func nights() []night {
 	return []night{
 		{name: "a good night", anywhere: true, ending: ending{"Succeeded", "ok", ""}, copied: true},
+		{
+			name:   "in the application's own pod, with no image",
+			params: map[string]string{"quiesce-command": byExec(true), "unquiesce-command": byExec(false)},
+			change: func(s *site, spec map[string]any) {
+				s.MayExec()
+				application.LeaveOut(spec["arguments"].(map[string]any), "parameters", "quiesce-image", "unquiesce-image")
+			},
+			ending: ending{"Succeeded", "ok", ""}, copied: true,
+		},
 		{
 			name:   "quiesce fails half-way",
 			params: map[string]string{"quiesce-command": script("quiesce.sql", "exit 7")},

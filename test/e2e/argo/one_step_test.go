@@ -24,6 +24,17 @@ func oneStepNights() []night {
 			ending: ending{"Succeeded", "ok", ""}, copied: true,
 		},
 		{
+			name: "in the application's own pod, with no image",
+			params: map[string]string{
+				"in-pod": "true", "quiesce-command": command(application.InPod(true)...), "unquiesce-command": command(application.InPod(false)...),
+			},
+			change: func(s *site, spec map[string]any) {
+				s.MayExec()
+				application.LeaveOut(spec["arguments"].(map[string]any), "parameters", "image")
+			},
+			ending: ending{"Succeeded", "ok", ""}, copied: true,
+		},
+		{
 			name:   "quiesce fails half-way",
 			params: map[string]string{"quiesce-command": sql("quiesce.sql", "sleep 3 && exit 7")},
 			ending: ending{"Failed", "refused", "quiesce"}, cleaned: 1,

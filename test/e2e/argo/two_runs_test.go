@@ -3,8 +3,6 @@ package argo
 import (
 	"testing"
 
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-
 	"github.com/copytrigger/copytrigger/test/e2e/application"
 	"github.com/copytrigger/copytrigger/test/integration/harness"
 )
@@ -17,10 +15,7 @@ func TestTwoRuns(t *testing.T) {
 	first := s.start(map[string]string{"quiesce-command": script("quiesce.sql", "exit 7")}, nil)
 	first.awaitPods("freeze")
 	second := s.start(nil, nil)
-	s.Await(application.Kinds["Workflow"], second.name, "waiting for the mutex", func(o *unstructured.Unstructured) bool {
-		waiting, _, _ := unstructured.NestedSlice(o.Object, "status", "synchronization", "mutex", "waiting")
-		return len(waiting) == 1
-	})
+	s.Await(application.Kinds["Workflow"], second.name, "waiting for the mutex", waitsForMutex)
 	if got := first.ended(); got != "Failed" || len(first.pods("cleanup")) != 1 {
 		t.Errorf("the first run ended with %s, and cleaned up %d times", got, len(first.pods("cleanup")))
 	}

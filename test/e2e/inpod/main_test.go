@@ -1,6 +1,7 @@
-// Package inpod runs commands in pods on the real kubelet, by the real API server.
+// Package inpod runs commands in pods on the real kubelet, by the real API server, and the recipes
+// that do so around the real databases.
 //
-//	go run ./devcluster run --node -- env COPYTRIGGER_E2E_TESTS=1 go test -count=1 ./e2e/inpod
+//	make e2e-inpod
 package inpod
 
 import (
@@ -8,11 +9,9 @@ import (
 	"testing"
 
 	"github.com/copytrigger/copytrigger/test/devcluster/cluster"
-	"github.com/copytrigger/copytrigger/test/integration/harness"
+	"github.com/copytrigger/copytrigger/test/e2e/application"
 )
 
 func TestMain(m *testing.M) {
-	os.Exit(harness.Main(m, harness.Config{
-		Wanted: "COPYTRIGGER_E2E_TESTS", Parallel: 4, Cluster: cluster.Options{Node: true},
-	}))
+	os.Exit(application.Main(m, "jobs", 4, cluster.Options{Node: true, Databases: true}))
 }

@@ -34,6 +34,7 @@ func execRole(t *testing.T) []rbacv1.PolicyRule {
 // shipped rights.
 func site(t *testing.T) *harness.Site {
 	t.Helper()
+	harness.Need(t, harness.Engine)
 	s := harness.New(t)
 	container := corev1.Container{
 		Name: "main", Image: cluster.DebianImage, Command: []string{"sleep", "infinity"},
@@ -51,12 +52,12 @@ func site(t *testing.T) *harness.Site {
 		},
 	}, metav1.CreateOptions{})
 	s.Must(err)
-	awaitRunning(s)
+	awaitRunning(s, "db-0")
 	return s.With(s.Account("in-pod", append(harness.LeastRole(), execRole(t)...)))
 }
 
-func awaitRunning(s *harness.Site) {
-	s.Await(schema.GroupVersionResource{Version: "v1", Resource: "pods"}, "db-0", "running",
+func awaitRunning(s *harness.Site, pod string) {
+	s.Await(schema.GroupVersionResource{Version: "v1", Resource: "pods"}, pod, "running",
 		func(o *unstructured.Unstructured) bool {
 			phase, _, _ := unstructured.NestedString(o.Object, "status", "phase")
 			return phase == "Running"
@@ -83,6 +84,9 @@ func TestExec(t *testing.T) {
 	s.Run("exec", "--pod", "none", "--", "true").Ends(harness.Refused).Error("pod " + s.Namespace + "/none is not there")
 	s.Run("exec", "--timeout", "3s", "--", "sleep", "600").Exits(124).Error("which may go on there")
 	s.Run("exec", "--command", "head -c 20000000 /dev/urandom; exit 9").Exits(9)
+	s.Run("exec", "--command", "head -c 100000000 /dev/zero; exit 9").Exits(9)
+	s.Run("exec", "--command", "read answer </dev/tty || exit 9").Exits(9)
+	s.Run("exec", "--command", "read answer || exit 9").Exits(9)
 	s.Run("exec", "--command", "sleep 600 & exit 5").Exits(5)
 }
 
@@ -97,6 +101,38 @@ func TestNoRight(t *testing.T) {
 	only := s.With(s.Account("no-exec", append(harness.LeastRole(), execRole(t)[0])))
 	only.Run("run", flags...).Ends(harness.Refused).Error("nothing was quiesced").Hint("Role copytrigger-exec")
 	s.Run("exec", "--command", "[ ! -e /data/on ]").Ends(harness.OK)
+}
+
+// An image without a shell takes no line for one, and that is known before anything is frozen.
+func TestNoShell(t *testing.T) {
+	t.Parallel()
+	s := site(t)
+	s.ReplicateAndWait(harness.Source{})
+	_, err := s.Kube().CoreV1().Pods(s.Namespace).Create(s.Ctx, &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Name: "bare"},
+		Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "main", Image: "copytrigger.test/pause:1"}}},
+	}, metav1.CreateOptions{})
+	s.Must(err)
+	awaitRunning(s, "bare")
+	s.Run("exec", "--pod", "bare", "--command", "echo x").Ends(harness.Refused).Error("has no /bin/sh").Hint("JSON array")
+	s.Run("run", "--in-pod", "--pod", "bare", "--quiesce", "echo x", "--unquiesce", "exit 0").Ends(harness.Refused).
+		Error("nothing was quiesced").Hint("JSON array")
+	s.Run("run", "--in-pod", "--container", "none", "--hold", holds).Ends(harness.Refused).Error("it has main, beside")
+	s.Copied(0)
+}
+
+// A hold that never says its line has quiesced nothing that counts: nothing is fired, and its stdin
+// ends.
+func TestHoldNeverSaysItsLine(t *testing.T) {
+	t.Parallel()
+	s := site(t)
+	s.ReplicateAndWait(harness.Source{})
+	s.Run("run", "--in-pod", "--max-freeze", "10s", "--hold", "cat; echo let go >>/tmp/log").
+		Ends(harness.TimedOut).Error("has not said \"QUIESCED\" in time")
+	s.Eventually("the hold to let go", func() bool {
+		return s.Run("exec", "--command", "grep 'let go' /tmp/log").Code == 0
+	})
+	s.Copied(0)
 }
 
 func TestRunInPod(t *testing.T) {
@@ -155,7 +191,7 @@ func TestPodReplacedInTheFreeze(t *testing.T) {
 	again.Spec.NodeName = ""
 	_, err = pods.Create(s.Ctx, again, metav1.CreateOptions{})
 	s.Must(err)
-	awaitRunning(s)
+	awaitRunning(s, "db-0")
 	p.End().Ends(harness.Refused)
 	s.Run("exec", "--", "cat", "/tmp/off").Ends(harness.OK).Says("[db-0] off\n")
 }

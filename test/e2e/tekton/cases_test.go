@@ -32,9 +32,23 @@ type night struct {
 	anywhere bool // also in a cluster that is not ours
 }
 
+// byExec is a step's command that runs psql in the application's own pod.
+func byExec(quiesce bool) []any {
+	return append([]any{"copytrigger", "exec", "--pvc=" + harness.Claim, "--"}, application.InPod(quiesce)...)
+}
+
 func nights() []night {
 	return []night{
 		{name: "a good night", anywhere: true, reason: "Completed", outcome: []string{"ok"}, copied: true},
+		{
+			name:   "in the application's own pod, with no image",
+			params: map[string]any{"quiesce-command": byExec(true), "unquiesce-command": byExec(false)},
+			change: func(s *site, spec map[string]any) {
+				s.MayExec()
+				application.LeaveOut(spec, "params", "quiesce-image", "unquiesce-image")
+			},
+			reason: "Completed", outcome: []string{"ok"}, copied: true,
+		},
 		{
 			name:   "quiesce fails half-way",
 			params: map[string]any{"quiesce-command": application.Script("quiesce.sql", "exit 7")},

@@ -1,6 +1,7 @@
 package tekton
 
 import (
+	"encoding/json"
 	"testing"
 
 	"github.com/copytrigger/copytrigger/test/e2e/application"
@@ -12,6 +13,12 @@ func sql(script, after string) string {
 	return "psql --no-psqlrc --quiet --set=ON_ERROR_STOP=1 --file=/workspace/scripts/" + script + " && " + after
 }
 
+// inPod is psql for the application's own pod, as a JSON array.
+func inPod(quiesce bool) string {
+	text, _ := json.Marshal(application.InPod(quiesce)) // strings always can be
+	return string(text)
+}
+
 func oneStepNights() []night {
 	return []night{
 		{name: "a good night", reason: "Completed", outcome: []string{"ok"}, copied: true},
@@ -20,6 +27,15 @@ func oneStepNights() []night {
 			params: map[string]any{
 				"quiesce-command":   `["psql", "--file=/workspace/scripts/quiesce.sql"]`,
 				"unquiesce-command": `["psql", "--file=/workspace/scripts/unquiesce.sql"]`,
+			},
+			reason: "Completed", outcome: []string{"ok"}, copied: true,
+		},
+		{
+			name:   "in the application's own pod, with no image",
+			params: map[string]any{"in-pod": "true", "quiesce-command": inPod(true), "unquiesce-command": inPod(false)},
+			change: func(s *site, spec map[string]any) {
+				s.MayExec()
+				application.LeaveOut(spec, "params", "image")
 			},
 			reason: "Completed", outcome: []string{"ok"}, copied: true,
 		},

@@ -33,6 +33,7 @@ type Config struct {
 	Wanted   string          // environment variable without which they are skipped
 	Parallel int             // how many run at once: they wait more than they compute
 	Cluster  cluster.Options // what it has
+	Flags    []string        // more of those that the program is built with
 	// Anywhere tells that some of them can run in a cluster that somebody else runs.
 	Anywhere bool
 	// Open lets every user of the machine pass through the cluster's folder: a database on
@@ -123,7 +124,7 @@ func run(m *testing.M, c Config, existing bool) (code int, err error) {
 			return 1, err
 		}
 	}
-	if err := Build(ctx, w.binary); err != nil {
+	if err := Build(ctx, w.binary, c.Flags...); err != nil {
 		return 1, err
 	}
 	if !existing {

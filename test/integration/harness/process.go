@@ -20,6 +20,8 @@ type Process struct {
 	out   *output // stdout
 	err   *output // stderr
 	ended chan struct{}
+	over  time.Time // when it ended
+	peak  func() int64
 }
 
 // Start starts a command of the program on the claim.
@@ -67,7 +69,7 @@ func (s *Site) StartUnread(command string, args ...string) *Process {
 
 func (s *Site) process(args []string) *Process {
 	p := &Process{site: s, args: args, out: newOutput(), err: newOutput(), ended: make(chan struct{})}
-	p.cmd = exec.Command(shared.binary, args...)
+	p.cmd = exec.Command(or(s.program, shared.binary), args...)
 	p.cmd.Env = []string{
 		"KUBECONFIG=" + s.Kubeconfig,
 		"HOME=" + s.TempDir(),
@@ -83,8 +85,10 @@ func (p *Process) start() {
 	s.Helper()
 	s.Must(p.cmd.Start())
 	s.history.add(p)
+	p.peak = Memory(p.Pid(), p.ended)
 	go func() {
 		_ = p.cmd.Wait() // how it ended is in ProcessState
+		p.over = time.Now()
 		close(p.ended)
 	}()
 	s.Cleanup(func() { _ = p.cmd.Process.Kill(); <-p.ended })
@@ -97,17 +101,22 @@ func (s *Site) Run(command string, args ...string) *Result {
 }
 
 // Says waits until the program has said something on stderr.
-func (p *Process) Says(text string) {
+func (p *Process) Says(text string) { p.site.Helper(); p.writes(p.err, text) }
+
+// Prints waits until the program has said something on stdout.
+func (p *Process) Prints(text string) { p.site.Helper(); p.writes(p.out, text) }
+
+func (p *Process) writes(to *output, text string) {
 	p.site.Helper()
 	for {
-		changed := p.err.changed()
-		if strings.Contains(p.err.String(), text) {
+		changed := to.changed()
+		if strings.Contains(to.String(), text) {
 			return
 		}
 		select {
 		case <-changed:
 		case <-p.ended:
-			if !strings.Contains(p.err.String(), text) {
+			if !strings.Contains(to.String(), text) {
 				p.site.Fatalf("%s ended without saying %q", p, text)
 			}
 			return
@@ -176,6 +185,22 @@ func (p *Process) End() *Result {
 		_ = json.Unmarshal([]byte(r.Stdout), &r.Values)
 	}
 	return r
+}
+
+// Cost is what a process that has ended took of the machine.
+type Cost struct {
+	CPU   time.Duration
+	Peak  int64 // of its memory, in bytes
+	Ended time.Time
+}
+
+// Cost waits for the program's end. It is asked once.
+func (p *Process) Cost() Cost {
+	p.site.Helper()
+	p.End()
+	return Cost{
+		CPU: p.cmd.ProcessState.UserTime() + p.cmd.ProcessState.SystemTime(), Peak: p.peak(), Ended: p.over,
+	}
 }
 
 // code is the exit code, as a shell would tell it.

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -30,6 +31,8 @@ type Proxy struct {
 	opened  chan struct{} // closed when the next stream has begun
 	conns   map[net.Conn]bool
 	down    bool
+	asked   []Request // all that came, in their order
+	kept    []string  // requests that the server keeps something of
 }
 
 // Proxied is the same site, with the program's requests going through a proxy.
@@ -64,6 +67,13 @@ func (p *Proxy) kubeconfig(server string) string {
 	path := filepath.Join(p.site.TempDir(), "proxied.kubeconfig")
 	p.site.Must(clientcmd.WriteToFile(*config, path))
 	return path
+}
+
+// Asked are the requests that came, in their order.
+func (p *Proxy) Asked() []Request {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.asked)
 }
 
 // Down cuts every connection and takes no new one, as a server that is restarted.
@@ -103,12 +113,49 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		panic(http.ErrAbortHandler) // the program is gone
 	}
+	p.count(r)
 	x := &exchange{proxy: p, Request: readRequest(r), w: w, r: r, body: body}
+	p.mu.Lock()
+	p.asked = append(p.asked, x.Request)
+	p.mu.Unlock()
 	if f := p.fault(x.Request); f != nil {
 		f.act(x)
 		return
 	}
 	x.meet(p.fateOf(x.Request))
+}
+
+// count notes a request, and whether it is one that the server keeps something of: no dry run, and no
+// question about the account's rights or name.
+func (p *Proxy) count(r *http.Request) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	review := strings.HasSuffix(r.URL.Path, "/selfsubjectaccessreviews") ||
+		strings.HasSuffix(r.URL.Path, "/selfsubjectreviews")
+	if r.Method == http.MethodGet || review && r.Method == http.MethodPost || r.URL.Query().Get("dryRun") == "All" {
+		return
+	}
+	p.kept = append(p.kept, r.Method+" "+r.URL.String())
+}
+
+// WroteNothing asserts that the program has asked, and that the server has kept nothing of it.
+func (p *Proxy) WroteNothing() {
+	p.site.Helper()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.asked) == 0 || len(p.kept) > 0 {
+		p.site.Fatalf("%d requests, of which the server keeps %q", len(p.asked), p.kept)
+	}
+}
+
+// Wrote asserts the opposite: what a step writes is counted.
+func (p *Proxy) Wrote() {
+	p.site.Helper()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.kept) == 0 {
+		p.site.Fatalf("none of %d requests is one that the server keeps something of", len(p.asked))
+	}
 }
 
 // exchange is one request and its reply.

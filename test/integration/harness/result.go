@@ -25,6 +25,7 @@ const (
 	Withdrawn  = 4
 	Tainted    = 5
 	Unverified = 6
+	Unsynced   = 7
 	TimedOut   = 124
 	SIGHUP     = 128 + 1
 	SIGINT     = 128 + 2
@@ -35,7 +36,7 @@ const (
 // outcomes are the words that go with the codes.
 var outcomes = map[int]string{
 	OK: "ok", Failed: "failed", Refused: "refused", Withdrawn: "withdrawn", Tainted: "tainted",
-	Unverified: "unverified", TimedOut: "timed-out", SIGHUP: "signalled", SIGINT: "signalled", SIGTERM: "signalled",
+	Unverified: "unverified", Unsynced: "unsynced", TimedOut: "timed-out", SIGHUP: "signalled", SIGINT: "signalled", SIGTERM: "signalled",
 }
 
 // Ends asserts the exit code, the outcome that goes with it, and that stdout is one JSON

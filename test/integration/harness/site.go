@@ -50,6 +50,7 @@ type Site struct {
 	Namespace  string
 	Kubeconfig string   // the program's
 	env        []string // more of its environment
+	program    string   // "": the one that is tested
 	claim      string
 	source     string // the ReplicationSource of the claim
 	copies     *copies
@@ -92,6 +93,9 @@ func NewFor(t T) *Site {
 	s.Kubeconfig = s.Account("copytrigger", LeastRole())
 	return s
 }
+
+// Program makes another build of the program the site's, to be compared with.
+func (s *Site) Program(path string) { s.program = path }
 
 // Binary is the program's path.
 func (s *Site) Binary() string { return shared.binary }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -136,14 +137,15 @@ func (s *Site) FinishSync() {
 	s.untilGone(snapshots, s.copyName())
 }
 
-// moverJob waits for the one Job in the namespace and gives its name.
+// moverJob waits for the Job of the site's ReplicationSource and gives its name.
 func (s *Site) moverJob() string {
 	s.Helper()
 	w, err := shared.client.BatchV1().Jobs(s.Namespace).Watch(s.Ctx, metav1.ListOptions{})
 	s.Must(err)
 	defer w.Stop()
 	for e := range w.ResultChan() {
-		if o, ok := e.Object.(metav1.Object); ok && o.GetDeletionTimestamp() == nil {
+		o, ok := e.Object.(metav1.Object)
+		if ok && o.GetDeletionTimestamp() == nil && strings.HasSuffix(o.GetName(), "-"+s.source) {
 			return o.GetName()
 		}
 	}

@@ -20,22 +20,19 @@ import (
 	"github.com/copytrigger/copytrigger/test/integration/harness"
 )
 
-// What the README shows works when it is pasted: its claim and ReplicationSource, its
-// script, and its Role, with which the script runs.
-func TestReadme(t *testing.T) {
+// What the pages show works when it is pasted: the claim, the ReplicationSource and the Role of
+// getting-started.md, and the script of shell.md, which runs with them.
+func TestPages(t *testing.T) {
 	t.Parallel()
 	harness.Need(t, harness.DefaultClasses)
-	text, err := os.ReadFile("../../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+	objects, shell := page(t, "getting-started.md"), page(t, "shell.md")
 	if _, err := exec.LookPath("jq"); err != nil {
-		t.Skipf("the README's script needs jq: %v", err)
+		t.Skipf("the script of shell.md needs jq: %v", err)
 	}
-	claim, source, role := readmeObjects(t, string(text))
-	scripts := blocks(string(text), "bash")
+	claim, source, role := pageObjects(t, objects)
+	scripts := blocks(shell, "bash")
 	if len(scripts) != 1 || strings.Count(scripts[0], "COPYTRIGGER_NAMESPACE=app ") != 1 {
-		t.Fatalf("the README has %d scripts in bash, or not one namespace app in it", len(scripts))
+		t.Fatalf("shell.md has %d scripts in bash, or not one namespace app in it", len(scripts))
 	}
 	for name, c := range map[string]struct {
 		quiesce, unquiesce string
@@ -88,16 +85,12 @@ func TestReadme(t *testing.T) {
 			t.Parallel()
 			s := harness.New(t)
 			if claim.GetName() != harness.Claim || claim.GetAnnotations()[harness.Use] == "" {
-				t.Errorf("the README's claim is %q with %v", claim.GetName(), claim.GetAnnotations())
+				t.Errorf("the claim is %q with %v", claim.GetName(), claim.GetAnnotations())
 			}
 			create(s, claim, true)
-			_, err := s.Kube().CoreV1().Secrets(s.Namespace).Create(s.Ctx, &corev1.Secret{
-				ObjectMeta: metav1.ObjectMeta{Name: "backup-repository"},
-				StringData: map[string]string{"RESTIC_REPOSITORY": "/repository", "RESTIC_PASSWORD": "x"},
-			}, metav1.CreateOptions{})
-			s.Must(err)
+			secret(s)
 			create(s, source, false)
-			s = s.With(s.Account("readme", role.Rules))
+			s = s.With(s.Account("page", role.Rules))
 
 			dir := t.TempDir()
 			script := strings.ReplaceAll(scripts[0], "COPYTRIGGER_NAMESPACE=app ", "COPYTRIGGER_NAMESPACE="+s.Namespace+" ")
@@ -130,27 +123,37 @@ func TestReadme(t *testing.T) {
 	}
 }
 
-// readmeObjects are the README's claim, ReplicationSource and Role.
-func readmeObjects(t *testing.T, text string) (claim, source *unstructured.Unstructured, role rbacv1.Role) {
+// page returns the text of a page of docs/.
+func page(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile("../../docs/" + name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// pageObjects are the claim, the ReplicationSource and the Role of a page.
+func pageObjects(t *testing.T, text string) (claim, source *unstructured.Unstructured, role rbacv1.Role) {
 	t.Helper()
 	found := map[string]*unstructured.Unstructured{}
 	for _, block := range blocks(text, "yaml") {
 		for _, document := range strings.Split(block, "\n---\n") {
 			o := &unstructured.Unstructured{}
 			if err := yaml.UnmarshalStrict([]byte(document), &o.Object); err != nil {
-				t.Fatalf("the README's YAML: %v\n%s", err, document)
+				t.Fatalf("the page's YAML: %v\n%s", err, document)
 			}
 			found[o.GetKind()] = o
 			if o.GetKind() == "Role" {
 				if err := yaml.UnmarshalStrict([]byte(document), &role); err != nil {
-					t.Fatalf("the README's Role: %v", err)
+					t.Fatalf("the page's Role: %v", err)
 				}
 			}
 		}
 	}
 	claim, source = found["PersistentVolumeClaim"], found["ReplicationSource"]
 	if claim == nil || source == nil || len(role.Rules) == 0 {
-		t.Fatalf("the README has no claim, no ReplicationSource or no Role, only %v", found)
+		t.Fatalf("the page has no claim, no ReplicationSource or no Role, only %v", found)
 	}
 	return claim, source, role
 }
@@ -177,7 +180,7 @@ func create(s *harness.Site, o *unstructured.Unstructured, try bool) {
 	gvk := o.GroupVersionKind()
 	gvr := schema.GroupVersionResource{Group: gvk.Group, Version: gvk.Version, Resource: strings.ToLower(gvk.Kind) + "s"}
 	if _, err := s.Dynamic().Resource(gvr).Namespace(s.Namespace).Create(s.Ctx, o, opts); err != nil {
-		s.Fatalf("creating the README's %s: %v", gvk.Kind, err)
+		s.Fatalf("creating the page's %s: %v", gvk.Kind, err)
 	}
 }
 
@@ -190,4 +193,68 @@ func program(t *testing.T, dir, name, text string) {
 	if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o755); err != nil {
 		t.Fatal(fmt.Errorf("writing %s: %w", name, err))
 	}
+}
+
+// The commands of getting-started.md work in their order, as they stand there: but for those that need
+// a pod, or build.
+func TestGettingStarted(t *testing.T) {
+	t.Parallel()
+	harness.Need(t, harness.DefaultClasses)
+	if _, err := exec.LookPath("kubectl"); err != nil {
+		t.Skipf("the commands of getting-started.md need kubectl: %v", err)
+	}
+	text := page(t, "getting-started.md")
+	s := harness.New(t).AsAdmin()
+	_, source, _ := pageObjects(t, text)
+	s.Annotate(harness.Use, "true")
+	secret(s)
+	create(s, source, false)
+
+	dir := t.TempDir()
+	s.Must(os.Symlink(s.Binary(), filepath.Join(dir, "copytrigger")))
+	program(t, dir, "psql", "#!/bin/sh\nexit 0\n")
+	ran := map[string]string{}
+	for _, line := range prompted(text) {
+		line = strings.NewReplacer("-n app", "-n "+s.Namespace, "--in-pod", "").Replace(line)
+		if strings.HasPrefix(line, "make ") {
+			continue
+		}
+		cmd := exec.CommandContext(s.Ctx, "sh", "-c", line)
+		cmd.Dir, cmd.Env = dir, []string{"PATH=" + dir + ":" + os.Getenv("PATH"), "HOME=" + dir, "KUBECONFIG=" + s.Kubeconfig}
+		said, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%s: %v\n%s", line, err, said)
+		}
+		ran[line] = string(said)
+	}
+	if len(ran) < 6 {
+		t.Errorf("only %d commands were found", len(ran))
+	}
+	marks := s.Annotations()
+	if latest := marks["volsync.backube/latest-copy-trigger"]; latest == "" || marks[harness.LockedBy] != "" {
+		t.Errorf("left %v; want a copy, and no lock", marks)
+	}
+}
+
+// secret creates the Secret of the page's ReplicationSource.
+func secret(s *harness.Site) {
+	s.Helper()
+	_, err := s.Kube().CoreV1().Secrets(s.Namespace).Create(s.Ctx, &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Name: "backup-repository"},
+		StringData: map[string]string{"RESTIC_REPOSITORY": "/repository", "RESTIC_PASSWORD": "x"},
+	}, metav1.CreateOptions{})
+	s.Must(err)
+}
+
+// prompted are the commands that a page shows behind a prompt, in their order.
+func prompted(text string) []string {
+	var lines []string
+	for _, block := range blocks(strings.ReplaceAll(text, "\\\n", " "), "console") {
+		for line := range strings.Lines(block) {
+			if command, is := strings.CutPrefix(strings.TrimSpace(line), "$ "); is {
+				lines = append(lines, command)
+			}
+		}
+	}
+	return lines
 }

@@ -38,6 +38,28 @@ type clusterFlagSet interface {
 // until the step has ended.
 const eventsLimit = 300 * time.Millisecond
 
+// claimStep is a step of a run on its claims: its flags, and what it does once they are read.
+type claimStep interface {
+	clusterFlagSet
+	run(ctx context.Context, s step.Step) (result.Values, error)
+}
+
+// undoer is a claimStep that reverts what it has done where nobody could read its results.
+type undoer interface {
+	undo(ctx context.Context, s step.Step, why error) error
+}
+
+// onClaims completes the command of a step that takes claims as arguments, too.
+func (m *program) onClaims(f claimStep, c command) command {
+	act := action{do: f.run}
+	if u, may := f.(undoer); may {
+		act.undo = u.undo
+	}
+	c.args, c.flags, c.action = claimArgs, f, m.onCluster(f, act)
+	c.description += claimArgsHelp
+	return c
+}
+
 // onCluster connects to the cluster, acts, and writes the results.
 func (m *program) onCluster(f clusterFlagSet, act action) cli.ActionFunc {
 	return func(c *cli.Context) error {

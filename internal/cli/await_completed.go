@@ -18,8 +18,7 @@ import (
 
 // awaitCompletedCommand is the step before unquiesce; with --copy, the step after it.
 func (m *program) awaitCompletedCommand() command {
-	f := &awaitCompletedFlags{}
-	return command{
+	return m.onClaims(&awaitCompletedFlags{}, command{
 		name:    "await-completed",
 		usage:   "wait until VolSync has recorded the trigger, so that the application may run again",
 		example: `copytrigger await-completed -n app --pvc data --trigger "$TRIGGER" --timeout 5m`,
@@ -29,11 +28,8 @@ func (m *program) awaitCompletedCommand() command {
 			"again, but the copy is good only when await-completed --copy has ended with 0, too.\n" +
 			"--fire fires the trigger first, in the same process; --after then keeps it from firing\n" +
 			"where quiesce failed. A trigger that is set already is taken back: nobody knows in which\n" +
-			"freeze it was set." + claimArgsHelp,
-		args:   claimArgs,
-		flags:  f,
-		action: m.onCluster(f, action{do: f.run}),
-	}
+			"freeze it was set.",
+	})
 }
 
 type awaitCompletedFlags struct {

@@ -14,8 +14,7 @@ import (
 
 // awaitSyncedCommand is the step after a run that ended well.
 func (m *program) awaitSyncedCommand() command {
-	f := &awaitSyncedFlags{}
-	return command{
+	return m.onClaims(&awaitSyncedFlags{}, command{
 		name:    "await-synced",
 		usage:   "wait until VolSync has moved the data of the copy: only then it is a backup",
 		example: `copytrigger await-synced -n app --pvc data --trigger "$TRIGGER" --timeout 2h`,
@@ -23,11 +22,8 @@ func (m *program) awaitSyncedCommand() command {
 			"end of the very sync that the trigger was fired into. A mover that fails is tried again by\n" +
 			"VolSync, with the same copy: what it said last is told meanwhile, and where the step gives up\n" +
 			"(exit 7: the copy is good, and not yet a backup).\n\n" +
-			"Results: synced-at, mover-result, mover-log. It writes nothing." + claimArgsHelp,
-		args:   claimArgs,
-		flags:  f,
-		action: m.onCluster(f, action{do: f.run}),
-	}
+			"Results: synced-at, mover-result, mover-log. It writes nothing.",
+	})
 }
 
 type awaitSyncedFlags struct {

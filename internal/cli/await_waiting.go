@@ -14,19 +14,15 @@ import (
 
 // awaitWaitingCommand is the first step of a run.
 func (m *program) awaitWaitingCommand() command {
-	f := &awaitWaitingFlags{}
-	return command{
+	return m.onClaims(&awaitWaitingFlags{}, command{
 		name:    "await-waiting",
 		usage:   "wait until VolSync waits for the trigger, so that the application may be quiesced",
 		example: `copytrigger await-waiting -n app --pvc data --run-id "$RUN"`,
 		description: "Results: trigger (for the later steps), waiting-since, replication-source.\n" +
 			"It locks the claim for this run, until unlock; it refuses one that another run has locked (3),\n" +
 			"and ends (5) where an attempt of this run has: its pod was lost. A trigger that such an\n" +
-			"attempt left is taken back first." + claimArgsHelp,
-		args:   claimArgs,
-		flags:  f,
-		action: m.onCluster(f, action{do: f.run, undo: f.undo}),
-	}
+			"attempt left is taken back first.",
+	})
 }
 
 type awaitWaitingFlags struct {

@@ -14,8 +14,7 @@ import (
 
 // disarmCommand is the first step after a run that failed.
 func (m *program) disarmCommand() command {
-	f := &disarmFlags{}
-	return command{
+	return m.onClaims(&disarmFlags{}, command{
 		name:    "disarm",
 		usage:   "give back a trigger of this run that VolSync has not recorded",
 		example: `copytrigger disarm -n app --pvc data --run-id "$RUN"`,
@@ -25,11 +24,8 @@ func (m *program) disarmCommand() command {
 			"is copying). All three exit with 0: nothing of this run is armed any more. lock: whose lock\n" +
 			"it found on the claim: own, none or other; in the freeze of another run nothing must be\n" +
 			"unquiesced. It needs no result of another step, so that a finally task or exit handler\n" +
-			"can always call it." + claimArgsHelp,
-		args:   claimArgs,
-		flags:  f,
-		action: m.onCluster(f, action{do: f.run}),
-	}
+			"can always call it.",
+	})
 }
 
 type disarmFlags struct {

@@ -14,17 +14,13 @@ import (
 
 // fireTriggerCommand is the step after quiesce.
 func (m *program) fireTriggerCommand() command {
-	f := &fireTriggerFlags{}
-	return command{
+	return m.onClaims(&fireTriggerFlags{}, command{
 		name:    "fire-trigger",
 		usage:   "release VolSync, if what await-waiting saw is still true",
 		example: `copytrigger fire-trigger -n app --pvc data --trigger "$TRIGGER"`,
 		description: "Results: trigger, fired-at. To repeat it does no harm. Where the engine goes on after a\n" +
-			"failed quiesce, --after keeps it from firing." + claimArgsHelp,
-		args:   claimArgs,
-		flags:  f,
-		action: m.onCluster(f, action{do: f.run, undo: f.undo}),
-	}
+			"failed quiesce, --after keeps it from firing.",
+	})
 }
 
 type fireTriggerFlags struct {

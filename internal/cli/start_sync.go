@@ -14,8 +14,7 @@ import (
 
 // startSyncCommand is the step before await-waiting.
 func (m *program) startSyncCommand() command {
-	f := &startSyncFlags{}
-	return command{
+	return m.onClaims(&startSyncFlags{}, command{
 		name:    "start-sync",
 		usage:   "begin a sync of VolSync now, in which it waits for the trigger",
 		example: `copytrigger start-sync -n app --pvc data --run-id "$RUN"`,
@@ -25,11 +24,8 @@ func (m *program) startSyncCommand() command {
 			"put back, because it was killed, cleanup and unlock of the run do, and the next start-sync.\n" +
 			"It needs the Role of rbac/start-sync. await-waiting --start-sync and run --start-sync do the same\n" +
 			"first.\n\n" +
-			"Results: started (false where a sync ran already), sync-start, replication-source." + claimArgsHelp,
-		args:   claimArgs,
-		flags:  f,
-		action: m.onCluster(f, action{do: f.run}),
-	}
+			"Results: started (false where a sync ran already), sync-start, replication-source.",
+	})
 }
 
 type startSyncFlags struct {

@@ -19,18 +19,13 @@ import (
 
 // unlockCommand is the step after unquiesce.
 func (m *program) unlockCommand() command {
-	f := &unlockFlags{}
-	return command{
+	return m.onClaims(&unlockFlags{}, command{
 		name:    "unlock",
 		usage:   "take this run's lock off the claim, when the application runs again",
 		example: `copytrigger unlock -n app --pvc data --run-id "$RUN"`,
 		description: "What the run and its disarm have put on. Another run's lock is left alone, and so is that\n" +
-			"of a cleanup of this run that is under way. To repeat it does no harm." +
-			claimArgsHelp,
-		args:   claimArgs,
-		flags:  f,
-		action: m.onCluster(f, action{do: f.run}),
-	}
+			"of a cleanup of this run that is under way. To repeat it does no harm.",
+	})
 }
 
 type unlockFlags struct {

@@ -207,7 +207,7 @@ func TestGroupRefusedAtFire(t *testing.T) {
 			through, proxy := g.ProxiedGroup()
 			one := g.Members[n/2]
 			write := proxy.HoldAll(one.Write()) // one that is slow is sent again
-			fire := through.Start("fire-trigger", "--trigger", trigger)
+			fire := through.Start("fire-trigger", "--trigger", trigger, "--timeout", "10m")
 			write.Arrived()
 			for i, m := range g.Members {
 				if i != n/2 {
@@ -218,8 +218,12 @@ func TestGroupRefusedAtFire(t *testing.T) {
 			one.AwaitRecorded("else")
 			write.ForwardTooLate()
 			write.Reply()
-			r := fire.End().EndsTogether(harness.Tainted).
-				Error("/" + one.ClaimName() + ": VolSync has copied, or is copying, for somebody else")
+			r := fire.End()
+			want := harness.Tainted
+			if strings.Contains(r.Stderr, "trying again") { // nobody knows what became of the first write
+				want = harness.Unverified
+			}
+			r.EndsTogether(want).Error("/" + one.ClaimName() + ": VolSync has copied, or is copying, for somebody else")
 			alone := "VolSync recorded the trigger, but claim " + one.ClaimName() + " of the group has failed"
 			if strings.Count(r.Stdout, alone) < n-1 {
 				t.Errorf("claims does not say what became of the others: %s", r.Stdout)

@@ -18,6 +18,7 @@ import (
 //	install/FORM.yaml, install/FORM-openshift.yaml, install/recipe-NAME.yaml   to kubectl apply
 //	artifacthub/task/NAME/NAME.yaml, and the same of stepaction and pipeline   Tekton's catalogues
 //	artifacthub/argo/NAME/manifests.yaml                                       Argo's
+//	bundles/tekton-stepactions, -tasks, -pipelines                             for Tekton's resolver, as OCI layouts
 //	notes.md                                                                   of this version
 func files(root, dir string, i image) error {
 	if err := os.RemoveAll(dir); err != nil {
@@ -33,6 +34,9 @@ func files(root, dir string, i image) error {
 		}
 	}
 	if err := catalogues(root, dir, i); err != nil {
+		return err
+	}
+	if err := bundles(filepath.Join(dir, "artifacthub"), filepath.Join(dir, "bundles"), i); err != nil {
 		return err
 	}
 	notes, err := notesOf(root, i.tag)

@@ -23,6 +23,8 @@ var notParameters = []yamltest.Exception{
 	{Step: "*/fire-trigger", Flag: "timeout", Why: "only an API server that is away takes time"},
 	{Step: "*/disarm", Flag: "timeout", Why: "only an API server that is away takes time"},
 	{Step: "*/quiesced-copy-run-cleanup", Flag: "run-ended", Why: "it waits for the end of the pod"},
+	{Step: "*/disarm", Flag: "cleanup-id", Why: "a cleanup waits for the pods of the one before"},
+	{Step: "*/unlock", Flag: "cleanup-id", Why: "a cleanup waits for the pods of the one before"},
 	{Step: "*/unlock", Flag: "all", Why: "only somebody who has looked knows that nothing of the run lives"},
 	{Step: "*/quiesced-copy-run", Flag: "one-at-a-time", Why: "Tekton makes a pod again when the one before is gone: it is always so"},
 	{Step: "*/quiesced-copy-run", Flag: "state-file", Why: "Tekton does not restart a container"},

@@ -21,6 +21,8 @@ var notParameters = []yamltest.Exception{
 
 	{Step: "copytrigger/fire-trigger", Flag: "timeout", Why: "only an API server that is away takes time"},
 	{Step: "copytrigger/disarm", Flag: "timeout", Why: "only an API server that is away takes time"},
+	{Step: "copytrigger/disarm", Flag: "cleanup-id", Why: "a cleanup waits for the pods of the one before"},
+	{Step: "copytrigger/unlock", Flag: "cleanup-id", Why: "a cleanup waits for the pods of the one before"},
 	{Step: "copytrigger/unlock", Flag: "step", Why: "no file outlives the pods of single steps: outcome"},
 	{Step: "copytrigger/unlock", Flag: "all", Why: "only somebody who has looked knows that nothing of the run lives"},
 	{Step: "copytrigger/unlock", Flag: "keep-cleanup", Why: "a workflow of single steps cleans up in its exit handler, after them"},

@@ -10,8 +10,8 @@ _copytrigger() {
 	await-waiting) words='--help --pvc --selector -l --namespace -n --kubeconfig --context --results-dir --results-limit --log-format --pvc-only --ack-timeout --copy-timeout --until --start-sync --run-id --timeout' ;;
 	fire-trigger) words='--help --pvc --selector -l --namespace -n --kubeconfig --context --results-dir --results-limit --log-format --pvc-only --trigger --after --timeout' ;;
 	await-completed) words='--help --pvc --selector -l --namespace -n --kubeconfig --context --results-dir --results-limit --log-format --pvc-only --ack-timeout --until --copy --trigger --fire --after --timeout' ;;
-	disarm) words='--help --pvc --selector -l --namespace -n --kubeconfig --context --results-dir --results-limit --log-format --run-id --timeout' ;;
-	unlock) words='--help --pvc --selector -l --namespace -n --kubeconfig --context --results-dir --results-limit --log-format --run-id --after --keep-cleanup --all --outcome --step --metrics-file --timeout' ;;
+	disarm) words='--help --pvc --selector -l --namespace -n --kubeconfig --context --results-dir --results-limit --log-format --run-id --cleanup-id --timeout' ;;
+	unlock) words='--help --pvc --selector -l --namespace -n --kubeconfig --context --results-dir --results-limit --log-format --run-id --cleanup-id --after --keep-cleanup --all --outcome --step --metrics-file --timeout' ;;
 	await-synced) words='--help --pvc --selector -l --namespace -n --kubeconfig --context --results-dir --results-limit --log-format --trigger --timeout' ;;
 	run) words='--help --pvc --selector -l --namespace -n --kubeconfig --context --results-dir --results-limit --log-format --quiesce --unquiesce --hold --ready-line --in-pod --pod --pod-selector --container -c --max-freeze --until --copy-timeout --ack-timeout --unquiesce-timeout --pvc-only --start-sync --await-synced --sync-timeout --run-id --state-file --one-at-a-time --metrics-file --timeout' ;;
 	cleanup) words='--help --pvc --selector -l --namespace -n --kubeconfig --context --results-dir --results-limit --log-format --unquiesce --in-pod --pod --pod-selector --container -c --unquiesce-timeout --run-id --await-pods --run-ended --metrics-file --timeout' ;;

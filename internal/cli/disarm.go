@@ -31,6 +31,7 @@ func (m *program) disarmCommand() command {
 type disarmFlags struct {
 	claimFlags
 	runIDFlags
+	cleanupIDFlags
 	timeoutFlags
 }
 
@@ -38,19 +39,28 @@ func (f *disarmFlags) flags() []cli.Flag {
 	return slices.Concat(
 		f.claimFlags.flags(),
 		f.runIDFlags.flags("`ID` of the run: a trigger of another run is left alone"),
+		f.cleanupIDFlags.flags(),
 		f.timeoutFlags.flags(20*time.Second, "give up after `DURATION` if the API server cannot be reached"),
 	)
 }
 
 func (f *disarmFlags) check(c *cli.Context) error {
-	return cmp.Or(f.claimFlags.check(c), f.timeoutFlags.check(c), f.runIDFlags.check(c), f.outputFlags.check(c))
+	return cmp.Or(
+		f.claimFlags.check(c),
+		f.timeoutFlags.check(c),
+		f.runIDFlags.check(c),
+		f.cleanupIDFlags.check(c),
+		f.outputFlags.check(c),
+	)
 }
 
 func (f *disarmFlags) run(ctx context.Context, s step.Step) (result.Values, error) {
 	s, err := f.selected(ctx, s, step.SelectOptions{Purpose: step.ToDisarm, Run: f.runID, Timeout: f.timeout})
 	var found []step.Disarmed
 	if err == nil {
-		found, err = s.Members().Disarm(ctx, step.DisarmOptions{Run: f.runID, Timeout: f.timeout})
+		found, err = s.Members().Disarm(ctx, step.DisarmOptions{
+			Run: f.runID, CleanupID: f.cleanupID, Timeout: f.timeout,
+		})
 	}
 	v := claimValues(s)
 	setDisarmed(&v, s, found, err)

@@ -61,6 +61,7 @@ func knownFlags(t *testing.T) map[string]flagValues {
 		"results-limit":     {good: "1000", bad: "511", says: "--results-limit is 511"},
 		"run-ended":         {good: "true", bad: "soon", says: "run-ended"},
 		"run-id":            {good: "run-1", bad: "", says: "--run-id is empty"},
+		"cleanup-id":        {good: "pod-1", bad: "a/b", says: "--cleanup-id"},
 		"selector":          {good: "a=b,c=d", bad: "a=b=c", says: "--selector"},
 		"start-sync":        {good: "true", bad: "soon", says: "start-sync"},
 		"await-synced":      {good: "true", bad: "soon", says: "await-synced"},

@@ -31,6 +31,7 @@ func (m *program) unlockCommand() command {
 type unlockFlags struct {
 	claimFlags
 	runIDFlags
+	cleanupIDFlags
 	afterFlags
 	stepFilesFlags
 	metricsFlags
@@ -43,6 +44,7 @@ func (f *unlockFlags) flags() []cli.Flag {
 	return slices.Concat(
 		f.claimFlags.flags(),
 		f.runIDFlags.flags("`ID` of the run"),
+		f.cleanupIDFlags.flags(),
 		f.afterFlags.flags(),
 		[]cli.Flag{
 			boolean(&f.keepCleanup, "keep-cleanup",
@@ -61,6 +63,7 @@ func (f *unlockFlags) check(c *cli.Context) error {
 		f.claimFlags.check(c),
 		f.timeoutFlags.check(c),
 		f.runIDFlags.check(c),
+		f.cleanupIDFlags.check(c),
 		f.afterFlags.check(c),
 		f.checkWhose(),
 		f.stepFilesFlags.check(c),
@@ -111,7 +114,7 @@ func (f *unlockFlags) last() handshake.LastRun {
 func (f *unlockFlags) options() step.UnlockOptions {
 	return step.UnlockOptions{
 		Last: f.last(),
-		Run:  f.runID, KeepCleanup: f.keepCleanup, All: f.all, After: f.after, Timeout: f.timeout,
+		Run:  f.runID, CleanupID: f.cleanupID, KeepCleanup: f.keepCleanup, All: f.all, After: f.after, Timeout: f.timeout,
 	}
 }
 

@@ -226,7 +226,7 @@ func (m *model) await(s state, do emit) {
 
 // disarm is the beginning of disarm.
 func (m *model) disarm(s state) state {
-	w := Disarming{Run: runID, Lock: LockForCleanup, Process: StepwiseCleanup}
+	w := Disarming{Run: runID, Lock: LockForCleanup, Process: StepwiseCleanup("")}
 	if m.noLost {
 		w.Lock = LockStays
 	}

@@ -75,7 +75,7 @@ func (m *model) fire(s state) state {
 }
 
 func (m *model) unlock(s state) state {
-	return m.begin(s.at(unlocking), Unlocking{Run: runID, Off: StepwiseCleanup, Own: true, MayBeFrozen: s.run.failed})
+	return m.begin(s.at(unlocking), Unlocking{Run: runID, Off: StepwiseCleanup(""), Own: true, MayBeFrozen: s.run.failed})
 }
 
 // cleanup is disarm, and then the rest.

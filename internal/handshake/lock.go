@@ -155,15 +155,19 @@ func (l Lock) without(processes ...string) Lock {
 	return l
 }
 
-// The owners that are not the id of a process.
-const (
-	// StepwiseCleanup is a cleanup whose steps are commands of their own: its disarm puts it on, and
-	// its unlock takes it off.
-	StepwiseCleanup = "disarm"
-	// Fence is an await-waiting that gives up, and makes sure that its lock is not written later. It
-	// has quiesced nothing, so whoever takes another owner off takes it off, too.
-	Fence = "await-waiting"
-)
+// Fence is the owner of an await-waiting that gives up, and makes sure that its lock is not written
+// later. It has quiesced nothing, so whoever takes another owner off takes it off, too.
+const Fence = "await-waiting"
+
+// StepwiseCleanup returns the owner of a cleanup whose steps are commands of their own: its disarm
+// puts it on, and its unlock takes it off. Each of several cleanups of a run has an id of its own,
+// as [CheckRun] takes it, which its repetitions have, too. "" is for the only one.
+func StepwiseCleanup(id string) string {
+	if id == "" {
+		return "disarm"
+	}
+	return "disarm." + strings.ReplaceAll(id, "-", ".") // what is after a hyphen is a limit
+}
 
 // Owner returns the id of an owner that lets the application run within so many seconds, or never:
 // it is ended then. 0 is for one whose unquiesce ends no freeze but its own. The id of a process

@@ -120,6 +120,7 @@ func (u *Unlocking) Next(w Observed) (Patch, Decision) {
 	d := Decision{Do: End, Outcome: outcome.OK, Why: "the claim is unlocked"}
 	if left.State != Free {
 		d.Why = "the claim stays locked by another process of run " + u.Run + ", which unlocks it"
+		d.Hint, d.Next = "if none lives any more", Move{Kind: MoveUnlock, Run: u.Run}
 	}
 	if left != l {
 		d.Do, p.SetLock, p.To.Lock = Write, true, left

@@ -180,7 +180,7 @@ func (m scenes) act(s scene, i int, do func(string, scene)) {
 		}
 	case atByHandDone:
 		if s.actors[runA].does != atAttempts && !m.cleaning(s) {
-			t, _ := s.writes(&Unlocking{Run: ourRun, Off: StepwiseCleanup, Own: true})
+			t, _ := s.writes(&Unlocking{Run: ourRun, Off: StepwiseCleanup(""), Own: true})
 			to("unlocks by hand", t, atEnded)
 		}
 	}
@@ -188,7 +188,7 @@ func (m scenes) act(s scene, i int, do func(string, scene)) {
 
 func (m scenes) process(i int) string {
 	if i == hand {
-		return StepwiseCleanup
+		return StepwiseCleanup("")
 	}
 	return owner(i)
 }

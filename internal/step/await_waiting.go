@@ -76,7 +76,7 @@ func (g Group) awaited(ctx context.Context, o AwaitWaitingOptions, sts []observa
 	ds, errs := g.awaits(o, sts)
 	switch d, about := handshake.Together(ds); {
 	case d.Do == handshake.Write:
-		return Waiting{}, false, "for the take-back of this run's trigger", g[about].takeBack(ctx, o.Run)
+		return Waiting{}, false, "for the take-back of this run's trigger", g[about].takeBack(ctx, o.Run, sts[about].observed.Claim.Lock)
 	case d.Do == handshake.Look:
 		return Waiting{}, false, g.waitsFor(ds), nil
 	case d.Outcome != outcome.OK:
@@ -187,16 +187,25 @@ func (s Step) tryToFire(ctx context.Context, run string, once bool) error {
 
 // takeBack is the disarm of an attempt of this run that finds the trigger of an earlier
 // one in flight. Whatever it changes is an event, after which we look again.
-func (s Step) takeBack(ctx context.Context, run string) error {
+// An attempt that had the claim locked may have left the application quiesced.
+func (s Step) takeBack(ctx context.Context, run string, lock handshake.Lock) error {
 	ctx, cancel := afterwards(ctx)
 	defer cancel()
 	d, err := s.giveBack(ctx, loop{passes: lenient}, &handshake.Disarming{Run: run})
+	frozen := outcome.Left(0)
+	if lock.Of(run) {
+		frozen = outcome.LeftFrozen | outcome.LeftLocked
+	}
 	switch {
+	case err != nil && frozen != 0:
+		return s.left(frozen|outcome.LeftArmed, run, endingOf(s.undecided(err, run)))
 	case err != nil:
 		return s.undecided(err, run)
 	case d.Outcome == outcome.Withdrawn:
 		s.Log.Warn(s.subject() + ": an earlier attempt of this run was lost after it had fired: " + d.Why)
 		return nil
+	case d.Outcome != outcome.OK && frozen != 0:
+		return s.left(frozen, run, endingOf(s.ending(d)))
 	}
 	return s.ending(d)
 }

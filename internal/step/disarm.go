@@ -14,10 +14,13 @@ import (
 
 // DisarmOptions are those of [Group.Disarm].
 type DisarmOptions struct {
-	Run     string
-	Owner   string        // that is put on the claim; "" for that of a cleanup in steps
-	Timeout time.Duration // 0 tries once
+	Run       string
+	CleanupID string        // of a cleanup in steps, if it is not the only one
+	Owner     string        // that is put on the claim; "" for that of a cleanup in steps
+	Timeout   time.Duration // 0 tries once
 }
+
+func (o DisarmOptions) owner() string { return cmp.Or(o.Owner, handshake.StepwiseCleanup(o.CleanupID)) }
 
 // Disarmed is a claim on which nothing of a run is armed.
 type Disarmed struct {
@@ -56,6 +59,10 @@ func (g Group) Disarm(ctx context.Context, o DisarmOptions) ([]Disarmed, error) 
 	if len(g) > 1 && WhoseAll(all) == Anothers {
 		errs = g.each(func(i int, s Step) error { return cmp.Or(errs[i], s.notLocked(ctx, o, all[i])) })
 	}
+	if s := g.shared(); o.Owner == "" && slices.Contains([]Whose{Own, Nobodys}, WhoseAll(all)) {
+		s.Log.Info(s.about(s.then("locked until the application runs again, and",
+			handshake.Move{Kind: handshake.MoveUnlockAfter, Run: o.Run, Cleanup: o.CleanupID})))
+	}
 	return all, g.together(errs)
 }
 
@@ -64,8 +71,7 @@ func (g Group) Disarm(ctx context.Context, o DisarmOptions) ([]Disarmed, error) 
 func (s Step) notLocked(ctx context.Context, o DisarmOptions, found Disarmed) error {
 	switch found.Lock {
 	case Nobodys:
-		owner := cmp.Or(o.Owner, handshake.StepwiseCleanup)
-		return s.unlockItself(context.WithoutCancel(ctx), o.Run, owner, handshake.LastRun{})
+		return s.unlockItself(context.WithoutCancel(ctx), o.Run, o.owner(), handshake.LastRun{})
 	case Own:
 		return s.left(outcome.LeftFrozen|outcome.LeftLocked, o.Run, &outcome.Ending{
 			Outcome: outcome.Failed, Why: s.about("the run had locked it, and another run has another claim of the group"),
@@ -112,7 +118,7 @@ func (s Step) disarm(ctx context.Context, o DisarmOptions) (Disarmed, error) {
 		return st, err
 	}
 	w := handshake.Disarming{
-		Run: o.Run, Lock: handshake.LockForCleanup, Process: cmp.Or(o.Owner, handshake.StepwiseCleanup),
+		Run: o.Run, Lock: handshake.LockForCleanup, Process: o.owner(),
 	}
 	d, err := s.giveBack(ctx, loop{passes: passesInCleanup(o.Timeout == 0), look: look}, &w)
 	if err == nil {

@@ -2,6 +2,7 @@ package step
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -108,6 +109,46 @@ func TestDisarmTriesOnce(t *testing.T) {
 	p.wants(t, want{outcome.Tainted, []string{"cannot make sure", "the server is away"}, "copytrigger disarm", ""})
 	if len(p.requests) != 1 || p.took != 0 {
 		t.Errorf("%d requests in %s, want 1 at once", len(p.requests), p.took)
+	}
+}
+
+// Whoever disarms by hand has to unlock, and is told by what. The lock of another cleanup stays, and
+// is told of as well.
+func TestDisarmSaysWhatUnlocks(t *testing.T) {
+	for name, c := range map[string]struct {
+		id, says, left string
+	}{
+		"the only cleanup": {"", "copytrigger unlock -n app --pvc data --run-id run-1", run + "/cleanup/disarm.other"},
+		"one of several":   {"pod-1", "copytrigger unlock -n app --pvc data --run-id run-1 --cleanup-id pod-1", run + "/cleanup/disarm.other"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := on(t, func(p *play) { p.annotate(handshake.LockAnnotation, run+"/lost/one/disarm.other") },
+				func(ctx context.Context, s Step) (any, error) {
+					g := Group{s}
+					if v, err := g.Disarm(ctx, DisarmOptions{Run: run, CleanupID: c.id, Timeout: time.Minute}); err != nil {
+						return v, err
+					}
+					return nil, g.Unlock(ctx, UnlockOptions{Run: run, CleanupID: c.id, Timeout: time.Minute})
+				}, nil)
+			p.wants(t, want{outcome: outcome.OK})
+			for _, want := range []string{
+				"locked until the application runs again, and: " + c.says + "\"\n",
+				"if none lives any more: copytrigger unlock -n app --pvc data --run-id run-1 --all\"\n",
+			} {
+				if said := p.log.b.String(); !strings.Contains(said, want) {
+					t.Errorf("it does not say %q, but\n%s", want, said)
+				}
+			}
+			p.wantLock(t, c.left)
+		})
+	}
+}
+
+// In the freeze of another run there is nothing to unlock.
+func TestDisarmSaysNothingOfAnothersLock(t *testing.T) {
+	p := on(t, func(p *play) { p.annotate(handshake.LockAnnotation, lockValue("other")) }, disarm, nil)
+	if said := p.log.b.String(); strings.Contains(said, "copytrigger unlock") {
+		t.Errorf("it says\n%s", said)
 	}
 }
 

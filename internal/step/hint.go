@@ -25,6 +25,11 @@ func (s Step) Commands(m handshake.Move) []string {
 	switch m.Kind {
 	case handshake.MoveUnlock:
 		return []string{unlock()}
+	case handshake.MoveUnlockAfter:
+		if m.Cleanup != "" {
+			return []string{own("unlock", "--cleanup-id", m.Cleanup)}
+		}
+		return []string{own("unlock")}
 	case handshake.MoveDisarm:
 		return []string{own("disarm")}
 	case handshake.MoveCleanup:

@@ -13,6 +13,7 @@ import (
 // UnlockOptions are those of [Group.Unlock].
 type UnlockOptions struct {
 	Run         string
+	CleanupID   string            // of the disarm before it; "" for none
 	KeepCleanup bool              // leave the lock of a cleanup in steps, which has an unlock of its own
 	All         bool              // take off every cleanup's, too: none of them lives
 	Last        handshake.LastRun // how the run has ended, as far as it is known; its Run is Run
@@ -34,7 +35,7 @@ func (s Step) unlockRun(ctx context.Context, o UnlockOptions) error {
 	ctx, cancel := limit(ctx, o.Timeout)
 	defer cancel()
 	o.Last.Run, o.Last.Around = o.Run, time.Now().UTC().Format(time.RFC3339)
-	u := handshake.Unlocking{Run: o.Run, Own: true, Off: handshake.StepwiseCleanup, All: o.All, Last: o.Last}
+	u := handshake.Unlocking{Run: o.Run, Own: true, Off: handshake.StepwiseCleanup(o.CleanupID), All: o.All, Last: o.Last}
 	if o.KeepCleanup {
 		u.Off = ""
 	}
@@ -63,7 +64,7 @@ func (s Step) unlock(
 	d, err := s.apply(ctx, loop{passes: passes, whole: true}, &u)
 	if err == nil {
 		if d.Outcome == outcome.OK {
-			s.Log.Info(s.subject() + ": " + d.Why)
+			s.Log.Info(s.waitsFor(d))
 		}
 		if l, kept := u.Kept(); kept {
 			s.tellEnd(l)

@@ -59,7 +59,8 @@ func start(t *Timeline, name string, args, env []string, f files) (*process, err
 		advice: make(chan string, 1)}
 	p.cmd.Env = env
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	p.cmd.WaitDelay = 5 * time.Second // what it has left running may have its stderr
+	// What it has left running has its stderr, and is heard to its end.
+	p.cmd.WaitDelay = time.Minute
 	r, w := io.Pipe()
 	p.cmd.Stdout, p.cmd.Stderr = w, w
 	p.start = t.Add(name, "$ %s", strings.Join(append([]string{filepath.Base(args[0])}, args[1:]...), " "))

@@ -110,6 +110,10 @@ func (a Actor) environment(files files, run string, port int, hold bool) []strin
 	if a.Form == ByHand || a.Form == Chain || a.Form == FireChain {
 		env["COPYTRIGGER_RUN_ID"] = run
 	}
+	// Of those that clean up at the same time one needs no id of its own.
+	if a.Form != ByHand || a.Name != "hand" {
+		env["COPYTRIGGER_CLEANUP_ID"] = a.Name
+	}
 	if hold {
 		env["CHAOS_UNQUIESCE"] = ""
 	}

@@ -95,9 +95,12 @@ func TestSyncsOfAGroup(t *testing.T) {
 		ws       []Observed
 		of, late bool // found by SyncsOf, by SyncsFor
 	}{
-		"both run":                   {ws: []Observed{member("a", "1", "0"), member("b", "2", "0")}, of: true, late: true},
-		"one has ended":              {ws: []Observed{member("a", "", "1"), member("b", "2", "")}, of: true, late: true},
-		"both have, and others run":  {ws: []Observed{member("a", "3", "1"), member("b", "4", "2")}, late: true},
+		"both run":                  {ws: []Observed{member("a", "1", "0"), member("b", "2", "0")}, of: true, late: true},
+		"one has ended":             {ws: []Observed{member("a", "", "1"), member("b", "2", "")}, of: true, late: true},
+		"both have, and others run": {ws: []Observed{member("a", "3", "1"), member("b", "4", "2")}, late: true},
+		"one runs, and another sync of the other": {
+			ws: []Observed{member("a", "1", ""), member("b", "4", "2")}, late: true,
+		},
 		"both have, and another has": {ws: []Observed{member("a", "", "3"), member("b", "", "2")}},
 		"of other claims":            {ws: []Observed{member("c", "1", ""), member("b", "2", "")}},
 		"of two sources":             {ws: []Observed{member("a", "1", ""), two}},

@@ -310,3 +310,27 @@ func TestCheckAsksAgain(t *testing.T) {
 		t.Errorf("the Role names the claim, and %d are refused: %+v", n, found)
 	}
 }
+
+// The writes are tried by the account of the steps. What it lacks is granted to it by name, and nothing
+// is said of what it may besides.
+func TestCheckOfAnAccount(t *testing.T) {
+	_, _, found := check(t, func(c *checked, o *CheckOptions) {
+		theirs := waiting(t)
+		theirs.faults(always(forbidden, "try pvc"), nil)
+		o.Writes = theirs
+	})
+	if w := worst(found, AboutAdmission); w.Level != handshake.Refusal {
+		t.Errorf("tried by another account: %+v", w)
+	}
+	for who, commands := range map[string]int{"ann": 2, "": 1} {
+		_, _, found := check(t, func(c *checked, _ *CheckOptions) {
+			denied("watch", "replicationsources")(c)
+			c.who = who
+		})
+		for _, f := range found {
+			if f.About == AboutRights && (f.Level != handshake.Refusal || len(f.Commands) != commands) {
+				t.Errorf("%q: got %+v", who, f)
+			}
+		}
+	}
+}

@@ -247,7 +247,8 @@ func TestCheck(t *testing.T) {
 		"all rights": {about: AboutRights, says: "may get, watch, patch persistentvolumeclaims"},
 		"a right is missing": {
 			prepare: func(c *checked, _ *CheckOptions) { denied("watch", "volumesnapshots")(c) },
-			about:   AboutRights, level: handshake.Refusal, says: "may not watch volumesnapshots.snapshot.storage.k8s.io volsync-rs-src",
+			about:   AboutRights, level: handshake.Refusal,
+			says: "may not watch volumesnapshots.snapshot.storage.k8s.io volsync-rs-src",
 			next: "--serviceaccount=app:backup",
 		},
 		"whose right is not known": {

@@ -56,6 +56,46 @@ func TestRunRefuses(t *testing.T) {
 			args: []string{"run", "--pvc", "a", "--hold", "cat", "--ready-line", "a\nb"},
 			says: "--ready-line", hint: "QUIESCED",
 		},
+		"white space around the ready line": {
+			args: []string{"run", "--pvc", "a", "--hold", "cat", "--ready-line", " a"},
+			says: "--ready-line", hint: "QUIESCED",
+		},
+		"a pod without --in-pod": {
+			args: []string{"run", "--pvc", "a", "--hold", "cat", "--pod", "db-0"},
+			says: "is given without --in-pod", hint: "give --in-pod",
+		},
+		"labels of a pod without --in-pod": {
+			args: []string{"run", "--pvc", "a", "--hold", "cat", "--pod-selector", "app=db"},
+			says: "is given without --in-pod", hint: "give --in-pod",
+		},
+		"a container without --in-pod": {
+			args: []string{"run", "--pvc", "a", "--hold", "cat", "--container", "db"},
+			says: "is given without --in-pod", hint: "give --in-pod",
+		},
+		"a pod by name and by labels": {
+			args: []string{"run", "--pvc", "a", "--hold", "cat", "--in-pod", "--pod", "db-0", "--pod-selector", "app=db"},
+			says: "--pod and --pod-selector are given", hint: "one of them",
+		},
+		"a sync started by the claim alone": {
+			args: []string{"run", "--pvc", "a", "--hold", "cat", "--start-sync", "--pvc-only"},
+			says: "--start-sync and --pvc-only are both given", hint: "rbac/start-sync",
+		},
+		"a sync started without time": {
+			args: []string{"run", "--pvc", "a", "--hold", "cat", "--start-sync", "--timeout", "0"},
+			says: "--start-sync is given, and --timeout is 0", hint: "some time to begin",
+		},
+		"a sync awaited by the claim alone": {
+			args: []string{"run", "--pvc", "a", "--hold", "cat", "--await-synced", "--pvc-only"},
+			says: "--await-synced and --pvc-only are both given", hint: "list and watch",
+		},
+		"few bytes for the results": {
+			args: []string{"run", "--pvc", "a", "--hold", "cat", "--results-limit", "511"},
+			says: "--results-limit is 511", hint: "at least 512",
+		},
+		"a claim with its namespace": {
+			args: []string{"run", "--pvc", "app/a", "--hold", "cat"},
+			says: `--pvc "app/a" is not a claim's name`, hint: "without its namespace",
+		},
 		"no freeze": {
 			args: []string{"run", "--pvc", "a", "--hold", "cat", "--max-freeze", "0"},
 			says: "--max-freeze is 0s", hint: "such as 5m",
@@ -81,4 +121,17 @@ func TestRunRefuses(t *testing.T) {
 			says: "--run-id is empty", hint: "",
 		},
 	})
+}
+
+// A command that is for a pod need not be there where copytrigger runs.
+func TestCommandsForAPod(t *testing.T) {
+	noEnv(t)
+	for _, args := range [][]string{
+		{"--hold", `["/no/such"]`},
+		{"--quiesce", `["/no/such"]`, "--unquiesce", `["/no/such"]`},
+	} {
+		if _, err := parsed(append([]string{"run", "--pvc", "a", "--in-pod"}, args...)...); err != nil {
+			t.Errorf("%q: %v", args, err)
+		}
+	}
 }

@@ -143,3 +143,16 @@ func TestNothingToWrite(t *testing.T) {
 	r, _ := recorder(t, &server{})
 	r.Close(time.Hour)
 }
+
+// The API server takes 1024 bytes, and no part of a character.
+func TestCutAtTheLimit(t *testing.T) {
+	long := strings.Repeat("é", messageLimit/2)
+	if got := cut(long); got != long {
+		t.Errorf("of the limit: got %d bytes", len(got))
+	}
+	for _, message := range []string{long + "x", "x" + long} {
+		if got := cut(message); len(got) > messageLimit || !utf8.ValidString(got) || !strings.HasSuffix(got, " …") {
+			t.Errorf("%d bytes: got %d: %q", len(message), len(got), got[len(got)-8:])
+		}
+	}
+}

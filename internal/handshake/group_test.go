@@ -1,6 +1,7 @@
 package handshake
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/copytrigger/copytrigger/internal/outcome"
@@ -74,5 +75,42 @@ func TestFireTogether(t *testing.T) {
 	}
 	if d, _, _ := FireTogether([]Observed{two, one}, NewTrigger(runID, waits[0])); d.Outcome != outcome.Refused {
 		t.Errorf("the trigger of one of them: %+v", d)
+	}
+}
+
+// The syncs that a group was fired into are found again when some of them have ended, and, by who comes
+// late, when others have begun since.
+func TestSyncsOfAGroup(t *testing.T) {
+	member := func(uid, runs, ended string) Observed {
+		return Observed{
+			Claim:   Claim{UID: uid},
+			Sources: []Source{{UID: "rs-" + uid, SyncStart: runs, LastSyncStart: ended}},
+		}
+	}
+	into := []Wait{{ClaimUID: "a", SourceUID: "rs-a", SyncStart: "1"}, {ClaimUID: "b", SourceUID: "rs-b", SyncStart: "2"}}
+	trigger := NewTrigger(runID, into...)
+	two := member("b", "2", "")
+	two.Sources = append(two.Sources, two.Sources[0])
+	for name, c := range map[string]struct {
+		ws       []Observed
+		of, late bool // found by SyncsOf, by SyncsFor
+	}{
+		"both run":                  {ws: []Observed{member("a", "1", "0"), member("b", "2", "0")}, of: true, late: true},
+		"one has ended":             {ws: []Observed{member("a", "", "1"), member("b", "2", "")}, of: true, late: true},
+		"both have, and others run": {ws: []Observed{member("a", "3", "1"), member("b", "4", "2")}, late: true},
+		"one runs, and another sync of the other": {
+			ws: []Observed{member("a", "1", ""), member("b", "4", "2")}, late: true,
+		},
+		"both have, and another has": {ws: []Observed{member("a", "", "3"), member("b", "", "2")}},
+		"of other claims":            {ws: []Observed{member("c", "1", ""), member("b", "2", "")}},
+		"of two sources":             {ws: []Observed{member("a", "1", ""), two}},
+		"the first sync ever":        {ws: []Observed{member("a", "1", ""), member("b", "2", "")}, of: true, late: true},
+	} {
+		if got := SyncsOf(c.ws, trigger); slices.Equal(got, into) != c.of || (got == nil) == c.of {
+			t.Errorf("%s: SyncsOf: got %v", name, got)
+		}
+		if got := SyncsFor(c.ws, trigger); slices.Equal(got, into) != c.late || (got == nil) == c.late {
+			t.Errorf("%s: SyncsFor: got %v", name, got)
+		}
 	}
 }

@@ -3,7 +3,6 @@ package kube
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -115,13 +114,10 @@ func Passing(err error) bool {
 // untrusted: who answered is not a server that we may talk to.
 func untrusted(err error) bool {
 	var (
-		certificate *tls.CertificateVerificationError
-		authority   x509.UnknownAuthorityError
-		host        x509.HostnameError
+		certificate *tls.CertificateVerificationError // whatever is wrong with it
 		plain       tls.RecordHeaderError
 	)
-	return errors.As(err, &certificate) || errors.As(err, &authority) || errors.As(err, &host) ||
-		errors.As(err, &plain) || errors.Is(err, http.ErrSchemeMismatch)
+	return errors.As(err, &certificate) || errors.As(err, &plain) || errors.Is(err, http.ErrSchemeMismatch)
 }
 
 // broken: the connection, or a watch on it, did not last.

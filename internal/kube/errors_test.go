@@ -2,6 +2,8 @@ package kube
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/net/http2"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -32,6 +35,11 @@ func plain(code int) error {
 	return apierrors.NewGenericServerResponse(code, "get", pvcs, "data", "404 page not found", 0, true)
 }
 
+// because is an answer with a reason alone, as an event of a watch may have it.
+func because(reason metav1.StatusReason) error {
+	return &apierrors.StatusError{ErrStatus: metav1.Status{Reason: reason}}
+}
+
 func TestPassingOfAnswers(t *testing.T) {
 	for name, c := range map[string]struct {
 		err  error
@@ -45,6 +53,11 @@ func TestPassingOfAnswers(t *testing.T) {
 		"expired":                 {apierrors.NewResourceExpired("too old"), true},
 		"gone":                    {&apierrors.StatusError{ErrStatus: metav1.Status{Code: 410, Reason: metav1.StatusReasonGone}}, true},
 		"unknown 500":             {&apierrors.StatusError{ErrStatus: metav1.Status{Code: 500}}, true},
+		"unknown 502":             {&apierrors.StatusError{ErrStatus: metav1.Status{Code: 502}}, true},
+		"server timeout, no code": {because(metav1.StatusReasonServerTimeout), true},
+		"timeout, no code":        {because(metav1.StatusReasonTimeout), true},
+		"unavailable, no code":    {because(metav1.StatusReasonServiceUnavailable), true},
+		"internal, no code":       {because(metav1.StatusReasonInternalError), true},
 		"502 of a proxy":          {plain(502), true},
 		"503 of a proxy":          {plain(503), true},
 		"504 of a proxy":          {plain(504), true},
@@ -77,6 +90,9 @@ func TestPassingOfAnswers(t *testing.T) {
 	}
 }
 
+// asked is a request that got no reply.
+func asked(err error) error { return &url.Error{Op: "Get", URL: "https://api", Err: err} }
+
 func TestPassingOfOtherErrors(t *testing.T) {
 	for name, c := range map[string]struct {
 		err  error
@@ -90,6 +106,14 @@ func TestPassingOfOtherErrors(t *testing.T) {
 		"cancelled":         {context.Canceled, false},
 		"no such host":      {&net.DNSError{Err: "no such host", IsNotFound: true}, true},
 		"anything else":     {errors.New("cannot decode"), false},
+		"HTTP/2 stream":     {http2.StreamError{Code: http2.ErrCodeInternal}, true},
+		//lint:ignore SA1019 the transport returns it all the same
+		"HTTP/2 going away": {http2.GoAwayError{}, true},
+		"HTTP/2 lost":       {errors.New("http2: client connection lost"), true},
+		"an expired certificate": {asked(&tls.CertificateVerificationError{
+			Err: x509.CertificateInvalidError{Reason: x509.Expired},
+		}), false},
+		"no TLS": {asked(tls.RecordHeaderError{Msg: "first record does not look like a TLS handshake"}), false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := Passing(c.err); got != c.want {
@@ -174,6 +198,7 @@ func TestUndone(t *testing.T) {
 		"conflict":           {apierrors.NewConflict(pvcs, "data", errors.New("changed")), true},
 		"forbidden":          {apierrors.NewForbidden(pvcs, "data", errors.New("no")), true},
 		"too many requests":  {apierrors.NewTooManyRequests("slow down", 1), true},
+		"bad request":        {apierrors.NewBadRequest("no"), true},
 		"connection refused": {refused, true},
 		"timeout":            {apierrors.NewTimeoutError("slow", 1), false},
 		"internal":           {apierrors.NewInternalError(errors.New("etcd")), false},
@@ -184,6 +209,21 @@ func TestUndone(t *testing.T) {
 	} {
 		if got := Undone(&Error{Err: c.err}); got != c.want {
 			t.Errorf("%s: Undone(%v) = %v, want %v", name, c.err, got, c.want)
+		}
+	}
+}
+
+func TestIsDenied(t *testing.T) {
+	for name, c := range map[string]struct {
+		err  error
+		want bool
+	}{
+		"forbidden":    {apierrors.NewForbidden(pvcs, "data", errors.New("no")), true},
+		"unauthorized": {apierrors.NewUnauthorized("who"), true},
+		"not found":    {apierrors.NewNotFound(pvcs, "data"), false},
+	} {
+		if got := IsDenied(&Error{Err: c.err}); got != c.want {
+			t.Errorf("%s: IsDenied(%v) = %v, want %v", name, c.err, got, c.want)
 		}
 	}
 }

@@ -113,3 +113,25 @@ func TestFindIsDenied(t *testing.T) {
 		}
 	}
 }
+
+// A pod is another one by its uid, and a container by its name or by its start: its application has not
+// been quiesced then.
+func TestChanged(t *testing.T) {
+	was := pods.Target{Namespace: "app", Name: "db-0", UID: "1", Container: "db", ContainerID: "c1"}
+	for name, c := range map[string]struct {
+		change func(*pods.Target)
+		says   string
+	}{
+		"nothing":           {change: func(*pods.Target) {}},
+		"replaced":          {change: func(p *pods.Target) { p.UID, p.Name = "2", "db-1" }, says: "pod app/db-0 was replaced by db-1"},
+		"of the same name":  {change: func(p *pods.Target) { p.UID = "2" }, says: "was replaced by db-0"},
+		"restarted":         {change: func(p *pods.Target) { p.ContainerID = "c2" }, says: "container db of pod app/db-0 was restarted"},
+		"another container": {change: func(p *pods.Target) { p.Container = "other" }, says: "was restarted"},
+	} {
+		now := was
+		c.change(&now)
+		if got := was.Changed(now); !strings.Contains(got, c.says) || (got == "") != (c.says == "") {
+			t.Errorf("%s: got %q, want %q", name, got, c.says)
+		}
+	}
+}

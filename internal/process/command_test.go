@@ -3,6 +3,10 @@ package process
 import (
 	"bufio"
 	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -91,6 +95,7 @@ func TestRunPassesSignalsOn(t *testing.T) {
 		"with its own code":  {`trap 'exit 7' TERM; tail -f "$0" & wait`, []os.Signal{syscall.SIGTERM}, 7},
 		"ignored at first":   {`trap '' TERM; tail -f "$0"`, []os.Signal{syscall.SIGTERM, syscall.SIGINT}, 130},
 		"handled, goes on":   {`trap 'ended=1' TERM; tail -f "$0" & wait; [ $ended = 1 ] && exit 5`, []os.Signal{syscall.SIGTERM}, 5},
+		"of its image":       {`tail -f "$0"; true`, []os.Signal{syscall.SIGQUIT}, 143}, // STOPSIGNAL
 		"through two shells": {`sh -c 'tail -f "$0"; true' "$0"; exit 9`, []os.Signal{syscall.SIGKILL}, 137},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -106,6 +111,33 @@ func TestRunPassesSignalsOn(t *testing.T) {
 				t.Errorf("took %s", took)
 			}
 		})
+	}
+}
+
+// What is over before it begins is not run, and a command that ended is told by its code as a shell has it.
+func TestRunUntil(t *testing.T) {
+	over, cancel := context.WithCancelCause(t.Context())
+	cancel(errors.New("time is up"))
+	mark := filepath.Join(t.TempDir(), "mark")
+	for name, c := range map[string]struct {
+		ctx    context.Context
+		script string
+		code   int
+		says   string
+	}{
+		"well":            {t.Context(), "true", 0, ""},
+		"failed":          {t.Context(), "exit 3", 3, "sh ended with exit code 3"},
+		"not by a signal": {t.Context(), "exit 128", 128, "sh ended with exit code 128"},
+		"by a signal":     {t.Context(), "kill -HUP $$", 129, "sh ended with exit code 129 (hangup)"},
+		"over":            {over, "echo >" + mark, NotExecutable, "sh was not run: time is up"},
+	} {
+		code, err := Command{Args: []string{"sh", "-c", c.script}, Env: os.Environ()}.RunUntil(c.ctx)
+		if says := fmt.Sprint(err); code != c.code || says != cmp.Or(c.says, "<nil>") {
+			t.Errorf("%s: got %d, %s", name, code, says)
+		}
+	}
+	if _, err := os.Stat(mark); err == nil {
+		t.Error("it was run when all was over")
 	}
 }
 
@@ -157,6 +189,9 @@ func TestCanRun(t *testing.T) {
 // PATH says.
 func TestItself(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
+	if _, err := LookPath("another"); !errors.Is(err, exec.ErrNotFound) {
+		t.Errorf("another: got %v", err)
+	}
 	for program, code := range map[string]int{own: 0, "another": notFound} {
 		if got, err := CanRun(program); got != code || (err == nil) != (code == 0) {
 			t.Errorf("%s: got %d, %v, want %d", program, got, err, code)

@@ -213,3 +213,52 @@ func TestRead(t *testing.T) {
 		}
 	}
 }
+
+// What a file alone has is not on stdout, until it is set for both; a clone is no part of what it was
+// made of, and fits into the same limit.
+func TestInFileAlone(t *testing.T) {
+	said := func(v Values) string {
+		var b strings.Builder
+		if err := v.Write(&b, ""); err != nil {
+			t.Fatal(err)
+		}
+		return strings.TrimSpace(b.String())
+	}
+	var v Values
+	v.SetInFile("skew", 1)
+	dir := t.TempDir()
+	if err := v.Write(io.Discard, dir); err != nil || said(v) != "{}" {
+		t.Errorf("got %s, %v", said(v), err)
+	}
+	if text, err := os.ReadFile(filepath.Join(dir, "skew")); err != nil || string(text) != "1" {
+		t.Errorf("got the file %q, %v", text, err)
+	}
+	v.FitInto(600)
+	of := v.Clone()
+	if of.Set("skew", 2); said(of) != `{"skew":2}` || said(v) != "{}" || of.limit != 600 {
+		t.Errorf("got %s of %s, limit %d", said(of), said(v), of.limit)
+	}
+}
+
+// A list that is short leaves its room to the others.
+func TestListsShareTheRoom(t *testing.T) {
+	for _, shortFirst := range []bool{true, false} {
+		var v Values
+		long := List[string](slices.Repeat([]string{"postgresql"}, 30))
+		if v.FitInto(600); shortFirst {
+			v.Set("a", List[string]{"x"})
+			v.Set("b", long)
+		} else {
+			v.Set("b", long)
+			v.Set("a", List[string]{"x"})
+		}
+		texts, err := v.texts()
+		if err != nil {
+			t.Fatal(err)
+		}
+		whole := !strings.Contains(strings.Join(texts, ""), " more")
+		if whole != shortFirst || carried(texts[0])+carried(texts[1])+2 > 600 {
+			t.Errorf("short first: %t, whole: %t, %d and %d bytes", shortFirst, whole, carried(texts[0]), carried(texts[1]))
+		}
+	}
+}

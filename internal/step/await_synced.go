@@ -85,7 +85,6 @@ func (s Step) synced(w handshake.Observed, sy *handshake.Syncing, ended **handsh
 func (s Step) lookForSync(ctx context.Context) (observation, error) {
 	st, err := s.lookAtClaim(ctx)
 	if err == nil {
-		st.observed.ClaimOnly = false
 		st.observed.Sources, err = s.ownSources(ctx)
 	}
 	return st, err

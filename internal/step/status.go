@@ -78,7 +78,7 @@ func (s Step) overview(ctx context.Context, o StatusOptions) (Overview, error) {
 	if err := l.all(ctx); err != nil {
 		return Overview{}, err
 	}
-	seen := Overview{NotKnown: l.notKnown, volSync: l.volSync}
+	seen := Overview{volSync: l.volSync}
 	for _, c := range l.wanted {
 		w := handshake.Observed{
 			Claim: readClaim(c), Sources: l.sources[c.Namespace+"/"+c.Name], ClaimOnly: !l.volSync,
@@ -94,6 +94,7 @@ func (s Step) overview(ctx context.Context, o StatusOptions) (Overview, error) {
 	slices.SortFunc(seen.Claims, func(a, b ClaimStatus) int {
 		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
 	})
+	seen.NotKnown = l.notKnown
 	return seen, nil
 }
 

@@ -3,24 +3,27 @@ package step
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/copytrigger/copytrigger/internal/handshake"
 	"github.com/copytrigger/copytrigger/internal/outcome"
 )
 
 // idle makes the ReplicationSource one that rests until its schedule, or with its manual trigger.
-func idle(manual string) func(*play) {
-	return func(p *play) {
-		p.change("rs", func() {
-			s := &p.sources[0]
-			s.SyncStart, s.LastSync, s.Schedule = "", "2000-01-01T00:00:00Z", "0 3 * * *"
-			s.Manual, s.LastManual, s.Version = manual, manual, "0"
-		})
-		p.annotate(handshake.StatusAnnotation, handshake.StatusCompleted, handshake.SinceAnnotation, "")
-	}
+func idle(manual string) func(*play) { return func(p *play) { p.rests(manual) } }
+
+func (c *cluster) rests(manual string) {
+	c.change("rs", func() {
+		s := &c.sources[0]
+		s.SyncStart, s.LastSync, s.Schedule = "", "2000-01-01T00:00:00Z", "0 3 * * *"
+		s.Manual, s.LastManual, s.Version = manual, manual, "0"
+	})
+	c.annotate(handshake.StatusAnnotation, handshake.StatusCompleted, handshake.SinceAnnotation, "")
 }
 
 // begins is VolSync's beginning of a sync.
@@ -98,6 +101,19 @@ func TestStartSync(t *testing.T) {
 			outcome: outcome.Refused, says: "run other has locked"},
 		"not granted": {prepare: func(p *play) { p.faults(always(forbidden, "patch rs"), nil) },
 			outcome: outcome.Refused, says: "patch replicationsources"},
+		"the claim is not granted": {manual: "git", prepare: func(p *play) {
+			p.faults(always(forbidden, "try pvc"), nil)
+		}, events: func(p *play) {
+			if n := p.count("patch rs"); n != 0 {
+				p.t.Error("a sync is asked for that nobody may use")
+			}
+		}, outcome: outcome.Refused, says: "patch persistentvolumeclaims", left: "git"},
+		"killed by a signal in doubt": {manual: "git", prepare: func(p *play) {
+			p.faults(once("patch rs", func() error { p.signal(); return away }), nil)
+		}, outcome: outcome.Signalled, left: "git"},
+		"given up, and refused for a moment": {manual: "git", events: func(p *play) {
+			p.faults(times(2, always(forbidden, "patch rs")), nil)
+		}, outcome: outcome.TimedOut, says: "VolSync has not begun the sync", left: "git"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := start(t, func(p *play) {
@@ -123,6 +139,69 @@ func TestStartSync(t *testing.T) {
 	}
 	if !strings.HasPrefix(asks, run) {
 		t.Error("the manual trigger does not name the run")
+	}
+}
+
+// Each member of a group is asked for its sync by itself, and none a second time; all run in the end.
+func TestGroupStartSync(t *testing.T) {
+	begins := func(c *cluster) { c.change("rs", func() { c.sources[0].SyncStart = "2000-01-01T01:00:00Z" }) }
+	p := together(t, nil, func(p *groupPlay) {
+		for _, c := range p.all {
+			c.rests("git")
+		}
+	}, func(ctx context.Context, _ *groupPlay, g Group) (any, error) {
+		return g.StartSync(ctx, StartSyncOptions{Run: run, Timeout: 5 * time.Minute})
+	}, func(p *groupPlay) {
+		for _, c := range p.all {
+			if got := c.sources[0].Manual; got != run+"."+me {
+				t.Errorf("%s: asked for by %q: another process of the run would ask by the same", c.name, got)
+			}
+		}
+		begins(p.cluster)
+		after(time.Minute)
+		p.change("rs", func() { p.sources[0].SyncStart, p.sources[0].LastSync = "", "2000-01-01T01:00:30Z" })
+		after(time.Minute)
+		begins(p.second())
+	})
+	found, _ := p.result.([]SyncStarted)
+	want := []SyncStarted{
+		{Source: "rs", Since: "2000-01-01T01:00:00Z", Begun: true},
+		{Source: "rs-wal", Since: "2000-01-01T01:00:00Z", Begun: true},
+	}
+	if p.err != nil || !slices.Equal(found, want) || p.took != 2*time.Minute {
+		t.Errorf("got %+v, %v, after %s, want %+v", found, p.err, p.took, want)
+	}
+	for _, c := range p.all {
+		if s := c.sources[0]; s.Manual != "git" || s.Started != "" {
+			t.Errorf("%s: left manual %q, and the record %q", c.name, s.Manual, s.Started)
+		}
+	}
+}
+
+// A cleanup that cannot look at the ReplicationSource says so, but not to an account that has started no
+// sync, for it may not.
+func TestCleanupThatCannotLookForAManualTrigger(t *testing.T) {
+	for name, c := range map[string]struct {
+		fault error
+		warns bool
+	}{
+		"away":          {away, true},
+		"forbidden":     {forbidden, false},
+		"not VolSync's": {apierrors.NewNotFound(resources["rs"], ""), false},
+	} {
+		p := on(t, func(p *play) { p.faults(always(c.fault, "list rs"), nil) },
+			func(ctx context.Context, s Step) (any, error) {
+				return nil, Group{s}.Unlock(ctx, UnlockOptions{Run: run, Timeout: time.Minute})
+			}, nil)
+		if p.err != nil || p.log.has("has left a manual trigger") != c.warns {
+			t.Errorf("%s: got %v\n%s", name, p.err, &p.log.b)
+		}
+	}
+	p := on(t, func(p *play) { p.step.ClaimOnly = true }, func(ctx context.Context, s Step) (any, error) {
+		return nil, Group{s}.Unlock(ctx, UnlockOptions{Run: run, Timeout: time.Minute})
+	}, nil)
+	if n := p.count("list rs"); p.err != nil || n != 0 {
+		t.Errorf("by the claim alone: %v, %d looks at ReplicationSources", p.err, n)
 	}
 }
 
@@ -243,6 +322,20 @@ func TestAwaitSynced(t *testing.T) {
 		"another sync": {prepare: func(p *play) {
 			p.change("rs", func() { p.sources[0].SyncStart = "2000-01-02T00:00:00Z" })
 		}, outcome: outcome.Unsynced, says: "nobody saw"},
+		"the next sync has begun before": {prepare: func(p *play) {
+			p.ends("Successful")
+			p.change("rs", func() { p.sources[0].SyncStart, p.sources[0].MoverResult = "2000-01-01T00:11:00Z", "Failed" })
+		}},
+		"the mover fails, and the server is away": {events: func(p *play) {
+			p.moverFails()
+			after(time.Minute)
+			p.faults(always(away), nil)
+		}, outcome: outcome.Unsynced, says: "the mover's last result is Failed", took: time.Hour},
+		"refused for a moment": {events: func(p *play) {
+			after(time.Minute)
+			p.faults(times(1, always(forbidden, "list rs")), nil)
+			p.ends("Successful")
+		}, took: time.Minute},
 		"not recorded": {prepare: func(p *play) { p.annotate(handshake.LatestAnnotation, "before") },
 			outcome: outcome.Unverified, says: "has not recorded"},
 		"not granted": {prepare: func(p *play) { p.faults(always(forbidden, "list rs"), nil) },
@@ -270,5 +363,37 @@ func TestAwaitSynced(t *testing.T) {
 				t.Errorf("%s: got %+v", got, found)
 			}
 		})
+	}
+}
+
+// With a limit of 0 it looks once. A member whose data are moved does not end the wait for the other.
+func TestAwaitSyncedOnceAndForAll(t *testing.T) {
+	moves := func(c *cluster) {
+		c.change("rs", func() {
+			s := &c.sources[0]
+			s.LastSyncStart, s.SyncStart, s.LastSync = s.SyncStart, "", "2000-01-01T00:10:00Z"
+			s.MoverResult = "Successful"
+		})
+	}
+	for limit, took := range map[time.Duration]time.Duration{0: 0, time.Hour: 2 * time.Minute} {
+		var trigger handshake.Trigger
+		p := together(t, nil, func(p *groupPlay) {
+			trigger = p.made()
+			p.set(name, wal)
+			for _, c := range p.all {
+				c.takes()
+				c.completes()
+			}
+		}, func(ctx context.Context, _ *groupPlay, g Group) (any, error) {
+			return g.AwaitSynced(ctx, AwaitSyncedOptions{Trigger: trigger, Timeout: limit})
+		}, func(p *groupPlay) {
+			after(time.Minute)
+			moves(p.cluster)
+			after(time.Minute)
+			moves(p.second())
+		})
+		if (p.err == nil) != (limit > 0) || p.took != took {
+			t.Errorf("limit %s: got %v after %s, want %s", limit, p.err, p.took, took)
+		}
 	}
 }

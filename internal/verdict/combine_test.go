@@ -138,6 +138,9 @@ func TestCombine(t *testing.T) {
 		"no sync":                               {codes: []int{none, none, none, none, none, none, absent, none, absent, 3}, want: 3, by: startSync, why: "nothing was fired"},
 		"no sync, and all the same":             {codes: []int{0, 0, 0, 0, 0, 0, absent, 0, absent, 1}, want: 1, by: startSync, why: manualStays},
 		"no sync, fired and lost":               {codes: []int{0, 0, 0, none, 0, 0, absent, 0, absent, 3}, want: 5, by: awaitCompleted, why: armed},
+		"no sync, killed":                       {codes: []int{none, none, none, none, none, none, absent, none, absent, 137}, want: 5, by: awaitWaiting, why: armed},
+		"no sync, and nothing waits":            {codes: []int{3, none, none, none, 0, 0, absent, 0, absent, 3}, want: 3, by: awaitWaiting, why: "nothing was fired"},
+		"no sync, and fire ran all the same":    {codes: []int{none, none, 3, 3, 0, 0, absent, 0, absent, 3}, want: 5, by: awaitWaiting, why: armed},
 		"nothing is given":                      {codes: nil, want: 0}, // the command line has no such thing
 	} {
 		t.Run(name, func(t *testing.T) {

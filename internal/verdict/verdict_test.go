@@ -51,6 +51,23 @@ func TestOutcomeSaysWhy(t *testing.T) {
 				"; unquiesce ended with exit code 1: the application may still be quiesced",
 			hint: first + "do not rely on this sync's copy",
 		},
+		"pods": {
+			codes: []int{0, 0, 0, 0, 0, 0, 124},
+			why:   "await-pods-ended ended with exit code 124: " + couldFreeze,
+			hint:  "do not rely on this sync's copy",
+		},
+		"unlock": {
+			codes: []int{0, 0, 0, 0, 0, 0, absent, 3},
+			why:   "unlock ended with exit code 3: " + locked,
+			hint:  outcome.Failed.Next(),
+		},
+		"pods and unlock too": {
+			codes: []int{0, 0, 0, 6, 0, 0, 124, 3},
+			why: "await-completed ended with exit code 6: a copy was recorded that cannot be tied to the freeze" +
+				"; await-pods-ended ended with exit code 124: " + couldFreeze +
+				"; unlock ended with exit code 3: " + locked,
+			hint: "do not rely on this sync's copy",
+		},
 		"disarm": {
 			codes: []int{0, 0, 0, 0, 3, 0},
 			why:   "disarm ended with exit code 3: " + untied,
@@ -130,9 +147,14 @@ func TestIncomplete(t *testing.T) {
 		{[]int{absent, 0}, true},
 		{[]int{absent, absent, 0}, true},
 		{[]int{0, 0, 0, absent, 0, 0}, true},
+		{[]int{absent, absent, absent, absent, 0, 0, absent, absent, absent, 0}, true},
+		{[]int{absent, absent, absent, absent, 0, 0, absent, absent, absent, absent, 0}, true},
 	} {
 		if got := Incomplete(ran(c.run...).reports); got != c.want {
 			t.Errorf("%v: got %v", c.run, got)
+		}
+		if c.want && ran(c.run...).Cleanup() {
+			t.Errorf("%v: it is taken for a cleanup alone", c.run)
 		}
 	}
 }
@@ -235,5 +257,8 @@ func TestCleanupSaysThatUnquiesceMayHaveBeenSkipped(t *testing.T) {
 		if said := err != nil && strings.HasPrefix(err.Error(), leftAlone); said != want {
 			t.Errorf("disarm ended with %d: %v", code, err)
 		}
+	}
+	if err := Of(map[string]exitfile.Exit{disarm: ended(5), unquiesce: ended(1)}).Outcome(); strings.Contains(err.Error(), leftAlone) {
+		t.Errorf("unquiesce was run, and failed: %v", err)
 	}
 }

@@ -399,6 +399,8 @@ func (c *checking) needs(r Right) bool {
 		return !c.step.ClaimOnly
 	case WithSelector:
 		return c.step.Selector != ""
+	case OfRestores: // no step of a run
+		return false
 	}
 	return true
 }

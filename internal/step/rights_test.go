@@ -69,7 +69,7 @@ func TestRolesAgreeWithTheRights(t *testing.T) {
 	for file, want := range map[string][][]string{
 		"tasks/rbac.yaml": steps, "workflows/rbac.yaml": steps, "jobs/rbac.yaml": steps,
 		"rbac/exec/role.yaml": {of(InPods)}, "rbac/events/role.yaml": {of(OfEvents)},
-		"rbac/selector/role.yaml": {of(WithSelector)},
+		"rbac/selector/role.yaml": {of(WithSelector)}, "rbac/check-restore/role.yaml": {of(OfRestores)},
 	} {
 		got := roles(t, file)
 		if len(got) != len(want) {

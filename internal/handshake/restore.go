@@ -224,14 +224,15 @@ func (r RestoreScene) beginAnew() (RestoreDo, string, *Decision) {
 	return RestoreMake, "", nil
 }
 
-// Left returns what there still is of the restore to the ReplicationDestination with the uid; "" for nothing.
+// Left returns an object that there still is of the restore to the ReplicationDestination with the uid, as
+// kubectl has it; "" for none.
 func (r RestoreScene) Left(uid string) string {
 	if d := r.Destination; d != nil && d.UID == uid {
-		return "ReplicationDestination " + r.Name + " is being deleted"
+		return destination(r.Name)
 	}
 	for _, o := range r.Owned {
 		if uid != "" && o.Owner == uid {
-			return fmt.Sprintf("%s %s is being deleted", o.Kind, o.Name)
+			return o.Kind + "/" + o.Name
 		}
 	}
 	return ""
@@ -283,16 +284,16 @@ func (d *Destination) Restored(uid, run, mover string) Decision {
 	failed := func(why, hint string) Decision {
 		return Decision{Do: End, Outcome: outcome.Failed, Why: why, Hint: hint}
 	}
-	const repository = "is the repository the one that the ReplicationSource writes to, and does it have a copy?"
+	repositoryHint := "is the repository the one that the ReplicationSource writes to, and does it have a copy?"
 	switch {
 	case d == nil || d.UID != uid || d.Deleting || d.Run != run:
-		return failed("the ReplicationDestination was deleted, or is not this run's any more", "run it again")
+		return failed("the ReplicationDestination was deleted, or is not this run's any more", "")
 	case d.LastManual == run && d.Result == "Successful" && r.Proof != "" && d.Proof == "":
-		return failed("the mover has ended well, and says nothing of having restored anything: "+d.Log, repository)
+		return failed("the mover has ended well, and says nothing of having restored anything: "+d.Log, repositoryHint)
 	case d.LastManual == run && d.Result == "Successful":
 		return Decision{Do: End, Outcome: outcome.OK, Why: "the copy is restored: " + d.Log}
 	case d.LastManual == run, d.Result == "Failed":
-		return failed(fmt.Sprintf("the copy was not restored; the mover's result is %s: %s", d.Result, d.Log), repository)
+		return failed(fmt.Sprintf("the copy was not restored; the mover's result is %s: %s", d.Result, d.Log), repositoryHint)
 	}
 	why := "VolSync restores the last copy"
 	if d.Trouble != "" {

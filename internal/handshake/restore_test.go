@@ -223,9 +223,9 @@ func TestRestoreLeft(t *testing.T) {
 		want  string
 	}{
 		"nothing":       {},
-		"itself":        {scene: RestoreScene{Destination: &Destination{UID: "1"}}, want: "is being deleted"},
+		"itself":        {scene: RestoreScene{Name: "d", Destination: &Destination{UID: "1"}}, want: "replicationdestination/d"},
 		"another one":   {scene: RestoreScene{Destination: &Destination{UID: "2"}}},
-		"its claim":     {scene: RestoreScene{Owned: []Owned{{Kind: "pvc", Name: "c", Owner: "1"}}}, want: "pvc c"},
+		"its claim":     {scene: RestoreScene{Owned: []Owned{{Kind: "pvc", Name: "c", Owner: "1"}}}, want: "pvc/c"},
 		"another claim": {scene: RestoreScene{Owned: []Owned{{Kind: "pvc", Name: "c", Owner: "2"}, {Name: "d"}}}},
 	} {
 		if got := c.scene.Left("1"); !strings.Contains(got, c.want) || (got == "") != (c.want == "") {

@@ -146,7 +146,7 @@ func read(u *unstructured.Unstructured) *handshake.CheckJob {
 		case "Failed":
 			reason, _ := c["reason"].(string)
 			message, _ := c["message"].(string)
-			job.Failed = handshake.Line(cmp.Or(strings.Trim(reason+": "+message, ": "), "no reason is given"))
+			job.Failed = handshake.Line(cmp.Or(strings.Trim(reason+": "+message, ": "), "Failed"))
 		}
 	}
 	return job

@@ -95,9 +95,10 @@ type restoring struct {
 	shape    handshake.Shape
 	template map[string]any // of the CronJob
 
-	tried bool   // the ReplicationDestination may have been made
-	uid   string // of it; "" while nobody knows
-	job   string // the uid of the check's Job
+	tried   bool   // the ReplicationDestination may have been made
+	uid     string // of it; "" while nobody knows
+	job     string // the uid of the check's Job
+	remains string // of what was to be thrown away, as kubectl has it
 }
 
 // prepare refuses what can be refused before anything is made.
@@ -409,9 +410,10 @@ func (r *restoring) end(ctx context.Context, err error) error {
 	if !r.tried {
 		return err
 	}
-	away := handshake.Move{Kind: handshake.MoveDelete, Object: "replicationdestination/" + r.found.Destination}
+	r.remains = "replicationdestination/" + r.found.Destination
+	away := func() string { return r.then("", handshake.Move{Kind: handshake.MoveDelete, Object: r.remains}) }
 	if r.o.Keep {
-		r.Log.Info(r.about("the restored claim " + r.found.Scratch + " stays for a look; then: " + r.then("", away)))
+		r.Log.Info(r.about("the restored claim " + r.found.Scratch + " stays for a look; then: " + away()))
 		return err
 	}
 	within := throwAwayLimit
@@ -431,7 +433,7 @@ func (r *restoring) end(ctx context.Context, err error) error {
 	}
 	ending.Left |= outcome.LeftRestored
 	ending.Why += "; and what it restored was not thrown away: " + during(terr, reason)
-	ending.Hint = joinHints(r.then("", away), ending.Hint)
+	ending.Hint = joinHints(away(), ending.Hint)
 	return ending
 }
 
@@ -451,7 +453,9 @@ func (r *restoring) throwAway(ctx context.Context) (reason string, err error) {
 				return false, "", err
 			}
 		}
-		why := scene.Left(r.uid)
-		return why == "", why, nil
+		if r.remains = scene.Left(r.uid); r.remains != "" {
+			return false, r.remains + " is being deleted", nil
+		}
+		return true, "", nil
 	}, r.o.Restores.FollowDestination, r.followScratch, r.o.Jobs.Follow)
 }

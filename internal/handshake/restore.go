@@ -100,9 +100,9 @@ func ChooseSource(claim, name string, all []RestoreFrom) (RestoreFrom, *Decision
 			"choose one with --replication-source "+of[0].Source.Name)
 	}
 	if mover := of[0].Source.Mover; !slices.ContainsFunc(Restorers(), func(r Restorer) bool { return r.Mover == mover }) {
-		no := refuse(fmt.Sprintf("ReplicationSource %s has the mover %q, which %s", of[0].Source.Name, mover, noRestore(mover)),
+		return RestoreFrom{}, refuse(
+			fmt.Sprintf("ReplicationSource %s has the mover %q, which %s", of[0].Source.Name, mover, noRestore(mover)),
 			"look at what it has made by hand; or use restic or rclone")
-		return RestoreFrom{}, no
 	}
 	return of[0], nil
 }
@@ -216,8 +216,8 @@ func (r RestoreScene) beginAnew() (RestoreDo, string, *Decision) {
 		if o.OwnerName == r.Name {
 			return RestoreWait, fmt.Sprintf("%s %s of an earlier restore is being deleted", o.Kind, o.Name), nil
 		}
-		no := refuse(fmt.Sprintf("%s %s is there, and belongs to no restore: it would be overwritten, and deleted", o.Kind, o.Name),
-			"give another name with --name; what it is")
+		no := refuse(fmt.Sprintf("%s %s is there, and belongs to no restore: it would be overwritten, and deleted",
+			o.Kind, o.Name), "give another name with --name; what it is")
 		no.Next = Move{Kind: MoveShow, Object: o.Kind + "/" + o.Name, Flags: "-o yaml"}
 		return 0, "", no
 	}
@@ -272,8 +272,8 @@ func (c CheckTemplate) Refusal(scratch string, used []string) *Decision {
 			"the check would work on what is in use", c.CronJob, strings.Join(wrong, ", ")),
 			"give it PVC "+scratch+" in its place"))
 	case !slices.Contains(c.Mounted, scratch):
-		return edit(refuse(fmt.Sprintf("no container of CronJob %s mounts PVC %s, to which the copy is restored", c.CronJob, scratch),
-			"mount it"))
+		return edit(refuse(fmt.Sprintf("no container of CronJob %s mounts PVC %s, to which the copy is restored",
+			c.CronJob, scratch), "mount it"))
 	}
 	return nil
 }

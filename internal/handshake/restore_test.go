@@ -30,16 +30,27 @@ func TestChooseSource(t *testing.T) {
 		want string
 		says string
 	}{
-		"the only one":          {all: []RestoreFrom{from("wal", "w", "restic"), from("data", "d", "restic")}, want: "d"},
-		"none":                  {all: []RestoreFrom{from("wal", "w", "restic")}, says: "no ReplicationSource copies it"},
-		"several":               {all: []RestoreFrom{from("data", "a", "restic"), from("data", "b", "rclone")}, says: "several ReplicationSources copy it: a, b"},
-		"the named of several":  {all: []RestoreFrom{from("data", "a", "restic"), from("data", "b", "rclone")}, name: "b", want: "b"},
-		"one of another claim":  {all: []RestoreFrom{from("wal", "w", "restic")}, name: "w", says: "does not copy it"},
-		"rsync":                 {all: []RestoreFrom{from("data", "d", "rsync")}, says: "keeps no repository"},
-		"rsyncTLS":              {all: []RestoreFrom{from("data", "d", "rsyncTLS")}, says: "keeps no repository"},
-		"syncthing":             {all: []RestoreFrom{from("data", "d", "syncthing")}, says: "keeps no copies"},
-		"kopia":                 {all: []RestoreFrom{from("data", "d", "kopia")}, says: "is a fork's"},
-		"a mover of the future": {all: []RestoreFrom{from("data", "d", "tape")}, says: "is not known to keep a repository"},
+		"the only one": {all: []RestoreFrom{from("wal", "w", "restic"), from("data", "d", "restic")}, want: "d"},
+		"none": {
+			all:  []RestoreFrom{from("wal", "w", "restic")},
+			says: "no ReplicationSource copies it",
+		},
+		"several": {
+			all:  []RestoreFrom{from("data", "a", "restic"), from("data", "b", "rclone")},
+			says: "several ReplicationSources copy it: a, b",
+		},
+		"the named of several": {
+			all: []RestoreFrom{from("data", "a", "restic"), from("data", "b", "rclone")}, name: "b", want: "b",
+		},
+		"one of another claim": {all: []RestoreFrom{from("wal", "w", "restic")}, name: "w", says: "does not copy it"},
+		"rsync":                {all: []RestoreFrom{from("data", "d", "rsync")}, says: "keeps no repository"},
+		"rsyncTLS":             {all: []RestoreFrom{from("data", "d", "rsyncTLS")}, says: "keeps no repository"},
+		"syncthing":            {all: []RestoreFrom{from("data", "d", "syncthing")}, says: "keeps no copies"},
+		"kopia":                {all: []RestoreFrom{from("data", "d", "kopia")}, says: "is a fork's"},
+		"a mover of the future": {
+			all:  []RestoreFrom{from("data", "d", "tape")},
+			says: "is not known to keep a repository",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, no := ChooseSource("data", c.name, c.all)
@@ -81,16 +92,28 @@ func TestRestoreBegins(t *testing.T) {
 		why   string
 		says  string
 	}{
-		"nothing is there":    {scene: RestoreScene{Name: "d"}, do: RestoreMake},
-		"a long name":         {scene: RestoreScene{Name: strings.Repeat("d", 52)}, says: "is too long"},
-		"just not too long":   {scene: RestoreScene{Name: strings.Repeat("d", 51)}, do: RestoreMake},
-		"somebody's":          {scene: RestoreScene{Name: "d", Destination: ours("")}, says: "no restore of this program has made it"},
-		"this run's":          {scene: RestoreScene{Name: "d", Destination: ours("run-1")}, do: RestoreGoOn},
-		"another run's":       {scene: RestoreScene{Name: "d", Destination: ours("other")}, says: "run other restores to"},
+		"nothing is there":  {scene: RestoreScene{Name: "d"}, do: RestoreMake},
+		"a long name":       {scene: RestoreScene{Name: strings.Repeat("d", 52)}, says: "is too long"},
+		"just not too long": {scene: RestoreScene{Name: strings.Repeat("d", 51)}, do: RestoreMake},
+		"somebody's": {
+			scene: RestoreScene{Name: "d", Destination: ours("")},
+			says:  "no restore of this program has made it",
+		},
+		"this run's": {scene: RestoreScene{Name: "d", Destination: ours("run-1")}, do: RestoreGoOn},
+		"another run's": {
+			scene: RestoreScene{Name: "d", Destination: ours("other")},
+			says:  "run other restores to",
+		},
 		"another run's, left": {scene: RestoreScene{Name: "d", Destination: ours("other"), Over: true}, do: RestoreDiscard},
 		"one that goes":       {scene: RestoreScene{Name: "d", Destination: going}, do: RestoreWait, why: "is being deleted"},
-		"somebody's claim":    {scene: RestoreScene{Name: "d", Owned: []Owned{{Kind: "pvc", Name: "c"}}}, says: "pvc c is there"},
-		"somebody's Job":      {scene: RestoreScene{Name: "d", Owned: []Owned{{Kind: "job", Name: "d", OwnerName: "e"}}}, says: "job d is there"},
+		"somebody's claim": {
+			scene: RestoreScene{Name: "d", Owned: []Owned{{Kind: "pvc", Name: "c"}}},
+			says:  "pvc c is there",
+		},
+		"somebody's Job": {
+			scene: RestoreScene{Name: "d", Owned: []Owned{{Kind: "job", Name: "d", OwnerName: "e"}}},
+			says:  "job d is there",
+		},
 		"what an earlier one had": {
 			scene: RestoreScene{Name: "d", Owned: []Owned{{Kind: "pvc", Name: "c", Owner: "0", OwnerName: "d"}}},
 			do:    RestoreWait, why: "pvc c of an earlier restore is being deleted",
@@ -112,12 +135,18 @@ func TestCheckTemplateIsRefused(t *testing.T) {
 		change func(*CheckTemplate)
 		says   string
 	}{
-		"a good one":       {change: func(*CheckTemplate) {}},
-		"not suspended":    {change: func(c *CheckTemplate) { c.Suspended = false }, says: "is not suspended"},
-		"suspended Jobs":   {change: func(c *CheckTemplate) { c.JobSuspended = true }, says: "would never begin"},
-		"a claim in use":   {change: func(c *CheckTemplate) { c.Claims = append(c.Claims, "wal") }, says: "has PVC wal"},
-		"without a mount":  {change: func(c *CheckTemplate) { c.Mounted = nil }, says: "mounts PVC s"},
-		"another claim":    {change: func(c *CheckTemplate) { c.Claims, c.Mounted = []string{"x"}, []string{"x"} }, says: "mounts PVC s"},
+		"a good one":     {change: func(*CheckTemplate) {}},
+		"not suspended":  {change: func(c *CheckTemplate) { c.Suspended = false }, says: "is not suspended"},
+		"suspended Jobs": {change: func(c *CheckTemplate) { c.JobSuspended = true }, says: "would never begin"},
+		"a claim in use": {
+			change: func(c *CheckTemplate) { c.Claims = append(c.Claims, "wal") },
+			says:   "has PVC wal",
+		},
+		"without a mount": {change: func(c *CheckTemplate) { c.Mounted = nil }, says: "mounts PVC s"},
+		"another claim": {
+			change: func(c *CheckTemplate) { c.Claims, c.Mounted = []string{"x"}, []string{"x"} },
+			says:   "mounts PVC s",
+		},
 		"a second one too": {change: func(c *CheckTemplate) { c.Mounted = append(c.Mounted, "x") }},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -130,24 +159,50 @@ func TestCheckTemplateIsRefused(t *testing.T) {
 
 // A restore is good only if it is this run's, in its own ReplicationDestination, and has restored something.
 func TestRestored(t *testing.T) {
-	good := Destination{UID: "1", Run: "run-1", LastManual: "run-1", Result: "Successful", Log: "restic", Proof: "restoring x"}
+	good := Destination{
+		UID: "1", Run: "run-1", LastManual: "run-1", Result: "Successful", Log: "restic", Proof: "restoring x",
+	}
 	for name, c := range map[string]struct {
 		change func(*Destination)
 		mover  string
 		how    outcome.Outcome
 		says   string
 	}{
-		"a good one":      {change: func(*Destination) {}, how: outcome.OK, says: "the copy is restored"},
-		"another one":     {change: func(d *Destination) { d.UID = "2" }, how: outcome.Failed, says: "was deleted"},
-		"of another run":  {change: func(d *Destination) { d.Run = "other" }, how: outcome.Failed, says: "not this run's"},
-		"it goes":         {change: func(d *Destination) { d.Deleting = true }, how: outcome.Failed, says: "was deleted"},
-		"not yet":         {change: func(d *Destination) { d.LastManual, d.Trouble = "", "no class" }, says: "no class"},
+		"a good one":  {change: func(*Destination) {}, how: outcome.OK, says: "the copy is restored"},
+		"another one": {change: func(d *Destination) { d.UID = "2" }, how: outcome.Failed, says: "was deleted"},
+		"of another run": {
+			change: func(d *Destination) { d.Run = "other" }, how: outcome.Failed,
+			says: "not this run's",
+		},
+		"it goes": {
+			change: func(d *Destination) { d.Deleting = true }, how: outcome.Failed,
+			says: "was deleted",
+		},
+		"not yet": {
+			change: func(d *Destination) { d.LastManual, d.Trouble = "", "no class" },
+			says:   "no class",
+		},
 		"another trigger": {change: func(d *Destination) { d.LastManual = "by-hand" }, says: "VolSync restores"},
-		"a mover failed":  {change: func(d *Destination) { d.LastManual, d.Result = "", "Failed" }, how: outcome.Failed, says: "result is Failed"},
-		"it failed":       {change: func(d *Destination) { d.Result = "Failed" }, how: outcome.Failed, says: "result is Failed"},
-		"nobody knows":    {change: func(d *Destination) { d.Result = "" }, how: outcome.Failed, says: "was not restored"},
-		"nothing":         {change: func(d *Destination) { d.Proof = "" }, how: outcome.Failed, says: "nothing of having restored"},
-		"rclone":          {change: func(d *Destination) { d.Proof = "" }, mover: "rclone", how: outcome.OK, says: "is restored"},
+		"a mover failed": {
+			change: func(d *Destination) { d.LastManual, d.Result = "", "Failed" }, how: outcome.Failed,
+			says: "result is Failed",
+		},
+		"it failed": {
+			change: func(d *Destination) { d.Result = "Failed" }, how: outcome.Failed,
+			says: "result is Failed",
+		},
+		"nobody knows": {
+			change: func(d *Destination) { d.Result = "" }, how: outcome.Failed,
+			says: "was not restored",
+		},
+		"nothing": {
+			change: func(d *Destination) { d.Proof = "" }, how: outcome.Failed,
+			says: "nothing of having restored",
+		},
+		"rclone": {
+			change: func(d *Destination) { d.Proof = "" }, mover: "rclone", how: outcome.OK,
+			says: "is restored",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d, mover := good, c.mover
@@ -176,13 +231,25 @@ func TestChecked(t *testing.T) {
 		how  outcome.Outcome
 		says string
 	}{
-		"complete":              {job: &CheckJob{UID: "1", Complete: true, Succeeded: 1}, how: outcome.OK, says: "ended well"},
-		"complete without pods": {job: &CheckJob{UID: "1", Complete: true}, how: outcome.Failed, says: "no pod of it has succeeded"},
-		"failed":                {job: &CheckJob{UID: "1", Failed: "BackoffLimitExceeded"}, how: outcome.Failed, says: "BackoffLimitExceeded"},
-		"another":               {job: &CheckJob{UID: "2", Complete: true, Succeeded: 1}, how: outcome.Failed, says: "was deleted"},
-		"none":                  {how: outcome.Failed, says: "was deleted"},
-		"a pod has succeeded":   {job: &CheckJob{UID: "1", Active: 1, Succeeded: 1}, says: "the check runs (1 pods"},
-		"no pod":                {job: &CheckJob{UID: "1"}, says: "no pod that runs"},
+		"complete": {
+			job: &CheckJob{UID: "1", Complete: true, Succeeded: 1}, how: outcome.OK,
+			says: "ended well",
+		},
+		"complete without pods": {
+			job: &CheckJob{UID: "1", Complete: true}, how: outcome.Failed,
+			says: "no pod of it has succeeded",
+		},
+		"failed": {
+			job: &CheckJob{UID: "1", Failed: "BackoffLimitExceeded"}, how: outcome.Failed,
+			says: "BackoffLimitExceeded",
+		},
+		"another": {
+			job: &CheckJob{UID: "2", Complete: true, Succeeded: 1}, how: outcome.Failed,
+			says: "was deleted",
+		},
+		"none":                {how: outcome.Failed, says: "was deleted"},
+		"a pod has succeeded": {job: &CheckJob{UID: "1", Active: 1, Succeeded: 1}, says: "the check runs (1 pods"},
+		"no pod":              {job: &CheckJob{UID: "1"}, says: "no pod that runs"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := c.job.Checked("1")
@@ -222,8 +289,10 @@ func TestRestoreLeft(t *testing.T) {
 		scene RestoreScene
 		want  string
 	}{
-		"nothing":       {},
-		"itself":        {scene: RestoreScene{Name: "d", Destination: &Destination{UID: "1"}}, want: "replicationdestination/d"},
+		"nothing": {},
+		"itself": {
+			scene: RestoreScene{Name: "d", Destination: &Destination{UID: "1"}}, want: "replicationdestination/d",
+		},
 		"another one":   {scene: RestoreScene{Destination: &Destination{UID: "2"}}},
 		"its claim":     {scene: RestoreScene{Owned: []Owned{{Kind: "pvc", Name: "c", Owner: "1"}}}, want: "pvc/c"},
 		"another claim": {scene: RestoreScene{Owned: []Owned{{Kind: "pvc", Name: "c", Owner: "2"}, {Name: "d"}}}},

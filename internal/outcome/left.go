@@ -7,11 +7,11 @@ type Left uint8
 
 // What may be left.
 const (
-	LeftFrozen Left = 1 << iota // the application
-	LeftArmed                   // a trigger
-	LeftLocked                  // the claim
-	LeftManual                  // a manual trigger of a start-sync
-	LeftRestored                // what a check-restore has restored
+	LeftFrozen   Left = 1 << iota // the application
+	LeftArmed                     // a trigger
+	LeftLocked                    // the claim
+	LeftManual                    // a manual trigger of a start-sync
+	LeftRestored                  // what a check-restore has restored
 )
 
 // String returns what is left, in words; "" for nothing.

@@ -82,7 +82,8 @@ func (r *restores) MakeDestination(
 		made = &d
 		copied := d
 		copied.LastManual, copied.Result, copied.Proof = d.Run, "Successful", "restoring"
-		r.dest, r.scratch = &copied, &handshake.Owned{Kind: "pvc", Name: "volsync-rs-restored-dest", Owner: d.UID, OwnerName: d.Name}
+		r.dest = &copied
+		r.scratch = &handshake.Owned{Kind: "pvc", Name: "volsync-rs-restored-dest", Owner: d.UID, OwnerName: d.Name}
 		return nil
 	})
 	return made, err
@@ -215,7 +216,8 @@ func TestCheckRestore(t *testing.T) {
 			prepare: func(r *restores) { r.after = once("make", func() error { return away }) }, how: outcome.OK, deleted: dest,
 		},
 		"the reply of the Job is lost": {
-			prepare: func(r *restores) { r.after = once("make job", func() error { return away }) }, how: outcome.OK, deleted: dest,
+			prepare: func(r *restores) { r.after = once("make job", func() error { return away }) },
+			how:     outcome.OK, deleted: dest,
 		},
 		"a signal while it is made": {
 			prepare: func(r *restores) { r.before = once("make", func() error { r.signal(); return nil }) },
@@ -230,7 +232,11 @@ func TestCheckRestore(t *testing.T) {
 		},
 		"taken over": {
 			prepare: func(r *restores) {
-				r.after = once("make", func() error { r.scratch = nil; other("2100-01-01T00:00:00Z")(r); return nil })
+				r.after = once("make", func() error {
+					r.scratch = nil
+					other("2100-01-01T00:00:00Z")(r)
+					return nil
+				})
 			},
 			how: outcome.Failed, says: "was deleted, or is not this run's", stays: true,
 		},
@@ -254,7 +260,10 @@ func TestCheckRestore(t *testing.T) {
 		},
 		"the check fails": {
 			prepare: func(r *restores) {
-				r.after = once("make job", func() error { r.job.Complete, r.job.Failed = false, "BackoffLimitExceeded"; return nil })
+				r.after = once("make job", func() error {
+					r.job.Complete, r.job.Failed = false, "BackoffLimitExceeded"
+					return nil
+				})
 			},
 			how: outcome.Failed, says: "BackoffLimitExceeded; it says: said", deleted: dest,
 		},

@@ -82,7 +82,8 @@ func nothingRestored(s *harness.Site) {
 	if !apierrors.IsNotFound(err) {
 		s.Fatalf("a ReplicationDestination is left: %v", err)
 	}
-	if _, err = s.Kube().BatchV1().Jobs(s.Namespace).Get(s.Ctx, restored, metav1.GetOptions{}); !apierrors.IsNotFound(err) {
+	_, err = s.Kube().BatchV1().Jobs(s.Namespace).Get(s.Ctx, restored, metav1.GetOptions{})
+	if !apierrors.IsNotFound(err) {
 		s.Fatalf("a Job is left: %v", err)
 	}
 	_, err = s.Kube().CoreV1().PersistentVolumeClaims(s.Namespace).Get(s.Ctx, scratch, metav1.GetOptions{})

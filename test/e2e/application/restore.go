@@ -28,12 +28,13 @@ func (s *Site) Checks(query string) {
 	s.Helper()
 	s.Apply(s.File("rbac/check-restore/role.yaml")...)
 	o := s.File(checks)[0]
-	containers, _, err := unstructured.NestedSlice(o.Object, "spec", "jobTemplate", "spec", "template", "spec", "containers")
+	path := []string{"spec", "jobTemplate", "spec", "template", "spec", "containers"}
+	containers, _, err := unstructured.NestedSlice(o.Object, path...)
 	s.Must(err)
 	containers[0].(map[string]any)["env"] = []any{
 		map[string]any{"name": "DATABASE", "value": Name}, map[string]any{"name": "QUERY", "value": query},
 	}
-	s.Must(unstructured.SetNestedSlice(o.Object, containers, "spec", "jobTemplate", "spec", "template", "spec", "containers"))
+	s.Must(unstructured.SetNestedSlice(o.Object, containers, path...))
 	s.Apply(o)
 }
 
@@ -75,12 +76,4 @@ func (s *Site) NothingRestored(t *testing.T) {
 		}
 	}
 	s.LeftUnlocked()
-}
-
-// AwaitRestoring waits until VolSync has begun to restore.
-func (s *Site) AwaitRestoring() {
-	s.Helper()
-	s.Await(Kinds["ReplicationDestination"], Restored, "at work", func(o *unstructured.Unstructured) bool {
-		return Text(o, "status", "lastSyncStartTime") != ""
-	})
 }

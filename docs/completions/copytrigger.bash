@@ -19,7 +19,7 @@ _copytrigger() {
 	check) words='--help --pvc --selector -l --namespace -n --kubeconfig --context --as --in-pod --pod --pod-selector --container -c --until --pvc-only --timeout --output -o --log-format' ;;
 	status) words='--help --pvc --selector -l --namespace -n --kubeconfig --context --all-namespaces -A --watch -w --timeout --output -o --log-format' ;;
 	verdict) words='--help --results-dir --results-limit --log-format --step' ;;
-	record) words='--help --command --after --exit --dry-run --log-format' ;;
+	record) words='--help --command --after --exit --dry-run --with-pvcs --log-format' ;;
 	install) words='--help --log-format' ;;
 	await-pods-ended) words='--help --namespace -n --kubeconfig --context --results-dir --results-limit --log-format --selector -l --timeout' ;;
 	version) words='--help --output -o --log-format' ;;

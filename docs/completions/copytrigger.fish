@@ -203,6 +203,7 @@ complete -c copytrigger -n '__fish_seen_subcommand_from record' -l command -r -d
 complete -c copytrigger -n '__fish_seen_subcommand_from record' -l after -r -d 'FILE with the exit code of the step before (of what fires: quiesce): refuse unless it says 0'
 complete -c copytrigger -n '__fish_seen_subcommand_from record' -l exit -d 'exit with the code instead of keeping it in FILE'
 complete -c copytrigger -n '__fish_seen_subcommand_from record' -l dry-run -d 'only see whether the command can be run'
+complete -c copytrigger -n '__fish_seen_subcommand_from record' -l with-pvcs -d 'the arguments before -- COMMAND are names of claims, for COPYTRIGGER_PVCS'
 complete -c copytrigger -n '__fish_seen_subcommand_from record' -l log-format -r -d 'progress on stderr as text or json'
 complete -c copytrigger -n '__fish_seen_subcommand_from install' -l log-format -r -d 'progress on stderr as text or json'
 complete -c copytrigger -n '__fish_seen_subcommand_from await-pods-ended' -l namespace -s n -r -d 'NAMESPACE of the pods (default: the context\'s, in a pod the pod\'s own)'

@@ -342,11 +342,12 @@ func environmentOfCommands() string {
 		"COPYTRIGGER_RUN_ID":             "the id of the run",
 		"COPYTRIGGER_NAMESPACE":          "the namespace of the claims",
 		"COPYTRIGGER_PVCS":               "their names, with spaces between",
-		"COPYTRIGGER_MAX_FREEZE_SECONDS": "`--max-freeze`, for a limit of the database's own; not there outside `run`",
+		"COPYTRIGGER_MAX_FREEZE_SECONDS": "`--max-freeze`, for a limit of the database's own; not there outside `run`, where nothing keeps it",
 	}
 	var b strings.Builder
 	b.WriteString("\n## Environment of your commands\n\nThe commands of `run` and `cleanup` find the environment of " +
-		"copytrigger, without the variables of its flags, and these:\n\n| variable | |\n|---|---|\n")
+		"copytrigger, without the variables of its flags, and these. Quiesce and unquiesce as steps of their own, " +
+		"in `tasks` and `workflows`, find them too; a step of yours elsewhere finds those that you set.\n\n| variable | |\n|---|---|\n")
 	for _, name := range forCommands() {
 		fmt.Fprintf(&b, "| `%s` | %s |\n", name, meaning[name])
 	}

@@ -181,6 +181,7 @@ complete -c copytrigger -n '__fish_seen_subcommand_from check' -l pod -r -d 'NAM
 complete -c copytrigger -n '__fish_seen_subcommand_from check' -l pod-selector -r -d 'labels of the application\'s pod, as SELECTOR of kubectl'
 complete -c copytrigger -n '__fish_seen_subcommand_from check' -l container -s c -r -d 'NAME of its container (default: the one that mounts the claims)'
 complete -c copytrigger -n '__fish_seen_subcommand_from check' -l until -r -d 'cut or completed, as the run will have it'
+complete -c copytrigger -n '__fish_seen_subcommand_from check' -l start-sync -d 'as the run will have it: ask for the right of rbac/start-sync, too'
 complete -c copytrigger -n '__fish_seen_subcommand_from check' -l pvc-only -d 'read the claim only, where reading ReplicationSources and VolumeSnapshots is not granted; weaker checks'
 complete -c copytrigger -n '__fish_seen_subcommand_from check' -l timeout -r -d 'give up after DURATION'
 complete -c copytrigger -n '__fish_seen_subcommand_from check' -l output -s o -r -d 'print FORMAT instead of a table: json, yaml'

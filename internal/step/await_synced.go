@@ -69,6 +69,10 @@ func (g Group) AwaitSynced(ctx context.Context, o AwaitSyncedOptions) ([]Synced,
 func (s Step) synced(w handshake.Observed, sy *handshake.Syncing, ended **handshake.Decision, found *Synced) string {
 	d := sy.Next(w)
 	source := sy.Source()
+	if d.Do != handshake.End && source.MoverResult == "Successful" { // of an older sync
+		*found = Synced{}
+		return s.waitsFor(d)
+	}
 	found.Result, found.Log = source.MoverResult, source.MoverLog
 	if d.Do != handshake.End {
 		return s.waitsFor(d)

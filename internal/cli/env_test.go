@@ -28,6 +28,7 @@ func knownFlags(t *testing.T) map[string]flagValues {
 	return map[string]flagValues{
 		"all-namespaces":    {good: "true", bad: "soon", says: "all-namespaces"},
 		"as":                {good: "system:serviceaccount:app:copytrigger"},
+		"with-pvcs":         {good: "true", bad: "soon", says: "with-pvcs"},
 		"watch":             {good: "true", bad: "soon", says: "watch"},
 		"all":               {good: "true", bad: "soon", says: "all"},
 		"keep-cleanup":      {good: "true", bad: "soon", says: "keep-cleanup"},
@@ -111,6 +112,8 @@ func lineWith(t *testing.T, command, flag string, known map[string]flagValues) [
 		line = append(line, "dir")
 	case flag == "command":
 		line = append(line, "file")
+	case flag == "with-pvcs":
+		line = append(line, "file", "data", "--", "true")
 	case command == "record":
 		line = append(line, "file", "--", "true")
 	}

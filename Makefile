@@ -132,18 +132,19 @@ recipes: tools-recipes tools-test programs ## the recipes of docs/recipes agains
 # The tests of the packages $(2) in test/e2e, in one cluster with the parts $(1). First, with the
 # cluster to themselves, those that measure how long an application is frozen, which leave the
 # tables bin/freeze-PACKAGE.md, and those that end the kubelet. Then all others side by side.
+# e2e/synced freezes nothing for long, and measures nothing.
 define e2e
 cd test && $(DEVCLUSTER) build $(1)
 @sync # what building has left to be written would be measured, too
 cd test && COPYTRIGGER_E2E_TESTS=1 COPYTRIGGER_IMAGE=$(abspath $(IMAGE_ARCHIVE)) COPYTRIGGER_FREEZE_TABLES=$(CURDIR)/bin $(PLAIN) \
 	$(GO) run ./devcluster run $(1) -- sh -ec \
 	'$(call gotest,freeze) -count=1 -timeout 60m -p 1 -run "^Test(Freeze|KubeletDies)$$" $(2) && $(call gotest,e2e) -count=1 -shuffle=on -timeout 60m -p 3 -skip "^Test(Freeze|KubeletDies)$$" $(2)'
-@for table in $(patsubst ./e2e/%,bin/freeze-%.md,$(2)); do echo "$$table"; cat "$$table"; done
+@for table in $(patsubst ./e2e/%,bin/freeze-%.md,$(filter-out ./e2e/synced,$(2))); do echo "$$table"; cat "$$table"; done
 endef
 
 .PHONY: e2e
 e2e: tools-node image ## the shipped YAML and image on the real Tekton and Argo Workflows, and without an engine; needs root
-	$(call e2e,--tekton --argo --databases,./e2e/tekton ./e2e/argo ./e2e/jobs ./e2e/inpod)
+	$(call e2e,--tekton --argo --databases,./e2e/tekton ./e2e/argo ./e2e/jobs ./e2e/inpod ./e2e/synced)
 
 .PHONY: e2e-tekton
 e2e-tekton: tools-node image ## the same for Tekton alone
@@ -160,6 +161,10 @@ e2e-jobs: tools-node image ## the same for the CronJob, which needs no engine
 .PHONY: e2e-inpod
 e2e-inpod: tools-node image ## the same for commands in the application's own pod, and their recipes
 	$(call e2e,--databases,./e2e/inpod)
+
+.PHONY: e2e-synced
+e2e-synced: tools-node image ## the same for what waits until VolSync's mover has moved the data
+	$(call e2e,--node,./e2e/synced)
 
 # By itself: Argo Events is six minutes of CPU time to build, and its resyncs are waited for.
 .PHONY: e2e-events

@@ -20,6 +20,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
+	"sigs.k8s.io/yaml"
 
 	"github.com/copytrigger/copytrigger/internal/cli"
 	"github.com/copytrigger/copytrigger/internal/yamltest"
@@ -430,6 +431,35 @@ func TestOverlay(t *testing.T) {
 
 // What the README, and docs/getting-started.md, set in the CronJob is there to be set: its name, that
 // of the container, and the environment.
+// What is shipped for the engines can be applied to one namespace, in any order: what has the same name is
+// the same, and so nothing takes a right from anything else.
+func TestAppliedTogether(t *testing.T) {
+	disk, all, shared := filesys.MakeFsOnDisk(), map[string]string{}, 0
+	differ := func(docs string) (problems []string) {
+		for _, doc := range strings.Split(docs, "\n---\n") {
+			var o metav1.PartialObjectMetadata
+			yamltest.Must(t, yaml.Unmarshal([]byte(doc), &o))
+			key := o.Kind + "/" + o.Name
+			if was, is := all[key]; is {
+				shared++
+				if strings.TrimSpace(was) != strings.TrimSpace(doc) {
+					problems = append(problems, key+" differs")
+				}
+			}
+			all[key] = doc
+		}
+		return problems
+	}
+	for _, dir := range []string{"../tasks", "../workflows", "../jobs"} {
+		yamltest.None(t, differ(string(yamltest.Rendered(t, disk, dir))))
+	}
+	if want := len([]string{"the account in workflows", "the account in jobs"}); shared != want {
+		t.Errorf("%d objects have the name of another, want %d", shared, want)
+	}
+	lesser := strings.NewReplacer("name: copytrigger-jobs\n", "name: copytrigger\n", "  - patch\n", "")
+	yamltest.Some(t, differ(lesser.Replace(string(yamltest.Rendered(t, disk, "../jobs")))), "Role/copytrigger differs")
+}
+
 func TestReadmesExample(t *testing.T) {
 	c := applied(t).cron.Spec.JobTemplate.Spec.Template.Spec.Containers[0]
 	for _, page := range []string{"../README.md", "../docs/getting-started.md"} {

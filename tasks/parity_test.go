@@ -108,3 +108,56 @@ func TestFlagsAreParameters(t *testing.T) {
 	steps[0].Flags = append(steps[0].Flags, "new")
 	yamltest.Some(t, yamltest.Disparities(steps, notParameters), steps[0].Name+": --new is neither")
 }
+
+// notGiven are the parameters of steps and Tasks that what chains them leaves at their defaults.
+var notGiven = []yamltest.Exception{
+	{Step: "Task/quiesced-copy/await-waiting", Flag: "until",
+		Why: "to unquiesce at the cut takes another order of steps, and two more of them: quiesced-copy-run has until"},
+	{Step: "Task/*/install", Flag: "volume", Why: "its volume has the name of the default"},
+	{Step: "Task/*/unlock", Flag: "outcome", Why: "the steps tell it how the run has ended"},
+	{Step: "Task/*/unlock", Flag: "after", Why: "its default is the step unquiesce"},
+	{Step: "Task/copytrigger-cleanup/unlock", Flag: "keep-cleanup", Why: "it is the unlock of the cleanup"},
+	{Step: "Task/copytrigger-cleanup/unlock", Flag: "steps", Why: "how the run has ended only its own steps know"},
+	{Step: "Task/quiesced-copy/verdict", Flag: "steps", Why: "its default has the steps of quiesced-copy"},
+	{Step: "Pipeline/*/*", Flag: "namespace", Why: "the claims are in the namespace of the run"},
+	{Step: "Pipeline/*/cleanup", Flag: "pods-timeout", Why: "the timeout of finally has room for the default"},
+}
+
+// chained are the steps of Tasks of many steps, and the Tasks of Pipelines, with what they could be given
+// in place of flags.
+func chained(s *shipped) (all []yamltest.Step) {
+	add := func(name string, declared v1.ParamSpecs, given v1.Params) {
+		one := yamltest.Step{Name: name}
+		for _, p := range declared {
+			one.Flags = append(one.Flags, p.Name)
+		}
+		for _, p := range given {
+			one.Passed = append(one.Passed, p.Name)
+		}
+		all = append(all, one)
+	}
+	for name, task := range s.tasks {
+		for _, step := range task.Spec.Steps {
+			if step.Ref != nil {
+				add("Task/"+name+"/"+step.Name, s.actions[step.Ref.Name].Spec.Params, step.Params)
+			}
+		}
+	}
+	for name, p := range s.pipelines {
+		for _, task := range slices.Concat(p.Spec.Tasks, p.Spec.Finally) {
+			add("Pipeline/"+name+"/"+task.Name, s.tasks[task.TaskRef.Name].Spec.Params, task.Params)
+		}
+	}
+	return all
+}
+
+// What chains steps hands on every parameter of theirs, or there is a reason.
+func TestParametersAreHandedOn(t *testing.T) {
+	s := applied(t)
+	all := chained(s)
+	yamltest.None(t, yamltest.Disparities(all, notGiven))
+	await := s.pipelines["quiesced-copy"].Spec.Tasks[1]
+	i := slices.IndexFunc(await.Params, func(p v1.Param) bool { return p.Name == "selector" })
+	await.Params[i].Name = "other"
+	yamltest.Some(t, yamltest.Disparities(chained(s), notGiven), "Pipeline/quiesced-copy/await-synced: --selector is neither")
+}

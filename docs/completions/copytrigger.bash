@@ -16,11 +16,11 @@ _copytrigger() {
 	run) words='--help --pvc --selector -l --namespace -n --kubeconfig --context --results-dir --results-limit --log-format --quiesce --unquiesce --hold --ready-line --in-pod --pod --pod-selector --container -c --max-freeze --until --copy-timeout --ack-timeout --unquiesce-timeout --pvc-only --start-sync --await-synced --sync-timeout --run-id --state-file --one-at-a-time --metrics-file --timeout' ;;
 	cleanup) words='--help --pvc --selector -l --namespace -n --kubeconfig --context --results-dir --results-limit --log-format --unquiesce --in-pod --pod --pod-selector --container -c --unquiesce-timeout --run-id --await-pods --run-ended --metrics-file --timeout' ;;
 	exec) words='--help --pvc --selector -l --namespace -n --kubeconfig --context --results-dir --results-limit --log-format --pod --pod-selector --container -c --command --timeout' ;;
-	check) words='--help --pvc --selector -l --namespace -n --kubeconfig --context --as --in-pod --pod --pod-selector --container -c --until --pvc-only --timeout --output -o --log-format' ;;
+	check) words='--help --pvc --selector -l --namespace -n --kubeconfig --context --as --in-pod --pod --pod-selector --container -c --until --start-sync --pvc-only --timeout --output -o --log-format' ;;
 	status) words='--help --pvc --selector -l --namespace -n --kubeconfig --context --all-namespaces -A --watch -w --timeout --output -o --log-format' ;;
 	check-restore) words='--help --pvc --cronjob --replication-source --name --keep --run-id --timeout --namespace -n --kubeconfig --context --results-dir --results-limit --log-format' ;;
 	verdict) words='--help --results-dir --results-limit --log-format --step' ;;
-	record) words='--help --command --after --exit --dry-run --log-format' ;;
+	record) words='--help --command --after --exit --dry-run --with-pvcs --log-format' ;;
 	install) words='--help --log-format' ;;
 	await-pods-ended) words='--help --namespace -n --kubeconfig --context --results-dir --results-limit --log-format --selector -l --timeout' ;;
 	version) words='--help --output -o --log-format' ;;

@@ -47,7 +47,8 @@ type checkFlags struct {
 	claimOnlyFlags
 	untilFlags
 	inPodFlags
-	as string
+	start bool // as that of await-waiting
+	as    string
 	timeoutFlags
 	formatFlags
 }
@@ -60,6 +61,7 @@ func (f *checkFlags) flags() []cli.Flag {
 			"system:serviceaccount:NAMESPACE:NAME")},
 		f.inPodFlags.flags(),
 		f.untilFlags.flags("cut or completed, as the run will have it"),
+		[]cli.Flag{boolean(&f.start, "start-sync", "as the run will have it: ask for the right of rbac/start-sync, too")},
 		f.claimOnlyFlags.flags(),
 		f.timeoutFlags.flags(time.Minute, "give up after `DURATION`"),
 		f.formatFlags.flags("json", "yaml"),
@@ -73,6 +75,7 @@ func (f *checkFlags) check(c *cli.Context) error {
 		f.timeoutFlags.check(c),
 		f.untilFlags.check(c),
 		f.mayLookAtCopy(f.untilCut()),
+		mayStart(f.start, f.claimOnlyFlags),
 		f.inPodFlags.check(c),
 		f.formatFlags.check("json", "yaml"),
 	)
@@ -90,7 +93,7 @@ func (f *checkFlags) options(m *program, s step.Step, version string) (step.Chec
 		}
 	}
 	o := step.CheckOptions{
-		UntilCut: f.untilCut(), Timeout: f.timeout, Self: self, Account: account,
+		UntilCut: f.untilCut(), Start: f.start, Timeout: f.timeout, Self: self, Account: account,
 		Sources: volsync.In(self.Dynamic, self.Metadata, s.Namespace, "copytrigger"),
 		Storage: storage.In(self.Dynamic, s.Namespace),
 		Writes:  pvc.In(account.Metadata, s.Namespace, "copytrigger"),

@@ -78,6 +78,7 @@ func knownFlags(t *testing.T) map[string]flagValues {
 		"unquiesce-timeout":  {good: "12s", bad: "0", says: "--unquiesce-timeout is 0s"},
 		"until":              {good: "cut", bad: "ready", says: "--until"},
 		"cleanup-id":         {good: "pod-1", bad: "a/b", says: "--cleanup-id"},
+		"with-pvcs":          {good: "true", bad: "soon", says: "with-pvcs"},
 	}
 }
 
@@ -116,6 +117,8 @@ func lineWith(t *testing.T, command, flag string, known map[string]flagValues) [
 		line = append(line, "dir")
 	case flag == "command":
 		line = append(line, "file")
+	case flag == "with-pvcs":
+		line = append(line, "file", "data", "--", "true")
 	case command == "record":
 		line = append(line, "file", "--", "true")
 	}

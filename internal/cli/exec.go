@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"time"
 
@@ -30,7 +29,8 @@ func (m *program) execCommand() command {
 			"or 128+n for a signal to itself nobody has seen the command's end, and it may go on in the pod:\n" +
 			"give it a limit of its own. The result exit-code is there only if the command has ended.\n\n" +
 			"Of the variables of this step the command finds $COPYTRIGGER_RUN_ID, NAMESPACE, PVCS and\n" +
-			"MAX_FREEZE_SECONDS, where they are set; none without a shell.\n\n" +
+			"MAX_FREEZE_SECONDS, where they are set; none without a shell. Where they are not, NAMESPACE\n" +
+			"and PVCS are those of the claims here.\n\n" +
 			"With --command an argument NAME means --pvc NAME, as in the other commands.\n\n" +
 			"Results: pod, container, exit-code.",
 		args:   "[--] COMMAND [ARG...], or --command CMD [--] [NAME...]",
@@ -92,7 +92,7 @@ func (f *execFlags) run(ctx context.Context, s step.Step, m *program) (result.Va
 	var done step.Executed
 	if err == nil {
 		done, err = s.Exec(ctx, step.ExecOptions{
-			Cluster: f.in(m, &f.clusterFlags, s, nil).Cluster, Args: f.command, Env: ours(os.Environ()), Timeout: f.timeout,
+			Cluster: f.in(m, &f.clusterFlags, s, nil).Cluster, Args: f.command, Env: environmentInPod(s), Timeout: f.timeout,
 		})
 	}
 	v := claimValues(s)

@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -92,6 +93,19 @@ func ours(env []string) (some []string) {
 		}
 	}
 	return some
+}
+
+// environmentInPod returns what the command of exec gets. What is set is of the whole run, which may
+// have more claims than this pod.
+func environmentInPod(s step.Step) []string {
+	vars := ours(os.Environ())
+	for _, kv := range []string{envPrefix("namespace") + s.Namespace, envPrefix("pvcs") + strings.Join(s.Group, " ")} {
+		name, _, _ := strings.Cut(kv, "=")
+		if os.Getenv(name) == "" {
+			vars = append(vars, kv)
+		}
+	}
+	return vars
 }
 
 func envPrefix(name string) string { return env(name)[0] + "=" }

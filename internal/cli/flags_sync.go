@@ -19,14 +19,19 @@ func (f *startFlags) flags() []cli.Flag {
 
 // check refuses what a start-sync needs and is not to have.
 func (f *startFlags) check(claimOnly claimOnlyFlags, limit timeoutFlags) error {
-	switch {
-	case f.start && claimOnly.claimOnly:
-		return usageError{errors.New("--start-sync and --pvc-only are both given"),
-			"a sync is started on the ReplicationSource: grant rbac/start-sync, or leave --start-sync out"}
-	case f.start && limit.timeout == 0:
+	if f.start && limit.timeout == 0 {
 		return usageError{errors.New("--start-sync is given, and --timeout is 0"), "VolSync needs some time to begin a sync"}
 	}
-	return nil
+	return mayStart(f.start, claimOnly)
+}
+
+// mayStart refuses a start without a look at what is started.
+func mayStart(start bool, claimOnly claimOnlyFlags) error {
+	if !start || !claimOnly.claimOnly {
+		return nil
+	}
+	return usageError{errors.New("--start-sync and --pvc-only are both given"),
+		"a sync is started on the ReplicationSource: grant rbac/start-sync, or leave --start-sync out"}
 }
 
 // syncFlags are of run: how it ends.

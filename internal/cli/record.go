@@ -6,13 +6,16 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/urfave/cli/v2"
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/copytrigger/copytrigger/internal/exitfile"
 	"github.com/copytrigger/copytrigger/internal/outcome"
 	"github.com/copytrigger/copytrigger/internal/process"
+	"github.com/copytrigger/copytrigger/internal/result"
 )
 
 // recordCommand is for engines that stop a pod as soon as one container fails. It needs no
@@ -33,8 +36,13 @@ func (m *program) recordCommand() command {
 			"wrong.\n\n" +
 			"Where it is only a command that cannot be started which stops what comes after it (a\n" +
 			"Tekton step with onError: continue): --exit, with no FILE. It exits with the code that it\n" +
-			"would keep.",
-		args:   "FILE [-- COMMAND [ARG...]], or --exit [-- COMMAND [ARG...]]",
+			"would keep.\n\n" +
+			"Of our variables the command gets COPYTRIGGER_RUN_ID, COPYTRIGGER_NAMESPACE, COPYTRIGGER_PVCS\n" +
+			"and COPYTRIGGER_MAX_FREEZE_SECONDS, where they are set. --with-pvcs makes COPYTRIGGER_PVCS of\n" +
+			"names, as an engine has them: a NAME is that of a claim, several with commas between, or\n" +
+			"@PATH of a file with the result pvcs; an empty one is none, and there must be one. Of a list\n" +
+			"that --results-limit has cut it makes nothing, for no command may take it for all claims.",
+		args:   "FILE [-- COMMAND [ARG...]], or --exit [-- COMMAND [ARG...]]; --with-pvcs: NAME... before --",
 		flags:  f,
 		action: m.withoutResults(f, func() error { return f.run(m) }),
 	}
@@ -43,11 +51,13 @@ func (m *program) recordCommand() command {
 type recordFlags struct {
 	asJSON string // the command; "" for that of the arguments
 	afterFlags
-	exit   bool // with the code of the command, and keep no file
-	dryRun bool // only see whether the command can be run
+	exit     bool // with the code of the command, and keep no file
+	dryRun   bool // only see whether the command can be run
+	withPVCs bool // names of claims come before the command
 	logFlags
 
-	file       string // for the exit code
+	file       string   // for the exit code
+	names      []string // of the claims, as they are given
 	command    []string
 	unreadable error // why command is not what was meant; nil if it is
 }
@@ -60,6 +70,7 @@ func (f *recordFlags) flags() []cli.Flag {
 		[]cli.Flag{
 			boolean(&f.exit, "exit", "exit with the code instead of keeping it in FILE"),
 			boolean(&f.dryRun, "dry-run", "only see whether the command can be run"),
+			boolean(&f.withPVCs, "with-pvcs", "the arguments before -- COMMAND are names of claims, for COPYTRIGGER_PVCS"),
 		},
 		f.logFlags.flags(),
 	)
@@ -76,6 +87,11 @@ func (f *recordFlags) check(c *cli.Context) error {
 		}
 		f.file, rest = rest[0], rest[1:]
 	}
+	if f.withPVCs {
+		if rest = f.readNames(rest); len(f.names) == 0 {
+			return usageError{errors.New("NAME is missing"), f.see()}
+		}
+	}
 	if err := f.readCommand(c.IsSet("command"), rest); err != nil {
 		return err
 	}
@@ -86,6 +102,19 @@ func (f *recordFlags) check(c *cli.Context) error {
 		return usageError{fmt.Errorf("%s cannot be run: %w", f.command[0], err), runOnLinux}
 	}
 	return nil
+}
+
+// readNames takes the names before -- from the rest of the arguments.
+func (f *recordFlags) readNames(rest []string) []string {
+	end := slices.Index(rest, "--")
+	if end < 0 {
+		end = len(rest)
+	}
+	f.names, rest = rest[:end], rest[end:]
+	if f.exit && len(rest) > 0 { // as where the flags end with it
+		return rest[1:]
+	}
+	return rest
 }
 
 // readCommand reads the command of --command, if that is given, or of the rest of the arguments.
@@ -113,7 +142,12 @@ func (f *recordFlags) readCommand(given bool, rest []string) error {
 
 // see returns the hint for arguments that are wrong.
 func (f *recordFlags) see() string {
-	if f.exit {
+	switch {
+	case f.exit && f.withPVCs:
+		return "copytrigger record --exit --with-pvcs NAME... -- COMMAND [ARG...]"
+	case f.withPVCs:
+		return "copytrigger record --with-pvcs FILE NAME... -- COMMAND [ARG...]"
+	case f.exit:
 		return "copytrigger record --exit -- COMMAND [ARG...]"
 	}
 	return "copytrigger record FILE -- COMMAND [ARG...], flags before FILE"
@@ -173,7 +207,7 @@ func (f *recordFlags) canRun(m *program) int {
 // runCommand runs the command, which gets the signals, and returns its code.
 func (f *recordFlags) runCommand(m *program, got <-chan os.Signal) int {
 	code, err := process.Command{
-		Args: f.command, Env: environmentOf(f.command),
+		Args: f.command, Env: f.environment(m),
 		Stdin: os.Stdin, Stdout: m.stdoutOf(process.Name(f.command)), Stderr: m.stderr,
 	}.Run(got)
 	switch {
@@ -183,4 +217,54 @@ func (f *recordFlags) runCommand(m *program, got <-chan os.Signal) int {
 		m.log.Warn(fmt.Sprintf("%s ended with exit code %d", process.Name(f.command), code))
 	}
 	return code
+}
+
+// environment returns that of the command. Names that cannot be had keep no command from running:
+// it may be an unquiesce.
+func (f *recordFlags) environment(m *program) []string {
+	vars := environmentOf(f.command)
+	if !f.withPVCs {
+		return vars
+	}
+	vars = slices.DeleteFunc(vars, func(kv string) bool { return strings.HasPrefix(kv, envPrefix("pvcs")) })
+	names, err := namesOf(f.names)
+	if err != nil {
+		m.log.Warn(fmt.Sprintf("%s gets no COPYTRIGGER_PVCS: %v", process.Name(f.command), err))
+		return vars
+	}
+	return append(vars, envPrefix("pvcs")+strings.Join(names, " "))
+}
+
+// namesOf returns the claims that arguments name, each once. An engine may hand over the names that
+// were given, and those that were found.
+func namesOf(args []string) (names []string, err error) {
+	cut, twice := false, false
+	for _, arg := range args {
+		given := strings.Split(arg, ",")
+		if path, is := strings.CutPrefix(arg, "@"); is {
+			if given, err = result.ReadNames(path); err != nil {
+				return nil, err
+			}
+		}
+		for _, name := range given {
+			switch name = strings.TrimSpace(name); {
+			case name == "":
+			case slices.Contains(names, name):
+				twice = true
+			case result.IsMark(name):
+				cut = true
+			case len(validation.IsDNS1123Subdomain(name)) > 0:
+				return nil, fmt.Errorf("%q is not a claim's name", name)
+			default:
+				names = append(names, name)
+			}
+		}
+	}
+	switch {
+	case cut && !twice: // or those that were given are all
+		return nil, errors.New("--results-limit has cut the list of the claims; name them instead of selecting them")
+	case len(names) == 0:
+		return nil, errors.New("no claim is named")
+	}
+	return names, nil
 }

@@ -347,11 +347,12 @@ func environmentOfCommands() string {
 		"COPYTRIGGER_RUN_ID":             "the id of the run",
 		"COPYTRIGGER_NAMESPACE":          "the namespace of the claims",
 		"COPYTRIGGER_PVCS":               "their names, with spaces between",
-		"COPYTRIGGER_MAX_FREEZE_SECONDS": "`--max-freeze`, for a limit of the database's own; not there outside `run`",
+		"COPYTRIGGER_MAX_FREEZE_SECONDS": "`--max-freeze`, for a limit of the database's own; not there outside `run`, where nothing keeps it",
 	}
 	var b strings.Builder
 	b.WriteString("\n## Environment of your commands\n\nThe commands of `run` and `cleanup` find the environment of " +
-		"copytrigger, without the variables of its flags, and these:\n\n| variable | |\n|---|---|\n")
+		"copytrigger, without the variables of its flags, and these. Quiesce and unquiesce as steps of their own, " +
+		"in `tasks` and `workflows`, find them too; a step of yours elsewhere finds those that you set.\n\n| variable | |\n|---|---|\n")
 	for _, name := range forCommands() {
 		fmt.Fprintf(&b, "| `%s` | %s |\n", name, meaning[name])
 	}
@@ -363,10 +364,15 @@ func rights(t *testing.T) string {
 	t.Helper()
 	var rows []string
 	has := map[string][]string{}
-	for _, file := range []string{
-		"tasks/rbac.yaml", "workflows/rbac.yaml", "jobs/rbac.yaml",
-		"rbac/exec/role.yaml", "rbac/events/role.yaml", "rbac/selector/role.yaml", "rbac/check-restore/role.yaml",
-	} {
+	components, err := filepath.Glob("../../rbac/*/role.yaml")
+	if err != nil || len(components) == 0 {
+		t.Fatalf("%d components: %v", len(components), err)
+	}
+	files := []string{"tasks/rbac.yaml", "workflows/rbac.yaml", "jobs/rbac.yaml"}
+	for _, file := range components {
+		files = append(files, strings.TrimPrefix(file, "../../"))
+	}
+	for _, file := range files {
 		for _, role := range rolesOf(t, file) {
 			for _, rule := range role.Rules {
 				row := fmt.Sprintf("| `%s` | %s | %s |", strings.Join(append(rule.Resources, slices.DeleteFunc(
@@ -384,7 +390,8 @@ func rights(t *testing.T) string {
 		"put your own in by an overlay. [SECURITY.md](../SECURITY.md) says what each is for, and what it lets a leaked account do. " +
 		"The Roles of the cleanups are for those alone, `copytrigger-exec` for " +
 		"[commands in the application's pod](in-pod.md), `copytrigger-events` for [Events](monitoring.md#events), " +
-		"`copytrigger-selector` for [claims by their labels](groups.md), and `copytrigger-check-restore` for " +
+		"`copytrigger-selector` for [claims by their labels](groups.md), `copytrigger-start-sync` for " +
+		"[a sync that the run begins](sync.md), and `copytrigger-check-restore` for " +
 		"[a restore that is checked](restore.md).\n\n" +
 		"| resource | verbs | names | in the Roles |\n|---|---|---|---|\n")
 	for _, row := range rows {

@@ -88,6 +88,22 @@ func TestEnvironmentOfCommands(t *testing.T) {
 	}
 }
 
+// A command of exec finds the claims of the whole run, where they are said, and else those of exec.
+func TestEnvironmentInPod(t *testing.T) {
+	noEnv(t)
+	s := step.Step{Namespace: "app", Group: []string{"data", "wal"}}
+	want := []string{"COPYTRIGGER_NAMESPACE=app", "COPYTRIGGER_PVCS=data wal"}
+	if got := environmentInPod(s); !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	t.Setenv("COPYTRIGGER_RUN_ID", "r")
+	t.Setenv("COPYTRIGGER_PVCS", "data logs wal")
+	want = []string{"COPYTRIGGER_RUN_ID=r", "COPYTRIGGER_PVCS=data logs wal", "COPYTRIGGER_NAMESPACE=app"}
+	if got := environmentInPod(s); !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func TestOneLine(t *testing.T) {
 	for text, want := range map[string]string{
 		"as it is: é": "as it is: é", "a\nb": `a\x0ab`, "a\x1b[2Jb": `a\x1b[2Jb`, "a\n": "a", "\x9b": "\ufffd",

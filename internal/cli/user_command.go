@@ -47,7 +47,7 @@ func environmentOf(command []string) []string {
 	}
 	return slices.DeleteFunc(os.Environ(), func(kv string) bool {
 		name, _, _ := strings.Cut(kv, "=")
-		return slices.ContainsFunc([]string{"after", "command", "exit", "dry-run"}, func(flag string) bool {
+		return slices.ContainsFunc([]string{"after", "command", "exit", "dry-run", "with-pvcs"}, func(flag string) bool {
 			return name == env(flag)[0]
 		})
 	})

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -177,6 +178,21 @@ func (l List[T]) mark(more int) any {
 		return fmt.Sprintf("%d more", more)
 	}
 	return map[string]int{"more": more}
+}
+
+// IsMark reports whether a name in the file of a list is such a mark.
+func IsMark(name string) bool { return strings.HasSuffix(name, " more") }
+
+// ReadNames reads the file of a list of names.
+func ReadNames(path string) (names []string, err error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading the names: %w", err)
+	}
+	if err := json.Unmarshal(text, &names); err != nil {
+		return nil, fmt.Errorf("reading the names in %s: %w", path, err)
+	}
+	return names, nil
 }
 
 const (

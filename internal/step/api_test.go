@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync/atomic"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/labels"
@@ -132,10 +133,9 @@ func (c *cluster) Follow(ctx context.Context, n string, changed func(), trouble 
 }
 
 func (c *cluster) FollowSources(ctx context.Context, changed func(string), trouble kube.Trouble) error {
-	first := true
+	var begun atomic.Bool // several tell of changes
 	return c.follow(ctx, "rs", func() {
-		if first {
-			first = false
+		if !begun.Swap(true) {
 			changed("")
 			return
 		}

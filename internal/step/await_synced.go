@@ -36,7 +36,7 @@ func (g Group) AwaitSynced(ctx context.Context, o AwaitSyncedOptions) ([]Synced,
 	ended := make([]*handshake.Decision, len(g))
 	begun := false
 	reason, err := g.wait(ctx, o.Timeout == 0, groupWait{
-		look: Step.lookForSync, lenient: true,
+		look: Group.lookForSync, lenient: true,
 		decide: func(_ context.Context, sts []observation) (bool, string, error) {
 			if !begun {
 				begun = true
@@ -69,6 +69,10 @@ func (g Group) AwaitSynced(ctx context.Context, o AwaitSyncedOptions) ([]Synced,
 func (s Step) synced(w handshake.Observed, sy *handshake.Syncing, ended **handshake.Decision, found *Synced) string {
 	d := sy.Next(w)
 	source := sy.Source()
+	if d.Do != handshake.End && source.MoverResult == "Successful" { // of an older sync
+		*found = Synced{}
+		return s.waitsFor(d)
+	}
 	found.Result, found.Log = source.MoverResult, source.MoverLog
 	if d.Do != handshake.End {
 		return s.waitsFor(d)
@@ -81,13 +85,17 @@ func (s Step) synced(w handshake.Observed, sy *handshake.Syncing, ended **handsh
 	return ""
 }
 
-// lookForSync looks at the claim and its ReplicationSource. Of the copy nothing is asked.
-func (s Step) lookForSync(ctx context.Context) (observation, error) {
-	st, err := s.lookAtClaim(ctx)
-	if err == nil {
-		st.observed.Sources, err = s.ownSources(ctx)
+// lookForSync looks at the claims and their ReplicationSources. Of the copies nothing is asked.
+func (g Group) lookForSync(ctx context.Context) ([]observation, error) {
+	sts, err := g.lookAtClaims(ctx)
+	if err != nil {
+		return nil, err
 	}
-	return st, err
+	of, err := g.sourcesOf(ctx)
+	for i, s := range g {
+		sts[i].observed.ClaimOnly, sts[i].observed.Sources = false, of[s.Claim]
+	}
+	return sts, err
 }
 
 // unsynced is the end of a wait that gave up: for time, a signal, an error.

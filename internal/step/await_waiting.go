@@ -40,13 +40,7 @@ func (g Group) AwaitWaiting(ctx context.Context, o AwaitWaitingOptions) (Waiting
 	ctx, cancel := limit(ctx, o.Timeout)
 	defer cancel()
 	o.Owner = cmp.Or(o.Owner, g.shared().Process)
-	if o.Start {
-		if _, err := g.StartSync(ctx, StartSyncOptions{Run: o.Run, Timeout: o.Timeout}); err != nil {
-			return Waiting{}, err
-		}
-	}
-	tried := g.each(func(_ int, s Step) error { return s.unfired(s.mayFire(ctx, o.Run, o.Timeout == 0), "") })
-	if err := g.together(g.refuseAll(tried)); err != nil {
+	if err := g.prepare(ctx, o); err != nil {
 		return Waiting{}, err
 	}
 	var found Waiting
@@ -69,6 +63,15 @@ func (g Group) AwaitWaiting(ctx context.Context, o AwaitWaitingOptions) (Waiting
 		},
 	})
 	return found, g.shared().unfired(err, reason)
+}
+
+// prepare tries the writes of the run, and starts the syncs if that is asked for.
+func (g Group) prepare(ctx context.Context, o AwaitWaitingOptions) error {
+	if !o.Start {
+		return g.mayFire(ctx, o.Run, o.Timeout == 0)
+	}
+	_, err := g.StartSync(ctx, StartSyncOptions{Run: o.Run, Timeout: o.Timeout}) // it tries them itself
+	return err
 }
 
 // awaited decides about one look at all members, and locks them where all wait.
@@ -167,6 +170,12 @@ func (s Step) mayFire(ctx context.Context, run string, once bool) error {
 		return nil
 	}
 	return err
+}
+
+// mayFire does it for every member.
+func (g Group) mayFire(ctx context.Context, run string, once bool) error {
+	tried := g.each(func(_ int, s Step) error { return s.unfired(s.mayFire(ctx, run, once), "") })
+	return g.together(g.refuseAll(tried))
 }
 
 // tryToFire returns why trigger and lock cannot be written.

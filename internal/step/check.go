@@ -17,6 +17,7 @@ import (
 // CheckOptions are those of [Group.Check].
 type CheckOptions struct {
 	UntilCut bool // as the run will have it
+	Start    bool // a sync, the same
 	Sources  Sources
 	Storage  Storage
 	Self     Access // of whoever looks
@@ -353,6 +354,10 @@ func (c *checking) names(r Right, each []member) (names []string) {
 			return []string{""}
 		case r.Names == ClaimNames:
 			names = append(names, m.step.Claim)
+		case r.Names == SourceNames:
+			if m.by.Name != "" {
+				names = append(names, m.by.Name)
+			}
 		case known && method.Snapshot == (r.Use == OfSnapshots):
 			names = append(names, handshake.CopyName(m.by))
 		}
@@ -399,6 +404,8 @@ func (c *checking) needs(r Right) bool {
 		return !c.step.ClaimOnly
 	case WithSelector:
 		return c.step.Selector != ""
+	case ToStartSync:
+		return c.options.Start
 	case OfRestores: // no step of a run
 		return false
 	}

@@ -192,12 +192,18 @@ func (g Group) leaveAlone(run string, found []Disarmed, unlock func(i int, s Ste
 		case Anothers:
 			return s.leftAlone(found[i].By)
 		case Own:
-			return s.left(outcome.LeftFrozen|outcome.LeftLocked, run, &outcome.Ending{
-				Outcome: outcome.Failed, Why: s.about("it was not unlocked, because another run has another claim of the group"),
-			})
+			return s.staysLocked(run)
 		}
 		return unlock(i, s)
 	}))
+}
+
+// staysLocked is the end of a cleanup for a claim that the run itself had locked, of a group of which
+// another run has a claim: the application is not unquiesced.
+func (s Step) staysLocked(run string) error {
+	return s.left(outcome.LeftFrozen|outcome.LeftLocked, run, &outcome.Ending{
+		Outcome: outcome.Failed, Why: s.about("it was not unlocked, because another run has another claim of the group"),
+	})
 }
 
 // leftAlone is the end of a cleanup that found the lock of another run.

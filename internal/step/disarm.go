@@ -73,9 +73,7 @@ func (s Step) notLocked(ctx context.Context, o DisarmOptions, found Disarmed) er
 	case Nobodys:
 		return s.unlockItself(context.WithoutCancel(ctx), o.Run, o.owner(), handshake.LastRun{})
 	case Own:
-		return s.left(outcome.LeftFrozen|outcome.LeftLocked, o.Run, &outcome.Ending{
-			Outcome: outcome.Failed, Why: s.about("the run had locked it, and another run has another claim of the group"),
-		})
+		return s.staysLocked(o.Run)
 	}
 	return nil
 }

@@ -60,7 +60,10 @@ func (cs clusters) Sources(ctx context.Context) (all []handshake.Source, err err
 
 func (cs clusters) SetManual(ctx context.Context, to handshake.Source) (handshake.Source, error) {
 	for _, c := range cs {
-		if slices.ContainsFunc(c.sources, func(s handshake.Source) bool { return s.UID == to.UID }) {
+		c.mu.Lock()
+		is := slices.ContainsFunc(c.sources, func(s handshake.Source) bool { return s.UID == to.UID })
+		c.mu.Unlock()
+		if is {
 			return c.SetManual(ctx, to)
 		}
 	}

@@ -106,3 +106,65 @@ func TestGroupLocksForWhatAllAreAtTheSameTime(t *testing.T) {
 	})
 	p.wants(t, left{outcome: outcome.TimedOut, says: []string{"PVC app/data: ReplicationSource rs has no sync running"}})
 }
+
+// However many claims a group has, the ReplicationSources are listed once a look.
+func TestListsOnceForTheGroup(t *testing.T) {
+	each := func(do func(*play)) func(*groupPlay) {
+		return func(p *groupPlay) {
+			for _, c := range p.all {
+				do(&play{cluster: c})
+			}
+		}
+	}
+	var trigger handshake.Trigger
+	for step, c := range map[string]struct {
+		prepare, events func(*groupPlay)
+		do              func(context.Context, *groupPlay, Group) (any, error)
+	}{
+		"await-synced": {prepare: func(p *groupPlay) {
+			trigger = p.made()
+			p.set(name, wal, "logs")
+			each(func(p *play) { p.takes(); p.completes(); p.ends("Successful") })(p)
+		}, do: func(ctx context.Context, _ *groupPlay, g Group) (any, error) {
+			return g.AwaitSynced(ctx, AwaitSyncedOptions{Trigger: trigger, Timeout: time.Hour})
+		}},
+		"start-sync": {prepare: each(idle("")), events: each((*play).begins),
+			do: func(ctx context.Context, _ *groupPlay, g Group) (any, error) {
+				return g.StartSync(ctx, StartSyncOptions{Run: run, Timeout: 5 * time.Minute})
+			}},
+		"unlock": {do: func(ctx context.Context, _ *groupPlay, g Group) (any, error) {
+			return nil, g.Unlock(ctx, UnlockOptions{Run: run, Timeout: time.Minute})
+		}},
+	} {
+		t.Run(step, func(t *testing.T) {
+			p := together(t, []string{"logs"}, c.prepare, c.do, c.events)
+			if p.err != nil {
+				t.Fatal(p.err)
+			}
+			first := p.all[0]
+			if lists, looks := first.count("list rs"), first.count("get pvc"); lists == 0 || lists > looks {
+				t.Errorf("%d lists in %d looks\n%q", lists, looks, first.requests)
+			}
+		})
+	}
+}
+
+// The writes of a run are tried once, with a sync to start before it, too.
+func TestTriesOnce(t *testing.T) {
+	for _, start := range []bool{false, true} {
+		prepare, events := func(*play) {}, func(*play) {}
+		if start {
+			prepare = idle("")
+			events = func(p *play) {
+				p.begins()
+				p.annotate(handshake.StatusAnnotation, handshake.StatusWaiting, handshake.SinceAnnotation, "then")
+			}
+		}
+		p := on(t, prepare, func(ctx context.Context, s Step) (any, error) {
+			return Group{s}.AwaitWaiting(ctx, AwaitWaitingOptions{Run: run, Start: start, Timeout: time.Hour})
+		}, events)
+		if n := p.count("try pvc"); p.err != nil || n != 1 {
+			t.Errorf("start %t: %d tries, %v", start, n, p.err)
+		}
+	}
+}

@@ -2,7 +2,6 @@ package step
 
 import (
 	"context"
-	"slices"
 
 	"github.com/copytrigger/copytrigger/internal/handshake"
 	"github.com/copytrigger/copytrigger/internal/pvc"
@@ -39,10 +38,7 @@ func (g Group) lookBeside(ctx context.Context, r reading, sts []observation) err
 	if err != nil {
 		return err
 	}
-	of := map[string][]handshake.Source{}
-	for _, source := range sources {
-		of[source.Claim] = append(of[source.Claim], source)
-	}
+	of := byClaim(sources)
 	return first(g.requests(func(i int, s Step) (err error) {
 		st := &sts[i]
 		st.observed.ClaimOnly, st.observed.Sources = false, of[s.Claim]
@@ -87,10 +83,18 @@ func (s Step) look(ctx context.Context) (observation, error) {
 
 func (s Step) sources(ctx context.Context) ([]handshake.Source, error) { return s.VolSync.Sources(ctx) }
 
-// ownSources are the ReplicationSources that copy the claim.
-func (s Step) ownSources(ctx context.Context) ([]handshake.Source, error) {
-	all, err := s.VolSync.Sources(ctx)
-	return slices.DeleteFunc(all, func(source handshake.Source) bool { return source.Claim != s.Claim }), err
+// sourcesOf are the ReplicationSources that copy each claim.
+func (g Group) sourcesOf(ctx context.Context) (map[string][]handshake.Source, error) {
+	all, err := g[0].sources(ctx)
+	return byClaim(all), err
+}
+
+func byClaim(sources []handshake.Source) map[string][]handshake.Source {
+	of := map[string][]handshake.Source{}
+	for _, source := range sources {
+		of[source.Claim] = append(of[source.Claim], source)
+	}
+	return of
 }
 
 // lookFrozen is a look at one claim while the application is frozen.

@@ -16,9 +16,10 @@ type Names uint8
 
 // The names.
 const (
-	AnyName    Names = iota
-	ClaimNames       // the claims
-	CopyNames        // VolSync's copies of them
+	AnyName     Names = iota
+	ClaimNames        // the claims
+	CopyNames         // VolSync's copies of them
+	SourceNames       // the ReplicationSources that copy them
 )
 
 // Use is what needs a [Right].
@@ -33,6 +34,7 @@ const (
 	InPods           // run --in-pod, cleanup --in-pod, exec
 	OfCleanup        // await-pods-ended
 	WithSelector     // --selector, where a run begins
+	ToStartSync      // start-sync, --start-sync
 	OfEvents         // Events about the claim; nothing fails without it
 	OfRestores       // check-restore
 )
@@ -72,6 +74,10 @@ func Rights() []Right {
 		{
 			Verbs: []string{"list"}, Resource: "persistentvolumeclaims",
 			Use: WithSelector, For: "--selector: it finds the claims that have the labels",
+		},
+		{
+			Verbs: []string{"patch"}, Group: "volsync.backube", Resource: "replicationsources", Names: SourceNames,
+			Use: ToStartSync, For: "--start-sync and start-sync: they set spec.trigger.manual",
 		},
 		{
 			Verbs: []string{"create"}, Resource: "events",

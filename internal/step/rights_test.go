@@ -3,6 +3,7 @@ package step
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -13,6 +14,7 @@ import (
 
 // rule is a row of a Role, as the table of rights has it.
 func (r Right) rule() string {
+	// Of ReplicationSources the Role has no names: it knows no example of one.
 	names := map[Names]string{ClaimNames: " of the claims", CopyNames: " of the copies"}[r.Names]
 	return fmt.Sprintf("%s %s/%s%s", strings.Join(r.Verbs, ","), r.Group, r.Resource, names)
 }
@@ -55,6 +57,21 @@ func roles(t *testing.T, file string) (all [][]string) {
 	return all
 }
 
+// components are the files of Roles that are granted by themselves.
+func components(t *testing.T) (files []string) {
+	t.Helper()
+	all, err := filepath.Glob("../../rbac/*/*.yaml")
+	if err != nil || len(all) == 0 {
+		t.Fatalf("%d files: %v", len(all), err)
+	}
+	for _, file := range all {
+		if file = strings.TrimPrefix(file, "../../"); len(roles(t, file)) > 0 {
+			files = append(files, file)
+		}
+	}
+	return files
+}
+
 // The Roles that are shipped, and what check asks for, are the same.
 func TestRolesAgreeWithTheRights(t *testing.T) {
 	of := func(uses ...Use) (rules []string) {
@@ -66,11 +83,25 @@ func TestRolesAgreeWithTheRights(t *testing.T) {
 		return rules
 	}
 	steps := [][]string{of(EveryStep, WithVolSync, OfSnapshots, OfClones), of(OfCleanup)}
-	for file, want := range map[string][][]string{
+	wanted := map[string][][]string{
 		"tasks/rbac.yaml": steps, "workflows/rbac.yaml": steps, "jobs/rbac.yaml": steps,
 		"rbac/exec/role.yaml": {of(InPods)}, "rbac/events/role.yaml": {of(OfEvents)},
-		"rbac/selector/role.yaml": {of(WithSelector)}, "rbac/check-restore/role.yaml": {of(OfRestores)},
-	} {
+		"rbac/selector/role.yaml": {of(WithSelector)}, "rbac/start-sync/role.yaml": {of(ToStartSync)},
+		"rbac/check-restore/role.yaml": {of(OfRestores)},
+	}
+	for _, file := range components(t) {
+		if wanted[file] == nil {
+			t.Errorf("%s is a Role that check does not ask for", file)
+		}
+	}
+	asked := 0
+	for _, want := range wanted {
+		asked += len(slices.Concat(want...))
+	}
+	if again := 2 * len(slices.Concat(steps...)); asked-again != len(Rights()) { // the steps have theirs three times
+		t.Errorf("of %d rights %d are in Roles", len(Rights()), asked-again)
+	}
+	for file, want := range wanted {
 		got := roles(t, file)
 		if len(got) != len(want) {
 			t.Fatalf("%s has %d Roles, want %d", file, len(got), len(want))

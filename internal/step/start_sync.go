@@ -32,8 +32,7 @@ type SyncStarted struct {
 func (g Group) StartSync(ctx context.Context, o StartSyncOptions) ([]SyncStarted, error) {
 	ctx, cancel := limit(ctx, o.Timeout)
 	defer cancel()
-	tried := g.each(func(_ int, s Step) error { return s.unfired(s.mayFire(ctx, o.Run, false), "") })
-	if err := g.together(g.refuseAll(tried)); err != nil {
+	if err := g.mayFire(ctx, o.Run, false); err != nil {
 		return nil, err
 	}
 	all := make([]handshake.Starting, len(g))
@@ -43,11 +42,11 @@ func (g Group) StartSync(ctx context.Context, o StartSyncOptions) ([]SyncStarted
 	}
 	running := make([]bool, len(g))
 	reason, err := g.wait(ctx, false, groupWait{
-		decide: func(ctx context.Context, _ []observation) (bool, string, error) {
+		decide: func(ctx context.Context, sts []observation) (bool, string, error) {
 			why := make([]string, len(g))
 			errs := g.each(func(i int, s Step) (err error) {
 				if !running[i] {
-					running[i], why[i], err = s.start(ctx, &all[i], &found[i])
+					running[i], why[i], err = s.start(ctx, sts[i], &all[i], &found[i])
 				}
 				return err
 			})
@@ -61,15 +60,17 @@ func (g Group) StartSync(ctx context.Context, o StartSyncOptions) ([]SyncStarted
 	return found, nil
 }
 
-// start carries out what the reducer decides. It reports whether the sync runs, and nothing is left to
-// put back; otherwise why says what is being waited for.
-func (s Step) start(ctx context.Context, st *handshake.Starting, found *SyncStarted) (bool, string, error) {
-	var seen observation
+// start carries out what the reducer decides about what was seen. It reports whether the sync runs,
+// and nothing is left to put back; otherwise why says what is being waited for.
+func (s Step) start(
+	ctx context.Context, seen observation, st *handshake.Starting, found *SyncStarted,
+) (bool, string, error) {
+	first := seen
 	look := func(ctx context.Context) (o observation, err error) {
 		seen, err = s.look(ctx)
 		return seen, err
 	}
-	d, err := s.apply(ctx, loop{passes: kube.Passing, whole: true, look: look}, st)
+	d, err := s.apply(ctx, loop{passes: kube.Passing, whole: true, look: look, seen: &first}, st)
 	switch {
 	case err != nil:
 		return false, "", err
@@ -105,19 +106,19 @@ func (g Group) putBackLost(ctx context.Context, run string) error {
 	}
 	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), unlockLimit, timeUp{unlockLimit})
 	defer cancel()
-	return g.together(g.each(func(_ int, s Step) error {
-		quick, end := context.WithTimeoutCause(ctx, lookLimit, timeUp{lookLimit})
-		defer end()
-		b := handshake.PuttingBack{Run: run}
-		st, err := s.lookAtSources(quick)
-		if err != nil {
-			if !kube.IsDenied(err) && !kube.IsNotFound(err) {
-				s.Log.Warn(s.about("not looked whether a start-sync of run "+run+" has left a manual trigger: "+err.Error()),
-					"hint", s.then("if it was run", handshake.Move{Kind: handshake.MoveCleanup, Run: run}))
-			}
-			return nil
+	quick, end := context.WithTimeoutCause(ctx, lookLimit, timeUp{lookLimit})
+	defer end()
+	of, err := g.sourcesOf(quick)
+	if err != nil {
+		if s := g.shared(); !kube.IsDenied(err) && !kube.IsNotFound(err) {
+			s.Log.Warn(s.about("not looked whether a start-sync of run "+run+" has left a manual trigger: "+err.Error()),
+				"hint", s.then("if it was run", handshake.Move{Kind: handshake.MoveCleanup, Run: run}))
 		}
-		if p, _ := b.Next(st.observed); p.Empty() {
+		return nil
+	}
+	return g.together(g.each(func(_ int, s Step) error {
+		b := handshake.PuttingBack{Run: run}
+		if p, _ := b.Next(handshake.Observed{Sources: of[s.Claim]}); p.Empty() {
 			return nil
 		}
 		return s.putBack(ctx, loop{passes: kube.Passing, whole: true, look: s.lookAtSources}, &b)
@@ -148,6 +149,7 @@ func (s Step) putBack(ctx context.Context, l loop, b *handshake.PuttingBack) err
 
 // lookAtSources reads the ReplicationSources alone.
 func (s Step) lookAtSources(ctx context.Context) (st observation, err error) {
-	st.observed.Sources, err = s.ownSources(ctx)
+	of, err := Group{s}.sourcesOf(ctx)
+	st.observed.Sources = of[s.Claim]
 	return st, err
 }

@@ -359,6 +359,9 @@ func TestAwaitSynced(t *testing.T) {
 			if n := p.count("patch pvc") + p.count("patch rs"); n != 0 {
 				t.Errorf("%d writes", n)
 			}
+			if name == "the last result is of an older sync" && p.result.([]Synced)[0].Result != "" {
+				t.Errorf("got %+v: that is of another sync", p.result)
+			}
 			if found := p.result.([]Synced); (found[0].At != "") != (got == outcome.OK) {
 				t.Errorf("%s: got %+v", got, found)
 			}

@@ -44,7 +44,10 @@ func (s Step) wait(ctx context.Context, once bool, w wait) (reason string, err e
 	g := groupWait{claimOnly: w.claimOnly, wake: w.wake, lenient: w.lenient}
 	g.decide = func(ctx context.Context, sts []observation) (bool, string, error) { return w.decide(ctx, sts[0]) }
 	if w.look != nil {
-		g.look = func(_ Step, ctx context.Context) (observation, error) { return w.look(ctx) }
+		g.look = func(_ Group, ctx context.Context) ([]observation, error) {
+			st, err := w.look(ctx)
+			return []observation{st}, err
+		}
 	}
 	return Group{s}.wait(ctx, once, g)
 }
@@ -57,7 +60,7 @@ type groupWait struct {
 	// is at all members.
 	ends func(sts []observation) bool
 
-	look      func(Step, context.Context) (observation, error) // nil: at all there is
+	look      func(Group, context.Context) ([]observation, error) // nil: at all there is
 	claimOnly bool
 	beside    bool // the claims are not watched
 	wake      <-chan struct{}
@@ -136,11 +139,7 @@ func (g Group) lookFor(
 ) ([]observation, error) {
 	switch {
 	case w.look != nil:
-		sts := make([]observation, len(g))
-		return sts, first(g.requests(func(i int, s Step) (err error) {
-			sts[i], err = w.look(s, ctx)
-			return err
-		}))
+		return w.look(g, ctx)
 	case w.lenient:
 		return g.lookFrozen(ctx)
 	}

@@ -2,11 +2,10 @@ package chaos
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
-
-	"regexp"
 )
 
 // Process is how one process of the program ended, or one script of its steps.
@@ -95,7 +94,10 @@ func Judge(f Facts) (found []Finding, late int) {
 
 // good is why the copy of a run is not good; "" if it is.
 func (f Facts) good(p Process) string {
-	at := slices.IndexFunc(f.Records, func(r Record) bool { return runOf(r.Trigger) == p.Run })
+	says := p.trigger()
+	at := slices.IndexFunc(f.Records, func(r Record) bool {
+		return says != "" && r.Trigger == says || says == "" && runOf(r.Trigger) == p.Run
+	})
 	if at < 0 {
 		return "VolSync recorded no trigger of it"
 	}
@@ -117,6 +119,16 @@ func (f Facts) good(p Process) string {
 		}
 	}
 	return ""
+}
+
+// trigger is what the process has fired, as far as it says so: an attempt of its run before it may have
+// fired another one, which is recorded, too.
+func (p Process) trigger() string {
+	all := regexp.MustCompile(`(?:"trigger":"|VolSync recorded the trigger )([^"\s]+)`).FindAllStringSubmatch(p.Said, -1)
+	if len(all) == 0 {
+		return ""
+	}
+	return all[len(all)-1][1]
 }
 
 // wasLate reports whether the freeze of the run was ended by a command that nobody could call

@@ -25,10 +25,18 @@ func TestJudge(t *testing.T) {
 	}{
 		"good":               {change: func(*Facts) {}},
 		"recorded for other": {func(f *Facts) { f.Records[1].Trigger = "b.token" }, FalseSuccess, 0},
-		"no copy":            {func(f *Facts) { f.Copies[0].Version = 7 }, FalseSuccess, 0},
-		"a newer copy":       {func(f *Facts) { f.Copies = append(f.Copies, Copy{UID: "v", Version: 8}) }, "", 0},
-		"another copy":       {func(f *Facts) { f.Copies = append(f.Copies, Copy{UID: "v", Version: 5}) }, FalseSuccess, 0},
-		"running":            {func(f *Facts) { f.Copies[0].Marks[2] = "running 2" }, FalseSuccess, 0},
+		"recorded after the attempt before it": {func(f *Facts) {
+			f.Records = []Record{{"", 1}, {"a.before", 3}, {"a.token", 6}}
+			f.Copies = append(f.Copies, Copy{UID: "v", Version: 2, Marks: []string{"running 0"}})
+			f.Processes[0].Said = "copytrigger: PVC x/data: VolSync recorded the trigger a.token\n"
+		}, "", 0},
+		"what the attempt before it has fired": {func(f *Facts) {
+			f.Processes[0].Said = `{"outcome":"ok","trigger":"a.another","fired-at":""}`
+		}, FalseSuccess, 0},
+		"no copy":      {func(f *Facts) { f.Copies[0].Version = 7 }, FalseSuccess, 0},
+		"a newer copy": {func(f *Facts) { f.Copies = append(f.Copies, Copy{UID: "v", Version: 8}) }, "", 0},
+		"another copy": {func(f *Facts) { f.Copies = append(f.Copies, Copy{UID: "v", Version: 5}) }, FalseSuccess, 0},
+		"running":      {func(f *Facts) { f.Copies[0].Marks[2] = "running 2" }, FalseSuccess, 0},
 		"frozen for other": {func(f *Facts) {
 			f.Copies[0].Marks = []string{"frozen b 1", "frozen b 1", "frozen b 1"}
 		}, FalseSuccess, 0},

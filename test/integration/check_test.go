@@ -372,6 +372,27 @@ func TestCheckFindsMissingRights(t *testing.T) {
 	}
 }
 
+// The right to start a sync is asked for where the run will start one, and nowhere else.
+func TestCheckOfTheRightToStart(t *testing.T) {
+	t.Parallel()
+	s := harness.New(t)
+	s.ReplicateAndWait(harness.Source{})
+	account := asAccount(s, "without")
+	s.Account("without", harness.LeastRole())
+	checked(s.AsAdmin(), harness.OK, account)
+	f := that(s, checked(s.AsAdmin(), harness.Refused, account, "--start-sync"), "rights")
+	if want := "without may not patch replicationsources.volsync.backube " + harness.Nightly; !f.is("refused") ||
+		!strings.Contains(f.Message, want) {
+		t.Fatalf("got %+v, want %q", f, want)
+	}
+	pasted(s, f)
+	s.Eventually("the right to be there", func() bool {
+		return s.AsAdmin().Run("check", account, "--start-sync").Code == harness.OK
+	})
+	s.MayStartSync() // by the Role that is shipped
+	checked(s, harness.OK, "--start-sync")
+}
+
 // A policy that refuses the lock is met by a dry run with the very annotations, as the account.
 func TestCheckFindsAPolicy(t *testing.T) {
 	t.Parallel()

@@ -26,6 +26,9 @@ const (
 // NATSImage is an image of a NATS server, for the event bus of Argo Events.
 const NATSImage = "copytrigger.test/nats:1"
 
+// MoverImage is that of VolSync's restic mover, with restic.
+const MoverImage = "copytrigger.test/volsync-mover:1"
+
 // DatabasesImage is an image with MariaDB, Redis and SQLite, and what makes a file system, for
 // applications that are quiesced in their own pods.
 const DatabasesImage = "copytrigger.test/databases:1"

@@ -89,6 +89,10 @@ func forBoth(role *unstructured.Unstructured) (named bool) {
 	return named
 }
 
+// KnowsBoth is a script that ends well if a user's step finds the run, and both claims.
+const KnowsBoth = `[ "$COPYTRIGGER_PVCS" = "` + harness.Claim + " " + Second +
+	`" ] && [ -n "$COPYTRIGGER_NAMESPACE" ] && [ -n "$COPYTRIGGER_RUN_ID" ]`
+
 // CopiedTogether asserts that VolSync has recorded one trigger of the run for both claims, that both
 // are unlocked, and that the application runs after one freeze.
 func (s *Site) CopiedTogether(uid string) {

@@ -17,9 +17,14 @@ func TestGroup(t *testing.T) {
 		example string
 		params  map[string]string
 	}{
-		"many steps, by names":  {"workflow.yaml", map[string]string{"pvcs": harness.Claim + "," + application.Second}},
-		"many steps, by labels": {"workflow.yaml", map[string]string{"pvcs": "", "selector": application.Labels}},
-		"one step, by labels":   {"run.yaml", map[string]string{"pvcs": "", "selector": application.Labels, "until": "cut"}},
+		"many steps, by names": {"workflow.yaml", map[string]string{
+			"pvcs":            harness.Claim + "," + application.Second,
+			"quiesce-command": script("quiesce.sql", application.KnowsBoth),
+		}},
+		"many steps, by labels": {"workflow.yaml", map[string]string{
+			"pvcs": "", "selector": application.Labels, "quiesce-command": script("quiesce.sql", application.KnowsBoth),
+		}},
+		"one step, by labels": {"run.yaml", map[string]string{"pvcs": "", "selector": application.Labels, "until": "cut"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -1,6 +1,6 @@
 // Package synced has VolSync's restic mover move the data of a copy, on the real kubelet.
 //
-//	go run ./devcluster run --node -- env COPYTRIGGER_E2E_TESTS=1 go test -count=1 ./e2e/synced
+//	make e2e-synced
 package synced
 
 import (
@@ -13,6 +13,6 @@ import (
 
 func TestMain(m *testing.M) {
 	os.Exit(harness.Main(m, harness.Config{
-		Wanted: "COPYTRIGGER_E2E_TESTS", Parallel: 2, Cluster: cluster.Options{Node: true},
+		Wanted: "COPYTRIGGER_E2E_TESTS", Parallel: 3, Cluster: cluster.Options{Node: true},
 	}))
 }

@@ -14,13 +14,16 @@ import (
 // of the Pipeline, which another Task may be given.
 func TestGroup(t *testing.T) {
 	t.Parallel()
+	knowing := application.Script("quiesce.sql", application.KnowsBoth)
 	for name, c := range map[string]struct {
 		of     pipeline
 		params map[string]any
 	}{
-		"many steps, by names": {manySteps, map[string]any{"pvcs": []any{harness.Claim, application.Second}}},
+		"many steps, by names": {manySteps, map[string]any{
+			"pvcs": []any{harness.Claim, application.Second}, "quiesce-command": knowing,
+		}},
 		"many steps, by labels": {manySteps, map[string]any{
-			"pvcs": []any{}, "selector": application.Labels,
+			"pvcs": []any{}, "selector": application.Labels, "quiesce-command": knowing,
 		}},
 		"one step, by labels": {oneStep, map[string]any{
 			"pvcs": []any{}, "selector": application.Labels, "until": "cut",

@@ -108,10 +108,13 @@ func (a *App) Unquiesce() {
 }
 
 // VolumeDir is the directory that is the claim's volume.
-func (s *Site) VolumeDir() string {
+func (s *Site) VolumeDir() string { s.Helper(); return s.VolumeDirOf(s.claim) }
+
+// VolumeDirOf is that of another claim.
+func (s *Site) VolumeDirOf(claim string) string {
 	s.Helper()
 	s.Need(VolumeFiles)
-	dir, err := shared.cluster.VolumeDir(s.Ctx, s.Namespace, s.claim)
+	dir, err := shared.cluster.VolumeDir(s.Ctx, s.Namespace, claim)
 	s.Must(err)
 	return dir
 }

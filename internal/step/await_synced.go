@@ -93,7 +93,7 @@ func (g Group) lookForSync(ctx context.Context) ([]observation, error) {
 	}
 	of, err := g.sourcesOf(ctx)
 	for i, s := range g {
-		sts[i].observed.ClaimOnly, sts[i].observed.Sources = false, of[s.Claim]
+		sts[i].observed.Sources = of[s.Claim]
 	}
 	return sts, err
 }

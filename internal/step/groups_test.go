@@ -716,6 +716,7 @@ func TestGroupRunUntilCut(t *testing.T) {
 		"all are recorded": {func(p *groupPlay) { p.completes(); p.second().completes() }, left{outcome: outcome.OK, data: mine, wal: mine}},
 		"one is made anew": {func(p *groupPlay) {
 			p.completes()
+			after(time.Second) // it is seen recorded, for its copy
 			p.second().change("copy", func() { p.second().copied.UID = "anew" })
 		}, left{outcome: outcome.Unverified, says: []string{"PVC app/wal: the copy that was cut in the freeze is gone", "PVC app/data: VolSync recorded the trigger, but claim wal"}, data: mine, wal: "before"}},
 		"one is never recorded": {func(p *groupPlay) { p.completes() },

@@ -33,6 +33,7 @@ var values = map[string]string{
 	"params.volume": "program", "params.pvc-only": "false",
 	"params.copy": "none", "params.command": "true", "params.pod": "",
 	"params.in-pod": "true", "params.pod-selector": "app=db", "params.container": "db",
+	"params.pvc": "data", "params.cronjob": "check", "params.replication-source": "", "params.name": "", "params.keep": "false",
 	"params.selector":     "",
 	"params.await-pods":   "tekton.dev/pipelineRunUID=" + uid + ",tekton.dev/pipelineTask=quiesced-copy",
 	"context.taskRun.uid": uid, "context.taskRun.namespace": "shop",

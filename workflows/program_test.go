@@ -25,6 +25,7 @@ var values = map[string]string{
 	"pvcs": "data", "namespace": "shop", "run-id": uid, "trigger": uid + ".0123456789abcdef", "selector": "",
 	"outcome": "ok",
 	"timeout": "1s", "wait-timeout": "0", "copy-timeout": "1m", "ack-timeout": "1s", "deadline-seconds": "60",
+	"pvc": "data", "cronjob": "check", "replication-source": "", "name": "", "keep": "false",
 	"pvc-only":      "false",
 	"start-sync":    "false",
 	"await-synced":  "true",

@@ -1,6 +1,6 @@
 # bash completion for copytrigger
 _copytrigger() {
-	local word words='' commands='help start-sync await-waiting fire-trigger await-completed disarm unlock await-synced run cleanup exec check status verdict record install await-pods-ended version completion'
+	local word words='' commands='help start-sync await-waiting fire-trigger await-completed disarm unlock await-synced run cleanup exec check status check-restore verdict record install await-pods-ended version completion'
 	COMPREPLY=()
 	for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
 		[ "$word" != -- ] || return 0 # what follows is no flag of ours
@@ -18,6 +18,7 @@ _copytrigger() {
 	exec) words='--help --pvc --selector -l --namespace -n --kubeconfig --context --results-dir --results-limit --log-format --pod --pod-selector --container -c --command --timeout' ;;
 	check) words='--help --pvc --selector -l --namespace -n --kubeconfig --context --as --in-pod --pod --pod-selector --container -c --until --start-sync --pvc-only --timeout --output -o --log-format' ;;
 	status) words='--help --pvc --selector -l --namespace -n --kubeconfig --context --all-namespaces -A --watch -w --timeout --output -o --log-format' ;;
+	check-restore) words='--help --pvc --cronjob --replication-source --name --keep --run-id --timeout --namespace -n --kubeconfig --context --results-dir --results-limit --log-format' ;;
 	verdict) words='--help --results-dir --results-limit --log-format --step' ;;
 	record) words='--help --command --after --exit --dry-run --with-pvcs --log-format' ;;
 	install) words='--help --log-format' ;;

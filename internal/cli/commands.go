@@ -28,6 +28,7 @@ func (m *program) commands() []command {
 		m.execCommand(),
 		m.checkCommand(),
 		m.statusCommand(),
+		m.checkRestoreCommand(),
 		m.verdictCommand(),
 		m.recordCommand(),
 		m.installCommand(),

@@ -35,11 +35,11 @@ func TestRooms(t *testing.T) {
 		process                 = "internal/process"
 		pvc, pods, volsync      = "internal/pvc", "internal/pods", "internal/volsync"
 		podexec, events         = "internal/podexec", "internal/events"
-		storage                 = "internal/storage"
+		storage, jobs           = "internal/storage", "internal/jobs"
 	)
 	all := []string{
 		outcome, file, exitfile, result, kube, handshake, process, quiesce, verdict, pvc, pods, podexec, volsync, events,
-		storage, "internal/step",
+		storage, jobs, "internal/step",
 	}
 	may := map[string][]string{
 		outcome:   {},
@@ -57,6 +57,7 @@ func TestRooms(t *testing.T) {
 		events:    {kube},
 		volsync:   {kube, handshake, outcome},
 		storage:   {kube, handshake, outcome},
+		jobs:      {kube, handshake, outcome},
 
 		"internal/step": {outcome, file, exitfile, result, kube, handshake, process, quiesce, pvc, pods, podexec,
 			volsync, events},

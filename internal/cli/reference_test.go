@@ -97,7 +97,7 @@ func commandsWithResults(t *testing.T) []documented {
 		if has("results-dir") {
 			line := lineWith(t, c.name, "", known)
 			switch {
-			case c.name == "exec", c.name == "start-sync": // they have no look without a limit
+			case c.name == "exec", c.name == "start-sync", c.name == "check-restore": // they have no look without a limit
 				line = given(line, "timeout", "1ms")
 			case has("timeout"):
 				line = given(line, "timeout", "0")
@@ -196,11 +196,16 @@ func meanings() map[string]string {
 		"exit-code": "of the command; empty where nobody saw its end",
 		"started": "of `start-sync`: `true` if this run has begun the sync, `false` if it ran already, " +
 			"or VolSync began it by itself",
-		"sync-start":   "when the sync began (RFC 3339)",
-		"synced-at":    "when VolSync had moved the data (RFC 3339); empty where nobody saw that it has",
-		"mover-result": "the mover's last result, as VolSync has it: `Successful`, `Failed`",
-		"mover-log":    "the last words of the mover's log, on one line",
-		"unchecked":    "what could not be checked because of `--pvc-only`; empty without it",
+		"sync-start":              "when the sync began (RFC 3339)",
+		"synced-at":               "when VolSync had moved the data (RFC 3339); empty where nobody saw that it has",
+		"mover-result":            "the mover's last result, as VolSync has it: `Successful`, `Failed`",
+		"mover-log":               "the last words of the mover's log, on one line",
+		"replication-destination": "the ReplicationDestination that restores the copy",
+		"scratch-pvc":             "the claim that it restores to",
+		"restored-at":             "when VolSync had restored the copy (RFC 3339); empty where it has not",
+		"check":                   "how the Job of the check ended: `Complete`, `Failed`; empty where it has not",
+		"check-log":               "the last words of its log, on one line",
+		"unchecked":               "what could not be checked because of `--pvc-only`; empty without it",
 	}
 }
 
@@ -385,8 +390,9 @@ func rights(t *testing.T) string {
 		"put your own in by an overlay. [SECURITY.md](../SECURITY.md) says what each is for, and what it lets a leaked account do. " +
 		"The Roles of the cleanups are for those alone, `copytrigger-exec` for " +
 		"[commands in the application's pod](in-pod.md), `copytrigger-events` for [Events](monitoring.md#events), " +
-		"`copytrigger-selector` for [claims by their labels](groups.md), and `copytrigger-start-sync` for " +
-		"[a sync that the run begins](sync.md).\n\n" +
+		"`copytrigger-selector` for [claims by their labels](groups.md), `copytrigger-start-sync` for " +
+		"[a sync that the run begins](sync.md), and `copytrigger-check-restore` for " +
+		"[a restore that is checked](restore.md).\n\n" +
 		"| resource | verbs | names | in the Roles |\n|---|---|---|---|\n")
 	for _, row := range rows {
 		fmt.Fprintf(&b, "%s %s |\n", row, code(has[row]))

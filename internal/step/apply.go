@@ -93,7 +93,7 @@ func (s Step) applyOnce(ctx context.Context, l loop, r reducer, d *handshake.Dec
 func (s Step) write(ctx context.Context, was observation, p handshake.Patch, whole bool) error {
 	if whole {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), writeLimit)
+		ctx, cancel = uninterrupted(ctx)
 		defer cancel()
 	}
 	if p.SetSource {

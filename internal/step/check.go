@@ -406,6 +406,8 @@ func (c *checking) needs(r Right) bool {
 		return c.step.Selector != ""
 	case ToStartSync:
 		return c.options.Start
+	case OfRestores: // no step of a run
+		return false
 	}
 	return true
 }

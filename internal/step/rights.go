@@ -36,6 +36,7 @@ const (
 	WithSelector     // --selector, where a run begins
 	ToStartSync      // start-sync, --start-sync
 	OfEvents         // Events about the claim; nothing fails without it
+	OfRestores       // check-restore
 )
 
 // Rights are all rights that run and the steps need.
@@ -81,6 +82,30 @@ func Rights() []Right {
 		{
 			Verbs: []string{"create"}, Resource: "events",
 			Use: OfEvents, For: "Events about the claims, which nothing depends on",
+		},
+		{
+			Verbs: []string{"create", "get", "watch", "delete"}, Group: "volsync.backube", Resource: "replicationdestinations",
+			Use: OfRestores, For: "check-restore: it restores the copy by one, and throws it away",
+		},
+		{
+			Verbs: []string{"get"}, Group: "batch", Resource: "cronjobs",
+			Use: OfRestores, For: "check-restore: it reads the check",
+		},
+		{
+			Verbs: []string{"create", "get", "watch"}, Group: "batch", Resource: "jobs",
+			Use: OfRestores, For: "check-restore: it runs the check",
+		},
+		{
+			Verbs: []string{"get", "watch"}, Resource: "persistentvolumeclaims",
+			Use: OfRestores, For: "check-restore: it looks at the claim that the copy is restored to",
+		},
+		{
+			Verbs: []string{"list"}, Resource: "pods",
+			Use: OfRestores, For: "check-restore: it finds the pods that have failed",
+		},
+		{
+			Verbs: []string{"get"}, Resource: "pods/log",
+			Use: OfRestores, For: "check-restore: it tells what these said",
 		},
 	}
 }

@@ -87,6 +87,7 @@ func TestRolesAgreeWithTheRights(t *testing.T) {
 		"tasks/rbac.yaml": steps, "workflows/rbac.yaml": steps, "jobs/rbac.yaml": steps,
 		"rbac/exec/role.yaml": {of(InPods)}, "rbac/events/role.yaml": {of(OfEvents)},
 		"rbac/selector/role.yaml": {of(WithSelector)}, "rbac/start-sync/role.yaml": {of(ToStartSync)},
+		"rbac/check-restore/role.yaml": {of(OfRestores)},
 	}
 	for _, file := range components(t) {
 		if wanted[file] == nil {

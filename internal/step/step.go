@@ -111,6 +111,11 @@ func limit(ctx context.Context, d time.Duration) (context.Context, context.Cance
 	return context.WithTimeoutCause(ctx, cmp.Or(d, onceLimit), timeUp{d})
 }
 
+// uninterrupted is a context for a write that no signal interrupts: that would leave open whether it is done.
+func uninterrupted(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), writeLimit)
+}
+
 // afterwards is a context for what must still be done when ctx has ended.
 func afterwards(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeoutCause(context.WithoutCancel(ctx), giveBackLimit, timeUp{giveBackLimit})

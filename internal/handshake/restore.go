@@ -214,12 +214,16 @@ func (r RestoreScene) Begin(run string) (RestoreDo, string, *Decision) {
 func (r RestoreScene) beginAnew() (RestoreDo, string, *Decision) {
 	for _, o := range r.Owned {
 		if o.OwnerName == r.Name {
-			return RestoreWait, fmt.Sprintf("%s %s of an earlier restore is being deleted", o.Kind, o.Name), nil
+			continue
 		}
 		no := refuse(fmt.Sprintf("%s %s is there, and belongs to no restore: it would be overwritten, and deleted",
 			o.Kind, o.Name), "give another name with --name; what it is")
 		no.Next = Move{Kind: MoveShow, Object: o.Kind + "/" + o.Name, Flags: "-o yaml"}
 		return 0, "", no
+	}
+	if len(r.Owned) > 0 {
+		o := r.Owned[0]
+		return RestoreWait, fmt.Sprintf("%s %s of an earlier restore is being deleted", o.Kind, o.Name), nil
 	}
 	return RestoreMake, "", nil
 }

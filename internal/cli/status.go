@@ -222,7 +222,7 @@ func lastRun(l handshake.LastRun, now time.Time) string {
 	}
 	text := cmp.Or(l.Outcome, "unknown")
 	if cut := age(l.CutTime, now); cut != "" {
-		text += " (copy " + cut + ")"
+		text += " (copy cut " + cut + " ago)"
 	}
 	return text
 }

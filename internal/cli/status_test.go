@@ -46,7 +46,7 @@ func TestStatusTable(t *testing.T) {
 		"NAME VOLSYNC SINCE ARMED LOCKED-BY LAST-RUN NEXT",
 		"data-0 Synchronizing AGE yes <none> <none> kubectl annotate --overwrite -n app pvc data-0 " +
 			"volsync.backube/copy-trigger= --kubeconfig " + kubeconfig,
-		"data-1 WaitingForTrigger AGE no night-1 (lost) ok (copy AGE) copytrigger cleanup -n app --pvc data-1 " +
+		"data-1 WaitingForTrigger AGE no night-1 (lost) ok (copy cut AGE ago) copytrigger cleanup -n app --pvc data-1 " +
 			"--run-id night-1 --kubeconfig " + kubeconfig,
 		"data-2 Synchronizing AGE no <none> <none> kubectl delete -n app volumesnapshot/volsync-nightly-2-src " +
 			"--kubeconfig " + kubeconfig,

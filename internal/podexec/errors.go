@@ -39,7 +39,7 @@ func (e *NotRun) Hint() string {
 	switch {
 	case e.forbidden:
 		return fmt.Sprintf("the account that runs this needs the Role copytrigger-exec (rbac/exec) in namespace %s: "+
-			`the verbs "create" and "get" on resource "pods/exec"`, e.Where.Namespace)
+			`the verbs "create" and "get" on resource "pods/exec", and "get" and "list" on "pods"`, e.Where.Namespace)
 	case e.NoShell:
 		return `give the command as JSON array of strings, '["program", "argument"]', or another container with --container`
 	}

@@ -170,7 +170,8 @@ func (a Application) notOnePod(found []pod, w Wanted) error {
 	if len(found) == 0 {
 		return &NotOne{
 			Why:  fmt.Sprintf("no running pod in namespace %s %s", a.namespace, what),
-			Next: "--pod NAME or --pod-selector LABELS chooses a pod; where none runs nothing has to be quiesced",
+			Next: "is the claim named right? --pod NAME or --pod-selector LABELS chooses a pod; " +
+				"where none runs nothing has to be quiesced",
 			Seen: w.Selector,
 		}
 	}

@@ -187,34 +187,36 @@ func TestForms(t *testing.T) {
 	}
 }
 
-// The overlay of getting-started.md, beside bin/deploy, gives the CronJob its claim, and leaves it the
-// rest.
-func TestGettingStarted(t *testing.T) {
+// The overlays that the pages show, beside bin/deploy, name claim and copy, and leave the rest.
+func TestPages(t *testing.T) {
 	dir := t.TempDir()
 	if err := overlays(root, filepath.Join(dir, "bin/deploy"), image{ours, "v0.9.0", digest}, false); err != nil {
 		t.Fatal(err)
 	}
-	page := read(t, "docs/getting-started.md")
-	_, rest, _ := strings.Cut(page, "`nightly/kustomization.yaml`")
-	_, rest, _ = strings.Cut(rest, "```yaml\n")
-	text, _, found := strings.Cut(rest, "```")
-	if !found {
-		t.Fatal("the page has no nightly/kustomization.yaml")
-	}
-	text = strings.ReplaceAll(text, "\n   ", "\n") // it stands in a list
-	if err := write(filepath.Join(dir, "nightly/kustomization.yaml"), strings.TrimPrefix(text, "   ")); err != nil {
-		t.Fatal(err)
-	}
-	made, err := render(filepath.Join(dir, "nightly"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, want := range []string{
-		"namespace: app", "- name: COPYTRIGGER_PVC\n              value: data\n", "psql -U postgres -c CHECKPOINT",
-		"image: " + ours + ":v0.9.0@" + digest, "  - volsync-backup-src\n", "name: copytrigger-exec",
+	for page, has := range map[string][]string{
+		"getting-started.md": {
+			"- name: COPYTRIGGER_PVC\n              value: data\n", "psql -U postgres -c CHECKPOINT", "name: copytrigger-exec",
+		},
+		"tekton.md": {"name: quiesced-copy-run\n", "kind: StepAction\n"},
 	} {
-		if !strings.Contains(made, want) {
-			t.Errorf("it has no %q:\n%s", want, made)
+		_, rest, _ := strings.Cut(read(t, "docs/"+page), "`nightly/kustomization.yaml`")
+		_, rest, _ = strings.Cut(rest, "```yaml\n")
+		text, _, found := strings.Cut(rest, "```")
+		if !found {
+			t.Fatalf("%s has no nightly/kustomization.yaml", page)
+		}
+		text = strings.TrimPrefix(strings.ReplaceAll(text, "\n   ", "\n"), "   ") // it stands in a list
+		if err := write(filepath.Join(dir, "nightly/kustomization.yaml"), text); err != nil {
+			t.Fatal(err)
+		}
+		made, err := render(filepath.Join(dir, "nightly"))
+		if err != nil {
+			t.Fatalf("%s: %v", page, err)
+		}
+		for _, want := range append(has, "namespace: app", ours+":v0.9.0@"+digest, "  - volsync-backup-src\n") {
+			if !strings.Contains(made, want) {
+				t.Errorf("what %s shows has no %q", page, want)
+			}
 		}
 	}
 }

@@ -169,7 +169,7 @@ func (a Application) notOnePod(found []pod, w Wanted) error {
 	}
 	if len(found) == 0 {
 		return &NotOne{
-			Why:  fmt.Sprintf("no running pod in namespace %s %s", a.namespace, what),
+			Why: fmt.Sprintf("no running pod in namespace %s %s", a.namespace, what),
 			Next: "is the claim named right? --pod NAME or --pod-selector LABELS chooses a pod; " +
 				"where none runs nothing has to be quiesced",
 			Seen: w.Selector,

@@ -81,11 +81,13 @@ func (g Group) endRun(signalled context.Context, o CleanupOptions) ([]Disarmed, 
 		return found, cmp.Or(g.leaveAlone(o.Run, found, unlock), err)
 	}
 	if o.App == nil && !o.Unquiesced && mayBeFrozen(found) {
-		return found, s.left(outcome.LeftFrozen|outcome.LeftLocked, o.Run, &outcome.Ending{
+		e := s.left(outcome.LeftFrozen|outcome.LeftLocked, o.Run, &outcome.Ending{
 			Outcome: outcome.Failed, Err: err,
-			Why:  s.about("the run had quiesced the application by a command, and nobody says how it is let run again"),
-			Hint: s.then("or with its --unquiesce", handshake.Move{Kind: handshake.MoveCleanup, Run: o.Run}),
+			Why: s.about("the run had quiesced the application by a command, and nobody says how it is let run again"),
 		})
+		e.Hint += s.then("; or, in place of both, with its --unquiesce CMD, and --in-pod if it had that",
+			handshake.Move{Kind: handshake.MoveCleanup, Run: o.Run})
+		return found, e
 	}
 	var uerr error
 	if o.App != nil {

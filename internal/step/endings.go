@@ -84,7 +84,8 @@ func (s Step) hintAfter(e *kube.Error) string {
 			"(the Role of rbac/start-sync), or start no sync", e.Request.Verb, e.Request.Resource, e.Request.Namespace)
 	case kube.IsForbidden(e):
 		return fmt.Sprintf("grant the verb %q on resource %q in API group %q in namespace %q "+
-			"to the account that runs this step (docs/getting-started.md has the Role)",
+			"to the account that runs this step (docs/getting-started.md has the Role; "+
+			"its resourceNames have to name the object)",
 			e.Request.Verb, e.Request.Resource, e.Request.Group, e.Request.Namespace) + claimOnlyHint(e)
 	case kube.IsUnauthorized(e):
 		return "the API server does not accept these credentials: " +

@@ -2,7 +2,6 @@ package step
 
 import (
 	"context"
-	"time"
 
 	"github.com/copytrigger/copytrigger/internal/events"
 	"github.com/copytrigger/copytrigger/internal/handshake"
@@ -61,7 +60,7 @@ func (r *running) lastRuns(err error) []handshake.LastRun {
 			l.Trigger = r.ran.Waiting.Trigger.String()
 		}
 		if frozen, known := r.options.Times.between(quiesceBegins, runsAgain); known {
-			l.FreezeSeconds = frozen.Round(time.Millisecond).Seconds()
+			l.FreezeSeconds = handshake.Seconds(frozen)
 		}
 		switch {
 		case err != nil:

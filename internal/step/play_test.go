@@ -169,6 +169,7 @@ var other = handshake.NewTrigger(run, handshake.Wait{Since: "another"})
 var (
 	away      = apierrors.NewServiceUnavailable("the server is away")
 	conflict  = apierrors.NewConflict(resources["pvc"], name, errors.New("the object has been modified"))
+	missing   = apierrors.NewNotFound(resources["pvc"], name)
 	forbidden = apierrors.NewForbidden(resources["pvc"], name, errors.New("not yours"))
 
 	forbiddenSources = &kube.Error{

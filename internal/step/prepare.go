@@ -24,7 +24,14 @@ func (r *running) prepare(ctx context.Context) error {
 	}
 	ctx, cancel := limit(ctx, fireLimit)
 	defer cancel()
-	return r.step.inPod(r.step.persist(ctx, kube.Passing, app.Prepare))
+	err := r.step.persist(ctx, kube.Passing, app.Prepare)
+	var notOne *pods.NotOne
+	if errors.As(err, &notOne) { // no pod mounts a claim that is not there: that is said first
+		if _, gone := r.group.lookAtClaims(ctx); kube.IsNotFound(gone) {
+			return r.step.unfired(gone, "")
+		}
+	}
+	return r.step.inPod(err)
 }
 
 // inPod gives what keeps a command from being run in the application's pod its outcome: nothing

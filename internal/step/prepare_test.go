@@ -31,6 +31,16 @@ func (a *preparedApp) Prepare(context.Context) error {
 	return nil
 }
 
+// No pod mounts a claim that is not there: the name is wrong, and that is said.
+func TestRunPreparesForAClaimThatIsNotThere(t *testing.T) {
+	a := &preparedApp{app: &app{}, answers: []error{&pods.NotOne{Why: "no running pod", Next: "--pod chooses one"}}}
+	p := on(t, func(p *play) { a.play = p; p.faults(always(missing, "get pvc"), nil) },
+		func(ctx context.Context, s Step) (any, error) {
+			return s.Members().Run(ctx, RunOptions{Run: run, App: a, Limits: runLimits, Times: &a.play.times})
+		}, nil)
+	p.wants(t, want{outcome.Refused, []string{"PVC app/data is not there"}, "kubectl get pvc -n app", ""})
+}
+
 // What cannot be quiesced is refused before anything is frozen: before the claim is locked, and
 // again before quiesce, and then the lock goes. Nothing is let go that was not quiesced.
 func TestRunPrepares(t *testing.T) {

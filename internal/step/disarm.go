@@ -59,11 +59,29 @@ func (g Group) Disarm(ctx context.Context, o DisarmOptions) ([]Disarmed, error) 
 	if len(g) > 1 && WhoseAll(all) == Anothers {
 		errs = g.each(func(i int, s Step) error { return cmp.Or(errs[i], s.notLocked(ctx, o, all[i])) })
 	}
+	if o.Owner == "" {
+		notMarked(all, o.owner(), errs)
+	}
 	if s := g.shared(); o.Owner == "" && slices.Contains([]Whose{Own, Nobodys}, WhoseAll(all)) {
 		s.Log.Info(s.about(s.then("locked until the application runs again, and",
 			handshake.Move{Kind: handshake.MoveUnlockAfter, Run: o.Run, Cleanup: o.CleanupID})))
 	}
 	return all, g.together(errs)
+}
+
+// notMarked makes it unknown whose the claims are where a cleanup in steps could not put itself on one
+// of them: its unquiesce relies on that, and would end the freeze of a run that begins meanwhile. (One
+// process looks again before each attempt.)
+func notMarked(all []Disarmed, owner string, errs []error) {
+	unmarked := false
+	for i, d := range all {
+		unmarked = unmarked || errs[i] != nil && d.Lock != Anothers && !d.By.Has(owner)
+	}
+	for i, d := range all {
+		if unmarked && d.Lock != Anothers {
+			all[i].Lock = ""
+		}
+	}
 }
 
 // notLocked takes off what disarm has put on a member of a group of which another run has a claim: no

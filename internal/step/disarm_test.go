@@ -144,6 +144,37 @@ func TestDisarmSaysWhatUnlocks(t *testing.T) {
 	}
 }
 
+// A cleanup in steps that could not put itself on the claim does not know whose it is: another run may
+// begin before its unquiesce. One that has seen itself there does. A cleanup in one process looks again.
+func TestDisarmThatIsNotOnTheClaim(t *testing.T) {
+	for name, c := range map[string]struct {
+		locked, owner string
+		want          Whose
+	}{
+		"in steps":                {run + "/held/one", "", ""},
+		"in steps, tried before":  {run + "/held/one/disarm", "", Own},
+		"in one process":          {run + "/held/one", "process-9s", Own},
+		"in steps, of another":    {"other/held/one", "", Anothers},
+		"in steps, a free claim":  {"", "", ""},
+		"in steps, another one's": {run + "/lost/one/disarm.other", "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := on(t, func(p *play) {
+				p.annotate(handshake.TriggerAnnotation, other.String(), handshake.LockAnnotation, c.locked)
+				p.faults(always(away, "patch pvc"), nil)
+			}, func(ctx context.Context, s Step) (any, error) {
+				return Group{s}.Disarm(ctx, DisarmOptions{Run: run, Owner: c.owner, Timeout: time.Minute})
+			}, nil)
+			if got := p.result.(Disarmed).Lock; got != c.want {
+				t.Errorf("the lock is %q, want %q", got, c.want)
+			}
+			if said := p.log.b.String(); c.want == "" && strings.Contains(said, "locked until") {
+				t.Errorf("it says\n%s", said)
+			}
+		})
+	}
+}
+
 // In the freeze of another run there is nothing to unlock.
 func TestDisarmSaysNothingOfAnothersLock(t *testing.T) {
 	p := on(t, func(p *play) { p.annotate(handshake.LockAnnotation, lockValue("other")) }, disarm, nil)

@@ -228,6 +228,7 @@ func TestCheckFinds(t *testing.T) {
 			arrange: func(s *harness.Site) {
 				backedUp(s)
 				s.FinishSync()
+				s.AwaitRest()
 			},
 			check: "sync", result: "warning", says: `its trigger "first" has been synced`,
 		},

@@ -147,8 +147,9 @@ func TestPostgresVolumesWrittenTo(t *testing.T) {
 // A run for each claim: each is well, and together they are no database.
 func TestPostgresVolumesApart(t *testing.T) {
 	t.Parallel()
+	harness.Need(t)
 	var mu sync.Mutex
-	torn := 0
+	ran, torn := 0, 0 // none runs where PostgreSQL is missing
 	t.Run("tries", func(t *testing.T) {
 		for try := range 5 {
 			t.Run(fmt.Sprint(try), func(t *testing.T) {
@@ -169,13 +170,14 @@ func TestPostgresVolumesApart(t *testing.T) {
 				t.Logf("the copy of %s, then that of %s: %v", claims[0], claims[1], err)
 				mu.Lock()
 				defer mu.Unlock()
+				ran++
 				if err != nil {
 					torn++
 				}
 			})
 		}
 	})
-	if torn == 0 {
+	if ran > 0 && torn == 0 {
 		t.Error("a freeze for each claim was as good as one around both: these tests show nothing")
 	}
 }

@@ -137,6 +137,14 @@ func (s *Site) FinishSync() {
 	s.untilGone(snapshots, s.copyName())
 }
 
+// AwaitRest waits until VolSync has synced the source's manual trigger, and rests.
+func (s *Site) AwaitRest() {
+	s.Helper()
+	s.until(sources, s.source, "at rest", func(o object) bool {
+		return o.text("status", "lastManualSync") == o.text("spec", "trigger", "manual")
+	})
+}
+
 // moverJob waits for the Job of the site's ReplicationSource and gives its name.
 func (s *Site) moverJob() string {
 	s.Helper()

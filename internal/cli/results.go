@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/copytrigger/copytrigger/internal/handshake"
 	"github.com/copytrigger/copytrigger/internal/outcome"
 	"github.com/copytrigger/copytrigger/internal/result"
 	"github.com/copytrigger/copytrigger/internal/step"
@@ -196,12 +195,12 @@ func setCopied(v *result.Values, s step.Step, cs []step.Copied, err error) {
 	v.Set("cut-time", last.CutTime)
 	v.Set("copy-seconds", "")
 	if last.Took > 0 {
-		v.Set("copy-seconds", handshake.Seconds(last.Took))
+		v.Set("copy-seconds", step.Seconds(last.Took))
 	}
 	setOfGroup(v, s, "skew-seconds", "")
 	if len(cuts) > 0 && len(cuts) == len(s.Group) {
 		first, latest := slices.MinFunc(cuts, time.Time.Compare), slices.MaxFunc(cuts, time.Time.Compare)
-		setOfGroup(v, s, "skew-seconds", handshake.Seconds(latest.Sub(first)))
+		setOfGroup(v, s, "skew-seconds", step.Seconds(latest.Sub(first)))
 	}
 	setMembers(v, s, err, func(i int, m *result.Values) {
 		if i < len(cs) {

@@ -107,7 +107,7 @@ func (f *unlockFlags) last() handshake.LastRun {
 		l.Outcome = "" // the exit codes of a cleanup are not those of the run
 	}
 	freeze, _ := run.Freeze()
-	l.FreezeSeconds = handshake.Seconds(freeze)
+	l.FreezeSeconds = step.Seconds(freeze)
 	return l
 }
 

@@ -8,9 +8,9 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/copytrigger/copytrigger/internal/handshake"
 	"github.com/copytrigger/copytrigger/internal/outcome"
 	"github.com/copytrigger/copytrigger/internal/result"
+	"github.com/copytrigger/copytrigger/internal/step"
 	"github.com/copytrigger/copytrigger/internal/verdict"
 )
 
@@ -60,7 +60,7 @@ func (f *verdictFlags) run(m *program) (result.Values, error) {
 	out.Set("reason", "")
 	out.Set("freeze-seconds", "")
 	if freeze, known := run.Freeze(); known {
-		out.Set("freeze-seconds", handshake.Seconds(freeze))
+		out.Set("freeze-seconds", step.Seconds(freeze))
 	}
 	err := run.Outcome()
 	switch {

@@ -3,7 +3,6 @@ package handshake
 import (
 	"cmp"
 	"encoding/json"
-	"time"
 
 	"github.com/copytrigger/copytrigger/internal/outcome"
 )
@@ -29,9 +28,6 @@ type LastRun struct {
 	// Around is a time about that of the cut, for a copy whose CutTime nobody knows.
 	Around string `json:"-"`
 }
-
-// Seconds returns a time as a result has it, to the millisecond.
-func Seconds(d time.Duration) float64 { return float64(d.Round(time.Millisecond).Milliseconds()) / 1e3 }
 
 // ParseLastRun reads the value of [LastRunAnnotation]. It reports false if that is none.
 func ParseLastRun(value string) (LastRun, bool) {

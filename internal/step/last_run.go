@@ -60,7 +60,7 @@ func (r *running) lastRuns(err error) []handshake.LastRun {
 			l.Trigger = r.ran.Waiting.Trigger.String()
 		}
 		if frozen, known := r.options.Times.between(quiesceBegins, runsAgain); known {
-			l.FreezeSeconds = handshake.Seconds(frozen)
+			l.FreezeSeconds = Seconds(frozen)
 		}
 		switch {
 		case err != nil:

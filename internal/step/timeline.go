@@ -141,3 +141,6 @@ func (t *Timeline) Spans() []Span {
 	}
 	return all
 }
+
+// Seconds returns a time as a result has it, to the millisecond.
+func Seconds(d time.Duration) float64 { return float64(d.Round(time.Millisecond).Milliseconds()) / 1e3 }

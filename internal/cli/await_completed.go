@@ -52,8 +52,9 @@ func (f *awaitCompletedFlags) flags() []cli.Flag {
 		f.ackFlags.flags(),
 		f.untilFlags.flags(
 			"completed: until VolSync has recorded the trigger; cut: until the VolumeSnapshot is cut"),
-		[]cli.Flag{text(&f.copy, "copy", "the result copy of await-completed --until=cut, as `UID`, of several claims as CLAIM=UID,…: "+
-			"only that copy is good; the application may run again; none where that was not run")},
+		[]cli.Flag{text(&f.copy, "copy",
+			"the result copy of await-completed --until=cut, as `UID`, of several claims as CLAIM=UID,…: "+
+				"only that copy is good; the application may run again; none where that was not run")},
 		f.triggerFlags.flags("`TRIGGER` that was fired, or is to be with --fire"),
 		[]cli.Flag{boolean(&f.fire, "fire",
 			"fire the trigger first, as fire-trigger does: one step less while the application is quiesced")},

@@ -24,8 +24,8 @@ func (m *program) disarmCommand() command {
 			"is copying). All three exit with 0: nothing of this run is armed any more. lock: whose lock\n" +
 			"it found on the claim: own, none or other; in the freeze of another run nothing must be\n" +
 			"unquiesced. It is empty where disarm failed before it had locked the claim: then only the\n" +
-			"run's own script may unquiesce, and everybody else disarms again. It needs no result of another step, so that a finally task or exit handler\n" +
-			"can always call it.",
+			"run's own script may unquiesce, and everybody else disarms again. It needs no result of\n" +
+			"another step, so that a finally task or exit handler can always call it.",
 	})
 }
 

@@ -99,7 +99,8 @@ func ChooseSource(claim, name string, all []RestoreFrom) (RestoreFrom, *Decision
 		return RestoreFrom{}, refuse("several ReplicationSources copy it: "+sourceNames(names),
 			"choose one with --replication-source "+of[0].Source.Name)
 	}
-	if mover := of[0].Source.Mover; !slices.ContainsFunc(Restorers(), func(r Restorer) bool { return r.Mover == mover }) {
+	mover := of[0].Source.Mover
+	if _, can := restorerOf(mover); !can {
 		return RestoreFrom{}, refuse(
 			fmt.Sprintf("ReplicationSource %s has the mover %q, which %s", of[0].Source.Name, mover, noRestore(mover)),
 			"look at what it has made by hand; or use restic or rclone")

@@ -79,7 +79,8 @@ func (g Group) awaited(ctx context.Context, o AwaitWaitingOptions, sts []observa
 	ds, errs := g.awaits(o, sts)
 	switch d, about := handshake.Together(ds); {
 	case d.Do == handshake.Write:
-		return Waiting{}, false, "for the take-back of this run's trigger", g[about].takeBack(ctx, o.Run, sts[about].observed.Claim.Lock)
+		err := g[about].takeBack(ctx, o.Run, sts[about].observed.Claim.Lock)
+		return Waiting{}, false, "for the take-back of this run's trigger", err
 	case d.Do == handshake.Look:
 		return Waiting{}, false, g.waitsFor(ds), nil
 	case d.Outcome != outcome.OK:
@@ -201,22 +202,18 @@ func (s Step) takeBack(ctx context.Context, run string, lock handshake.Lock) err
 	ctx, cancel := afterwards(ctx)
 	defer cancel()
 	d, err := s.giveBack(ctx, loop{passes: lenient}, &handshake.Disarming{Run: run})
-	frozen := outcome.Left(0)
-	if lock.Of(run) {
-		frozen = outcome.LeftFrozen | outcome.LeftLocked
-	}
-	switch {
-	case err != nil && frozen != 0:
-		return s.left(frozen|outcome.LeftArmed, run, endingOf(s.undecided(err, run)))
-	case err != nil:
-		return s.undecided(err, run)
-	case d.Outcome == outcome.Withdrawn:
+	if err == nil && d.Outcome == outcome.Withdrawn {
 		s.Log.Warn(s.subject() + ": an earlier attempt of this run was lost after it had fired: " + d.Why)
 		return nil
-	case d.Outcome != outcome.OK && frozen != 0:
-		return s.left(frozen, run, endingOf(s.ending(d)))
 	}
-	return s.ending(d)
+	armed, end := outcome.Left(0), s.ending(d)
+	if err != nil {
+		armed, end = outcome.LeftArmed, s.undecided(err, run)
+	}
+	if end == nil || !lock.Of(run) {
+		return end
+	}
+	return s.left(armed|outcome.LeftFrozen|outcome.LeftLocked, run, endingOf(end))
 }
 
 // lock locks the claim for the run. A decision to look again says what there is to wait for

@@ -240,7 +240,8 @@ func (r *restoring) begin(ctx context.Context) (reason string, err error) {
 	}, r.o.Restores.FollowDestination, r.followScratch, r.o.Jobs.Follow)
 }
 
-// beginOnce looks, and does what is to be done. Without why it is to be done again at once.
+// beginOnce looks, and does what the look asks for. Where it is not done, and why is "", it is called
+// again at once.
 func (r *restoring) beginOnce(ctx context.Context) (done bool, why string, err error) {
 	scene, err := r.scene(ctx)
 	if err != nil {
@@ -316,7 +317,7 @@ func (r *restoring) restore(ctx context.Context) (reason string, err error) {
 	}, r.o.Restores.FollowDestination)
 }
 
-// failing says that pods of a Job have failed, and what the last said; "" where none has.
+// failing returns how often a Job's pods have failed, and the last words of one; "" where none has.
 func (r *restoring) failing(ctx context.Context, job string) string {
 	j, err := r.o.Jobs.Get(ctx, job)
 	if err != nil || j == nil || j.Errors == 0 {

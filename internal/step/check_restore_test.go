@@ -293,7 +293,7 @@ func TestCheckRestore(t *testing.T) {
 	}
 }
 
-// An attempt that follows one that was killed goes on with what that one has made.
+// A second attempt goes on with what the first one, which was killed, has made.
 func TestCheckRestoreGoesOn(t *testing.T) {
 	r, p := checkRestore(t, func(r *restores) {
 		_, _ = r.MakeDestination(t.Context(), handshake.Destination{Name: "rs-restored", Run: run}, nil)

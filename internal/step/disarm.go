@@ -61,12 +61,19 @@ func (g Group) Disarm(ctx context.Context, o DisarmOptions) ([]Disarmed, error) 
 	}
 	if o.Owner == "" {
 		notMarked(all, o.owner(), errs)
-	}
-	if s := g.shared(); o.Owner == "" && slices.Contains([]Whose{Own, Nobodys}, WhoseAll(all)) {
-		s.Log.Info(s.about(s.then("locked until the application runs again, and",
-			handshake.Move{Kind: handshake.MoveUnlockAfter, Run: o.Run, Cleanup: o.CleanupID})))
+		g.sayWhatUnlocks(o, WhoseAll(all))
 	}
 	return all, g.together(errs)
+}
+
+// sayWhatUnlocks says how the lock of a cleanup in steps is taken off: it may be killed before its unlock.
+func (g Group) sayWhatUnlocks(o DisarmOptions, lock Whose) {
+	if lock != Own && lock != Nobodys {
+		return
+	}
+	s := g.shared()
+	s.Log.Info(s.about(s.then("locked until the application runs again, and",
+		handshake.Move{Kind: handshake.MoveUnlockAfter, Run: o.Run, Cleanup: o.CleanupID})))
 }
 
 // notMarked makes it unknown whose the claims are where a cleanup in steps could not put itself on one

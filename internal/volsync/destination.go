@@ -139,7 +139,7 @@ func readDestination(u unstructured.Unstructured) *handshake.Destination {
 	}
 }
 
-// proof returns the line of the log that says that something was restored.
+// proof returns the line of the log by which the mover says that it has restored something.
 func proof(u unstructured.Unstructured, log string) string {
 	for _, r := range handshake.Restorers() {
 		if _, is, _ := unstructured.NestedMap(u.Object, "spec", r.Mover); !is || r.Proof == "" {

@@ -79,6 +79,20 @@ func (v *volumes) start(claims ...string) *harness.Process {
 	return v.group.StartIn(env, "run", "--pvc="+strings.Join(claims, ","), "--hold="+v.hold, "--max-freeze=10m")
 }
 
+// copying starts a run around both claims, and returns when VolSync copies them; the copies are held.
+func (v *volumes) copying() (harness.Hold, *harness.Process) {
+	v.Helper()
+	held := v.Hold()
+	for _, m := range v.group.Members {
+		m.ReplicateAndWait(held.Source("Snapshot"))
+	}
+	run := v.start(v.group.Claims()...)
+	for _, m := range v.group.Members {
+		m.AwaitStatus(harness.InProgress)
+	}
+	return held, run
+}
+
 // restored starts a server on the copies of both claims, and says what is wrong with it: it has to
 // have all numbers up to least, and none above most.
 func (v *volumes) restored(least, most int64) error {
@@ -109,14 +123,7 @@ func (v *volumes) restored(least, most int64) error {
 func TestPostgresVolumes(t *testing.T) {
 	t.Parallel()
 	v := newVolumes(t)
-	held := v.Hold()
-	for _, m := range v.group.Members {
-		m.ReplicateAndWait(held.Source("Snapshot"))
-	}
-	run := v.start(v.group.Claims()...)
-	for _, m := range v.group.Members {
-		m.AwaitStatus(harness.InProgress)
-	}
+	held, run := v.copying()
 	last := v.load.last() // what was written next waits
 	held.Release()
 	run.End().EndsTogether(harness.OK)
@@ -128,14 +135,7 @@ func TestPostgresVolumes(t *testing.T) {
 func TestPostgresVolumesWrittenTo(t *testing.T) {
 	t.Parallel()
 	v := newVolumes(t)
-	held := v.Hold()
-	for _, m := range v.group.Members {
-		m.ReplicateAndWait(held.Source("Snapshot"))
-	}
-	run := v.start(v.group.Claims()...)
-	for _, m := range v.group.Members {
-		m.AwaitStatus(harness.InProgress)
-	}
+	held, run := v.copying()
 	v.db.query(v.bench, "CREATE TABLE another (n int)")
 	held.Release()
 	run.End().

@@ -43,8 +43,8 @@ func TestCheckRestore(t *testing.T) {
 	}
 	s.NothingRestored(t)
 
-	// What stays for a look is seen as another run's: one that comes too early is refused. When the time of the
-	// first is over the next one throws away what that one has left.
+	// What the first run keeps is another run's for the next: one that comes too early is refused. The next one
+	// after the first run's time throws it away.
 	s.Checks(application.Sound)
 	j = s.restore("--keep")
 	if got := j.ended(); got != "Complete" {

@@ -8,7 +8,7 @@ const Steps = `#!/usr/bin/env bash
 waiting=$(copytrigger await-waiting --until "$CHAOS_UNTIL" --timeout "$CHAOS_WAIT") || exit
 quiesced=
 finish() {
-  code=$?; trap '' HUP INT TERM
+  code=$1; trap '' HUP INT TERM; trap - EXIT
   found=$(copytrigger disarm --timeout 5s) ||
     echo "a trigger may stay armed: copytrigger disarm --run-id $COPYTRIGGER_RUN_ID" >&2
   lock=$(printf '%s' "$found" | sed -n 's/.*"lock":"\([^"]*\)".*/\1/p')
@@ -28,8 +28,8 @@ finish() {
   echo "THE APPLICATION MAY STILL BE QUIESCED: copytrigger cleanup --run-id $COPYTRIGGER_RUN_ID" >&2
   exit $((code ? code : 6))
 }
-trap finish EXIT
-trap 'exit 129' HUP; trap 'exit 130' INT; trap 'exit 143' TERM
+trap 'finish $?' EXIT
+trap 'finish 129' HUP; trap 'finish 130' INT; trap 'finish 143' TERM
 trigger=$(printf '%s' "$waiting" | sed -n 's/.*"trigger":"\([^"]*\)".*/\1/p')
 quiesced=yes; bash "$CHAOS_SCRIPT" quiesce || exit
 fire=

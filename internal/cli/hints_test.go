@@ -41,7 +41,7 @@ func words(t *testing.T, line string) []string {
 
 // What kubectl is asked to do in hints, by its shape.
 var kubectl = regexp.MustCompile(`^kubectl (annotate --overwrite -n \S+ pvc \S+ [a-z./-]+=.*|get pvc -n \S+|get [a-z,]+|get pods -n \S+ -l .+?|` +
-	`patch -n \S+ replicationsource/\S+ --type merge -p \{.*\}|(delete|edit|describe) -n \S+ [a-z]+/\S+|` +
+	`patch -n \S+ replicationsource/\S+ --type merge -p \{.*\}|(delete|edit|describe) -n \S+ [a-z]+/\S+|logs -n \S+ job/\S+|` +
 	`describe replicationsources -n \S+|get -n \S+ [a-z]+(/\S+)?( -o yaml)?)` +
 	`( --kubeconfig .+)?( --context .+)?$`)
 
@@ -59,6 +59,8 @@ func TestHintsParse(t *testing.T) {
 				object = "storageclasses"
 			case handshake.MovePatch:
 				value = `{"spec":{"paused":false}}`
+			case handshake.MoveLog:
+				object = "job/volsync-src-nightly"
 			default:
 			}
 			for _, line := range s.Commands(handshake.Move{

@@ -7,15 +7,16 @@ import "strings"
 type Mover struct {
 	Name string // the field of the ReplicationSource's spec
 	Note string
+	job  string // what the names of its Jobs begin with; "" for not known
 }
 
 // Movers are all movers that honour copy triggers.
 func Movers() []Mover {
 	return []Mover{
-		{Name: "restic"},
-		{Name: "rclone"},
-		{Name: "rsyncTLS"},
-		{Name: "rsync"},
+		{Name: "restic", job: "volsync-src-"},
+		{Name: "rclone", job: "volsync-rclone-src-"},
+		{Name: "rsyncTLS", job: "volsync-rsync-tls-src-"},
+		{Name: "rsync", job: "volsync-rsync-src-"},
 		{Name: "kopia", Note: "in a fork of VolSync, whose copy-trigger code is the same"},
 	}
 }
@@ -28,6 +29,25 @@ func Honours(mover string) bool {
 		}
 	}
 	return false
+}
+
+// longestJob is how long the name of a mover's Job may be. Of a ReplicationSource whose name makes it
+// longer VolSync takes the uid (getShortenedResourceName).
+const longestJob = 63
+
+// MoverLog is the log of the mover of s while it runs, which says more than the ReplicationSource's
+// status; the zero Move where the name of its Job is not known.
+func MoverLog(s Source) Move {
+	for _, m := range Movers() {
+		if m.Name != s.Mover || m.job == "" {
+			continue
+		}
+		if len(m.job+s.Name) > longestJob {
+			return Move{Kind: MoveLog, Object: "job/" + m.job + s.UID}
+		}
+		return Move{Kind: MoveLog, Object: "job/" + m.job + s.Name}
+	}
+	return Move{}
 }
 
 func moverNames() string {

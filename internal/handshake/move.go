@@ -36,6 +36,7 @@ const (
 	MoveEdit        // Object
 	MovePatch       // Object, by the merge patch Value
 	MoveDescribeClaim
+	MoveLog // of Object
 )
 
 // Moves are all kinds of moves.
@@ -43,6 +44,6 @@ func Moves() []MoveKind {
 	return []MoveKind{
 		MoveUnlock, MoveUnlockAfter, MoveDisarm, MoveCleanup, MoveEnd, MoveAnnotate,
 		MoveShowClaims, MoveShowPods, MoveShowMutators, MoveStartSync, MoveShowSources, MoveDelete,
-		MoveShow, MoveShowCluster, MoveEdit, MovePatch, MoveDescribeClaim,
+		MoveShow, MoveShowCluster, MoveEdit, MovePatch, MoveDescribeClaim, MoveLog,
 	}
 }

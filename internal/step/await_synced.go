@@ -61,7 +61,7 @@ func (g Group) AwaitSynced(ctx context.Context, o AwaitSyncedOptions) ([]Synced,
 		if ended[i] != nil {
 			return s.ending(*ended[i])
 		}
-		return s.unsynced(err, reason, found[i])
+		return s.unsynced(err, reason, found[i], all[i].Source())
 	}))
 }
 
@@ -99,7 +99,7 @@ func (g Group) lookForSync(ctx context.Context) ([]observation, error) {
 }
 
 // unsynced is the end of a wait that gave up: for time, a signal, an error.
-func (s Step) unsynced(err error, reason string, last Synced) error {
+func (s Step) unsynced(err error, reason string, last Synced, of handshake.Source) error {
 	var ending *outcome.Ending
 	if errors.As(err, &ending) || err == nil {
 		return err
@@ -108,9 +108,11 @@ func (s Step) unsynced(err error, reason string, last Synced) error {
 	if last.Result == "Failed" && !strings.Contains(why, "last result is Failed") {
 		why += "; the mover's last result is Failed"
 	}
-	return &outcome.Ending{
-		Outcome: outcome.Unsynced, Err: err, Why: s.about(why),
-		Hint: s.then("VolSync goes on with the same copy; what it says",
-			handshake.Move{Kind: handshake.MoveShowSources}),
+	hint := s.then("VolSync goes on with the same copy; what it says",
+		handshake.Move{Kind: handshake.MoveShowSources})
+	// While its Job has tries left VolSync tells no result.
+	if log := handshake.MoverLog(of); last.Result == "" && log != (handshake.Move{}) {
+		hint = s.then("VolSync goes on with the same copy; what its mover says", log)
 	}
+	return &outcome.Ending{Outcome: outcome.Unsynced, Err: err, Why: s.about(why), Hint: hint}
 }

@@ -81,6 +81,8 @@ func (s Step) looksAndEdits(m handshake.Move) []string {
 		return kubectl("patch", "-n", s.Namespace, m.Object, "--type", "merge", "-p", m.Value)
 	case handshake.MoveDescribeClaim:
 		return kubectl("describe", "-n", s.Namespace, "pvc/"+s.Claim)
+	case handshake.MoveLog:
+		return kubectl("logs", "-n", s.Namespace, m.Object)
 	}
 	return nil
 }

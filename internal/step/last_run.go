@@ -16,10 +16,11 @@ func (s Step) tell(warning bool, reason, message string) {
 	}
 }
 
-// tellEnd tells how the last run has ended, where that says something of a copy.
+// tellEnd tells how the last run has ended, where that is known.
 func (s Step) tellEnd(l handshake.LastRun) {
 	run := "run " + l.Run
-	switch outcome.Outcome(l.Outcome) {
+	switch o := outcome.Outcome(l.Outcome); o {
+	case "":
 	case outcome.OK:
 		s.tell(false, "CopyGood", run+": VolSync recorded the trigger "+l.Trigger+
 			" for a copy of the quiesced application, and the application runs again")
@@ -29,6 +30,8 @@ func (s Step) tellEnd(l handshake.LastRun) {
 		s.tell(true, "Tainted", run+": a copy was made, or may be, that is not of a quiesced application; do not restore it")
 	case outcome.Unverified:
 		s.tell(true, "Unverified", run+": VolSync recorded a copy that cannot be tied to the freeze; do not restore it")
+	default:
+		s.tell(true, "Failed", run+" ended with "+l.Outcome+": "+o.Meaning())
 	}
 }
 

@@ -87,7 +87,7 @@ func TestRunLeavesHowItEnded(t *testing.T) {
 			end:     handshake.LastRun{Outcome: "ok", Trigger: trigger, FreezeSeconds: 1},
 		},
 		{
-			name: "quiesce fails", told: nil, end: handshake.LastRun{Outcome: "refused"},
+			name: "quiesce fails", told: []string{"Failed"}, end: handshake.LastRun{Outcome: "refused"},
 			quiesce: func(context.Context) error { return errors.New("no") },
 		},
 		{

@@ -369,6 +369,39 @@ func TestAwaitSynced(t *testing.T) {
 	}
 }
 
+// A wait that gives up says where to look: in the log of the mover's Job while VolSync tells no result
+// of it, and at the ReplicationSource after that, or where nobody knows the Job's name.
+func TestAwaitSyncedSaysWhereToLook(t *testing.T) {
+	const source = "kubectl describe replicationsources -n app"
+	log := func(job string) string { return "kubectl logs -n app job/" + job }
+	longest := strings.Repeat("n", 63-len("volsync-src-"))
+	for name, c := range map[string]struct {
+		mover, source, result, says string
+	}{
+		"restic":                 {mover: "restic", source: "nightly", says: log("volsync-src-nightly")},
+		"rclone":                 {mover: "rclone", source: "nightly", says: log("volsync-rclone-src-nightly")},
+		"rsyncTLS":               {mover: "rsyncTLS", source: "nightly", says: log("volsync-rsync-tls-src-nightly")},
+		"rsync":                  {mover: "rsync", source: "nightly", says: log("volsync-rsync-src-nightly")},
+		"kopia":                  {mover: "kopia", source: "nightly", says: source},
+		"a failure":              {mover: "restic", source: "nightly", result: "Failed", says: source},
+		"the longest name":       {mover: "restic", source: longest, says: log("volsync-src-" + longest)},
+		"longer: VolSync's uid":  {mover: "restic", source: longest + "n", says: log("volsync-src-rs-1")},
+		"an older sync's result": {mover: "restic", source: "nightly", result: "Successful", says: log("volsync-src-nightly")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := moves(t, func(p *play) {
+				p.change("rs", func() {
+					s := &p.sources[0]
+					s.Mover, s.Name, s.MoverResult, s.LastSync = c.mover, c.source, c.result, "1999-12-31T00:00:00Z"
+				})
+			}, nil)
+			if hint := hintOf(p.err); !strings.HasSuffix(hint, ": "+c.says) {
+				t.Errorf("got hint %q of %v, want %s", hint, p.err, c.says)
+			}
+		})
+	}
+}
+
 // With a limit of 0 it looks once. A member whose data are moved does not end the wait for the other.
 func TestAwaitSyncedOnceAndForAll(t *testing.T) {
 	moves := func(c *cluster) {

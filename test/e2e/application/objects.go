@@ -117,7 +117,7 @@ func loadImages(ctx context.Context, c *cluster.Cluster, dir string) error {
 // exampleImages are users' own in the examples. Here all of them are one.
 var exampleImages = []string{
 	"docker.io/library/postgres:17",
-	"registry.k8s.io/kubectl:v1.34.1",
+	"registry.k8s.io/kubectl:v1.37.2",
 	"docker.io/alpine/k8s:1.34.1",
 }
 

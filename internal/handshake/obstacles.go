@@ -192,7 +192,11 @@ func (w Observed) notWaiting() *Decision {
 		return nil
 	}
 	s, _ := w.source()
-	return notYet("VolSync does not wait yet: " + w.Claim.describe() + s.says())
+	moves := ""
+	if w.Copy != nil && s.SyncStart != "" && w.Claim.Status == StatusCompleted {
+		moves = "it moves the data of the copy that is there; "
+	}
+	return notYet("VolSync does not wait yet: " + moves + w.Claim.describe() + s.says())
 }
 
 func (w Observed) unbound() *Decision {

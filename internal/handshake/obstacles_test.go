@@ -53,3 +53,24 @@ func TestObstaclesInOrder(t *testing.T) {
 		}
 	}
 }
+
+// While VolSync moves data its not waiting is nothing to mend.
+func TestNotWaitingWhileDataMove(t *testing.T) {
+	const moves = "moves the data of the copy"
+	for name, c := range map[string]struct {
+		change func(*Observed)
+		moves  bool
+	}{
+		"a copy, completed":            {func(*Observed) {}, true},
+		"a copy that is not completed": {func(w *Observed) { w.Claim.Status = StatusInProgress }, false},
+		"no copy":                      {func(w *Observed) { w.Copy = nil }, false},
+		"no sync":                      {func(w *Observed) { w.Sources[0].SyncStart = "" }, false},
+	} {
+		w := changed(ready(), func(*Source) {})
+		w.Claim.Status, w.Copy = StatusCompleted, &Copy{Name: "there"}
+		c.change(&w)
+		if d := w.notWaiting(); d == nil || strings.Contains(d.Why, moves) != c.moves {
+			t.Errorf("%s: got %+v", name, d)
+		}
+	}
+}

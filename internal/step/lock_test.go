@@ -405,3 +405,51 @@ func TestFireTriggerInDoubtMarksTheLock(t *testing.T) {
 		})
 	}
 }
+
+// What an await-waiting that gives up may leave behind is said, also where its time is up, or a signal
+// has come, before it could be taken back: then it is not just a wait that ended.
+func TestAwaitWaitingSaysWhatItLeaves(t *testing.T) {
+	goes := func(p *play) { p.faults(always(away), nil) }
+	locked := want{says: []string{"THE CLAIM MAY STAY LOCKED"}, hint: "copytrigger unlock"}
+	armed := want{
+		outcome: outcome.Tainted, says: []string{"A TRIGGER MAY STILL BE ARMED"}, hint: "copytrigger disarm",
+		trigger: other.String(),
+	}
+	of := func(o outcome.Outcome, w want) want { w.outcome = o; return w }
+	for name, c := range map[string]struct {
+		prepare func(p *play)
+		want    want
+	}{
+		"the lock's reply is lost, and time is up": {
+			prepare: func(p *play) { p.faults(nil, once("patch pvc", func() error { goes(p); return away })) },
+			want:    of(outcome.TimedOut, locked),
+		},
+		"the lock's reply is lost, and a signal comes": {
+			prepare: func(p *play) { p.faults(nil, once("patch pvc", func() error { goes(p); p.signal(); return away })) },
+			want:    of(outcome.Signalled, locked),
+		},
+		"the lock is written, and a signal comes": {
+			prepare: func(p *play) { p.faults(nil, once("patch pvc", func() error { goes(p); p.signal(); return nil })) },
+			want:    of(outcome.Signalled, locked),
+		},
+		"the trigger of an earlier attempt is taken back, and a signal comes": {
+			prepare: func(p *play) {
+				p.annotate(handshake.TriggerAnnotation, other.String())
+				p.faults(once("patch pvc", func() error { goes(p); p.signal(); return away }), nil)
+			},
+			want: armed,
+		},
+		"the trigger of an earlier attempt is taken back, and time is up": {
+			prepare: func(p *play) {
+				p.annotate(handshake.TriggerAnnotation, other.String())
+				p.faults(once("patch pvc", func() error { goes(p); time.Sleep(2 * time.Minute); return away }), nil)
+			},
+			want: armed,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := on(t, c.prepare, awaitWaiting(time.Minute), func(*play) { after(5 * time.Minute) })
+			p.wants(t, c.want)
+		})
+	}
+}

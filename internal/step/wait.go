@@ -2,6 +2,7 @@ package step
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"maps"
 	"slices"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/copytrigger/copytrigger/internal/handshake"
 	"github.com/copytrigger/copytrigger/internal/kube"
+	"github.com/copytrigger/copytrigger/internal/outcome"
 )
 
 const (
@@ -276,7 +278,8 @@ func (w *waiter) during(ctx context.Context, run func(context.Context) error) er
 	return run(ctx)
 }
 
-// until looks until a look says that it is done. It keeps the reason where why is "".
+// until looks until a look says that it is done. It keeps the reason where why is "". When ctx has ended
+// meanwhile, an error of a request is mostly only that; but an ending says what is left behind.
 func (w *waiter) until(ctx context.Context, look func(context.Context) (done bool, why string, err error)) error {
 	for {
 		if !w.lenient && w.pending.Load() > 0 {
@@ -286,10 +289,13 @@ func (w *waiter) until(ctx context.Context, look func(context.Context) (done boo
 			continue
 		}
 		done, why, err := look(ctx)
+		var ending *outcome.Ending
 		switch {
-		case ctx.Err() != nil && !done:
+		case done || errors.As(err, &ending):
+			return err
+		case ctx.Err() != nil:
 			return context.Cause(ctx)
-		case done || err != nil:
+		case err != nil:
 			return err
 		}
 		w.hasLooked()

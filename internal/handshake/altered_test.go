@@ -15,20 +15,36 @@ func TestAltered(t *testing.T) {
 		altered   bool
 		undo      Patch // without To
 	}{
-		"fired":                         {fired, none, fired.To, false, Patch{}},
-		"fired, with something else":    {fired, none, Claim{Latest: "old", Trigger: ours, Use: "x"}, false, Patch{}},
-		"fired, stripped":               {fired, none, Claim{Latest: "old"}, true, Patch{}},
-		"fired, left as it was":         {fired, none, none, true, Patch{}},
-		"fired, rewritten":              {fired, none, Claim{Latest: "old", Trigger: "x"}, true, Patch{SetTrigger: true}},
-		"given back":                    {gaveBack, fired.To, none, false, Patch{}},
-		"given back, stripped":          {gaveBack, fired.To, Claim{Latest: "old"}, false, Patch{}},
-		"given back, left as it was":    {gaveBack, fired.To, fired.To, true, Patch{}},
-		"given back, rewritten":         {gaveBack, fired.To, Claim{Latest: "old", Trigger: "x"}, true, Patch{}},
-		"locked":                        {locked, Claim{}, locked.To, false, Patch{}},
-		"locked, stripped":              {locked, Claim{}, Claim{}, true, Patch{}},
-		"locked, rewritten":             {locked, Claim{}, Claim{Lock: Lock{"x", Held, "q"}}, true, Patch{SetLock: true}},
-		"unlocked, left as it was":      {unlocked, locked.To, locked.To, true, Patch{}},
-		"what is not written is no one": {Patch{SetTrigger: true}, Claim{}, Claim{Lock: Lock{"x", Held, "q"}}, false, Patch{}},
+		"fired":                      {patch: fired, was: none, back: fired.To},
+		"fired, with something else": {patch: fired, was: none, back: Claim{Latest: "old", Trigger: ours, Use: "x"}},
+		"fired, stripped":            {patch: fired, was: none, back: Claim{Latest: "old"}, altered: true},
+		"fired, left as it was":      {patch: fired, was: none, back: none, altered: true},
+		"fired, rewritten": {
+			patch:   fired,
+			was:     none,
+			back:    Claim{Latest: "old", Trigger: "x"},
+			altered: true,
+			undo:    Patch{SetTrigger: true},
+		},
+		"given back":                 {patch: gaveBack, was: fired.To, back: none},
+		"given back, stripped":       {patch: gaveBack, was: fired.To, back: Claim{Latest: "old"}},
+		"given back, left as it was": {patch: gaveBack, was: fired.To, back: fired.To, altered: true},
+		"given back, rewritten": {
+			patch:   gaveBack,
+			was:     fired.To,
+			back:    Claim{Latest: "old", Trigger: "x"},
+			altered: true,
+		},
+		"locked":           {patch: locked, back: locked.To},
+		"locked, stripped": {patch: locked, altered: true},
+		"locked, rewritten": {
+			patch:   locked,
+			back:    Claim{Lock: Lock{"x", Held, "q"}},
+			altered: true,
+			undo:    Patch{SetLock: true},
+		},
+		"unlocked, left as it was":      {patch: unlocked, was: locked.To, back: locked.To, altered: true},
+		"what is not written is no one": {patch: Patch{SetTrigger: true}, back: Claim{Lock: Lock{"x", Held, "q"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := c.patch.Altered(c.back); got != "" != c.altered {

@@ -28,24 +28,67 @@ func TestCut(t *testing.T) {
 		outcome outcome.Outcome
 		why     string
 	}{
-		"cut":                      {func(*Observed) {}, End, outcome.OK, "volsync-rs-src was cut at " + theWait},
-		"a problem since":          {func(w *Observed) { w.Copy.Problem = "slow" }, End, outcome.OK, "was cut"},
-		"recorded":                 {func(w *Observed) { w.Claim.Latest, w.Claim.Status, w.Copy = w.Claim.Trigger, StatusCompleted, nil }, Look, "", "recorded the trigger, but there is no copy"},
-		"recorded, with its copy":  {func(w *Observed) { w.Claim.Latest, w.Claim.Status = w.Claim.Trigger, StatusCompleted }, End, outcome.OK, "recorded"},
-		"no copy":                  {func(w *Observed) { w.Copy = nil }, Look, "", "no VolumeSnapshot yet"},
-		"not cut":                  {func(w *Observed) { w.Copy.Cut = "" }, Look, "", "not cut yet"},
-		"not cut, with a problem":  {func(w *Observed) { w.Copy.Cut, w.Copy.Problem = "", "no space" }, Look, "", "reports for volsync-rs-src: no space"},
-		"not bound":                {func(w *Observed) { w.Copy.Bound = false }, Look, "", "not cut yet"},
-		"being deleted":            {func(w *Observed) { w.Copy.Deleting = true }, Look, "", "being deleted"},
-		"somebody's":               {func(w *Observed) { w.Copy.Owner = "" }, Look, "", "not VolSync's copy"},
-		"another source's":         {func(w *Observed) { w.Copy.Owner = "other" }, Look, "", "not VolSync's copy"},
-		"of another claim":         {func(w *Observed) { w.Copy.Of = "other" }, Look, "", "not VolSync's copy"},
-		"VolSync has not taken it": {func(w *Observed) { w.Claim.Status = StatusWaiting }, Look, "", "has not taken the trigger"},
-		"another trigger":          {func(w *Observed) { w.Claim.Trigger = "other" }, End, outcome.Tainted, "replaced"},
-		"taken back":               {func(w *Observed) { w.Claim.Trigger = "old" }, End, outcome.Tainted, "took the trigger back"},
-		"another claim":            {func(w *Observed) { w.Claim.UID = "other" }, End, outcome.Unverified, "created again"},
-		"two sources":              {func(w *Observed) { w.Sources = append(w.Sources, w.Sources[0]) }, Look, "", "is copying"},
-		"a clone":                  {func(w *Observed) { w.Sources[0].Method = "Clone" }, End, outcome.Refused, "nobody sees the cut"},
+		"cut": {
+			change:  func(*Observed) {},
+			do:      End,
+			outcome: outcome.OK,
+			why:     "volsync-rs-src was cut at " + theWait,
+		},
+		"a problem since": {
+			change: func(w *Observed) { w.Copy.Problem = "slow" },
+			do:     End, outcome: outcome.OK, why: "was cut",
+		},
+		"recorded": {
+			change: func(w *Observed) { w.Claim.Latest, w.Claim.Status, w.Copy = w.Claim.Trigger, StatusCompleted, nil },
+			do:     Look,
+			why:    "recorded the trigger, but there is no copy",
+		},
+		"recorded, with its copy": {
+			change: func(w *Observed) { w.Claim.Latest, w.Claim.Status = w.Claim.Trigger, StatusCompleted },
+			do:     End, outcome: outcome.OK, why: "recorded",
+		},
+		"no copy": {change: func(w *Observed) { w.Copy = nil }, do: Look, why: "no VolumeSnapshot yet"},
+		"not cut": {change: func(w *Observed) { w.Copy.Cut = "" }, do: Look, why: "not cut yet"},
+		"not cut, with a problem": {
+			change: func(w *Observed) { w.Copy.Cut, w.Copy.Problem = "", "no space" },
+			do:     Look,
+			why:    "reports for volsync-rs-src: no space",
+		},
+		"not bound":     {change: func(w *Observed) { w.Copy.Bound = false }, do: Look, why: "not cut yet"},
+		"being deleted": {change: func(w *Observed) { w.Copy.Deleting = true }, do: Look, why: "being deleted"},
+		"somebody's":    {change: func(w *Observed) { w.Copy.Owner = "" }, do: Look, why: "not VolSync's copy"},
+		"another source's": {
+			change: func(w *Observed) { w.Copy.Owner = "other" },
+			do:     Look,
+			why:    "not VolSync's copy",
+		},
+		"of another claim": {change: func(w *Observed) { w.Copy.Of = "other" }, do: Look, why: "not VolSync's copy"},
+		"VolSync has not taken it": {
+			change: func(w *Observed) { w.Claim.Status = StatusWaiting },
+			do:     Look,
+			why:    "has not taken the trigger",
+		},
+		"another trigger": {
+			change: func(w *Observed) { w.Claim.Trigger = "other" },
+			do:     End, outcome: outcome.Tainted, why: "replaced",
+		},
+		"taken back": {
+			change: func(w *Observed) { w.Claim.Trigger = "old" },
+			do:     End, outcome: outcome.Tainted, why: "took the trigger back",
+		},
+		"another claim": {
+			change: func(w *Observed) { w.Claim.UID = "other" },
+			do:     End, outcome: outcome.Unverified, why: "created again",
+		},
+		"two sources": {
+			change: func(w *Observed) { w.Sources = append(w.Sources, w.Sources[0]) },
+			do:     Look,
+			why:    "is copying",
+		},
+		"a clone": {
+			change: func(w *Observed) { w.Sources[0].Method = "Clone" },
+			do:     End, outcome: outcome.Refused, why: "nobody sees the cut",
+		},
 	} {
 		w, trigger := cutWorld()
 		c.change(&w)
@@ -65,16 +108,42 @@ func TestVerified(t *testing.T) {
 		outcome outcome.Outcome
 		why     string
 	}{
-		"not recorded yet":             {func(*Observed) {}, Look, "", "copying"},
-		"recorded":                     {recorded, End, outcome.OK, "recorded"},
-		"recorded, and being deleted":  {func(w *Observed) { recorded(w); w.Copy.Deleting = true }, End, outcome.OK, "recorded"},
-		"recorded, of another copy":    {func(w *Observed) { recorded(w); w.Copy.UID = "copy-2" }, End, outcome.Unverified, "another one (uid copy-2)"},
-		"recorded, and no copy":        {func(w *Observed) { recorded(w); w.Copy = nil }, End, outcome.Unverified, "cannot be told for which copy"},
-		"not recorded, another copy":   {func(w *Observed) { w.Copy.UID = "copy-2" }, End, outcome.Unverified, "is gone"},
-		"not recorded, no copy":        {func(w *Observed) { w.Copy = nil }, End, outcome.Unverified, "there is none"},
-		"not recorded, being deleted":  {func(w *Observed) { w.Copy.Deleting = true }, End, outcome.Unverified, "being deleted"},
-		"somebody's trigger":           {func(w *Observed) { w.Claim.Trigger = "other" }, End, outcome.Tainted, "replaced"},
-		"somebody's trigger, recorded": {func(w *Observed) { w.Claim.Trigger, w.Claim.Latest, w.Claim.Status = "other", "other", StatusCompleted }, End, outcome.Unverified, "other"},
+		"not recorded yet": {change: func(*Observed) {}, do: Look, why: "copying"},
+		"recorded":         {change: recorded, do: End, outcome: outcome.OK, why: "recorded"},
+		"recorded, and being deleted": {
+			change: func(w *Observed) { recorded(w); w.Copy.Deleting = true },
+			do:     End, outcome: outcome.OK, why: "recorded",
+		},
+		"recorded, of another copy": {
+			change: func(w *Observed) { recorded(w); w.Copy.UID = "copy-2" },
+			do:     End, outcome: outcome.Unverified, why: "another one (uid copy-2)",
+		},
+		"recorded, and no copy": {
+			change:  func(w *Observed) { recorded(w); w.Copy = nil },
+			do:      End,
+			outcome: outcome.Unverified,
+			why:     "cannot be told for which copy",
+		},
+		"not recorded, another copy": {
+			change: func(w *Observed) { w.Copy.UID = "copy-2" },
+			do:     End, outcome: outcome.Unverified, why: "is gone",
+		},
+		"not recorded, no copy": {
+			change: func(w *Observed) { w.Copy = nil },
+			do:     End, outcome: outcome.Unverified, why: "there is none",
+		},
+		"not recorded, being deleted": {
+			change: func(w *Observed) { w.Copy.Deleting = true },
+			do:     End, outcome: outcome.Unverified, why: "being deleted",
+		},
+		"somebody's trigger": {
+			change: func(w *Observed) { w.Claim.Trigger = "other" },
+			do:     End, outcome: outcome.Tainted, why: "replaced",
+		},
+		"somebody's trigger, recorded": {
+			change: func(w *Observed) { w.Claim.Trigger, w.Claim.Latest, w.Claim.Status = "other", "other", StatusCompleted },
+			do:     End, outcome: outcome.Unverified, why: "other",
+		},
 	} {
 		w, trigger := cutWorld()
 		c.change(&w)

@@ -128,7 +128,8 @@ func (m *model) wrong(s, t state) string {
 		return "P2: the claim is left locked"
 	case r.at == over && t.unquiesced && !r.told && !r.blind:
 		return "P2: a copy is cut while the application runs, and nobody was told"
-	case r.verdict == isRefused && s.run.verdict != isRefused && t.made && t.kills == 0 && t.strange == 0 && r.attempt == 1:
+	case r.verdict == isRefused && s.run.verdict != isRefused && t.made &&
+		t.kills == 0 && t.strange == 0 && r.attempt == 1:
 		return "P2: refused, as if nothing had been fired, and a copy was made"
 	case r.verdict == isWithdrawn && t.made && !m.coarse:
 		// Two waits in one second look the same to whoever did not look in between.

@@ -7,7 +7,9 @@ import (
 
 // What is read as a trigger is written as it was read, and names a run that is one.
 func FuzzParseTrigger(f *testing.F) {
-	for _, s := range []string{"", "run-1.0123456789abcdef", "a.b.0123456789abcdef", "by-hand", ".", "$(x).0123456789abcdef", "{{x}}"} {
+	for _, s := range []string{
+		"", "run-1.0123456789abcdef", "a.b.0123456789abcdef", "by-hand", ".", "$(x).0123456789abcdef", "{{x}}",
+	} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
@@ -43,7 +45,9 @@ func FuzzCheckRun(f *testing.F) {
 // An owner is read as it was written, and no limit is below nothing. The run of what somebody has
 // copied from a lock is the lock's.
 func FuzzOwner(f *testing.F) {
-	for _, s := range []string{"", "p", "p-5s", "p-0s", "p--5s", "p-s", "p-5", "disarm", "await-waiting", "p-99999999999999999999s"} {
+	for _, s := range []string{
+		"", "p", "p-5s", "p-0s", "p--5s", "p-s", "p-5", "disarm", "await-waiting", "p-99999999999999999999s",
+	} {
 		f.Add(s, 5)
 	}
 	f.Fuzz(func(t *testing.T, s string, seconds int) {
@@ -57,7 +61,8 @@ func FuzzOwner(f *testing.F) {
 		if n, limited := OwnerSeconds(owner); n != seconds || !limited {
 			t.Errorf("%q: got %d, %t", owner, n, limited)
 		}
-		if lock := (Lock{Run: "r", State: Lost, Owners: owner}); RunOf(lock.String()) != "r" || RunOf(s) == "" && s != "" && s[0] != '/' {
+		lock := Lock{Run: "r", State: Lost, Owners: owner}
+		if RunOf(lock.String()) != "r" || RunOf(s) == "" && s != "" && s[0] != '/' {
 			t.Errorf("%q: got %q, and %q", owner, RunOf(lock.String()), RunOf(s))
 		}
 	})
@@ -66,7 +71,9 @@ func FuzzOwner(f *testing.F) {
 // Whatever stands in a lock, somebody has it, unless it names nobody. One of a run is read again as
 // the same; of what no run can have written, nothing is written.
 func FuzzParseLock(f *testing.F) {
-	for _, s := range []string{"", "run-1", "run-1/lost", "run-1/cleanup", "run-1/held/a", "/", "//", "a/b/c/d", "run-1/lost/me.5"} {
+	for _, s := range []string{
+		"", "run-1", "run-1/lost", "run-1/cleanup", "run-1/held/a", "/", "//", "a/b/c/d", "run-1/lost/me.5",
+	} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

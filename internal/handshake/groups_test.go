@@ -283,7 +283,8 @@ func (b bands) fire(s band, i int, do func(string, band), to func(string, band, 
 			continue
 		}
 		all = false
-		f := Firing{Trigger: trigger, Wait: Wait{ClaimUID: "claim", SourceUID: "rs", SyncStart: "then", Since: fmt.Sprint(r.waits[m])}}
+		wait := Wait{ClaimUID: "claim", SourceUID: "rs", SyncStart: "then", Since: fmt.Sprint(r.waits[m])}
+		f := Firing{Trigger: trigger, Wait: wait}
 		p, d := f.Next(s.claims[m].world())
 		t := s
 		if d.Outcome != outcome.OK {

@@ -29,7 +29,15 @@ func TestInvariants(t *testing.T) {
 			d = Fire(w, trigger)
 			explained(check, "fire", d)
 			fire(check, r, s, w, trigger, d)
-			for _, seen := range []Seen{{}, {ClaimUID: theClaim}, {Fired: true}, {Fired: true, Since: theWait}, {Fired: true, Since: "other"}, {Fired: true, Taken: true}, {ClaimUID: "gone", Fired: true}} {
+			for _, seen := range []Seen{
+				{},
+				{ClaimUID: theClaim},
+				{Fired: true},
+				{Fired: true, Since: theWait},
+				{Fired: true, Since: "other"},
+				{Fired: true, Taken: true},
+				{ClaimUID: "gone", Fired: true},
+			} {
 				d = Completed(c, trigger, seen)
 				explained(check, "completed", d)
 				completion(check, c, trigger, seen, d)

@@ -36,7 +36,12 @@ func TestLockAsText(t *testing.T) {
 			t.Errorf("%q: got %+v, which is written %q", text, got, got)
 		}
 	}
-	for text, want := range map[string]Lock{"/": {}, "/lost/p": {}, ourRun: {ourRun, Held, ""}, "run-1/of-a-later-version/p": {ourRun, Lost, ""}} {
+	for text, want := range map[string]Lock{
+		"/":                          {},
+		"/lost/p":                    {},
+		ourRun:                       {ourRun, Held, ""},
+		"run-1/of-a-later-version/p": {ourRun, Lost, ""},
+	} {
 		if got := ParseLock(text); got != want {
 			t.Errorf("%q: got %+v", text, got)
 		}
@@ -166,7 +171,9 @@ func TestUnquiescing(t *testing.T) {
 }
 
 func TestOwner(t *testing.T) {
-	for owner, want := range map[string]int{"1f2e": -1, "1f2e-750s": 750, "x-0s": 0, "disarm": -1, "x-": -1, "x--1s": -1, "x-y": -1} {
+	for owner, want := range map[string]int{
+		"1f2e": -1, "1f2e-750s": 750, "x-0s": 0, "disarm": -1, "x-": -1, "x--1s": -1, "x-y": -1,
+	} {
 		if got, limited := OwnerSeconds(owner); limited != (want >= 0) || got != max(want, 0) {
 			t.Errorf("%s: got %d, %t", owner, got, limited)
 		}

@@ -17,28 +17,52 @@ func TestRecorded(t *testing.T) {
 		change func(*Observed)
 		why    string // "": it is proved
 	}{
-		"its copy":                        {func(*Observed) {}, ""},
-		"its copy, being deleted":         {func(w *Observed) { w.Copy.Deleting = true }, ""},
-		"its copy, the trigger tidied":    {func(w *Observed) { w.Claim.Trigger = "" }, ""},
-		"a clone":                         {func(w *Observed) { w.Sources[0].Method, w.Copy.Of, w.Copy.Cut = "Clone", "", "" }, ""},
-		"the sync is over":                {func(w *Observed) { over(w, theSync) }, ""},
-		"it is over, and another waits":   {func(w *Observed) { over(w, theSync); w.Sources[0].SyncStart = "later"; w.Claim.Status = StatusWaiting }, ""},
-		"only the claim":                  {func(w *Observed) { *w = Observed{Claim: w.Claim, ClaimOnly: true} }, ""},
-		"no copy":                         {func(w *Observed) { w.Copy = nil }, "there is no copy"},
-		"no sync, and none has ended":     {func(w *Observed) { over(w, "") }, "neither runs nor has just ended"},
-		"another sync has ended":          {func(w *Observed) { over(w, "earlier") }, "neither runs nor has just ended"},
-		"another sync runs":               {source(func(s *Source) { s.SyncStart = "later" }), "neither runs nor has just ended"},
-		"an earlier one ended, no copy":   {func(w *Observed) { w.Copy, w.Sources[0].LastSyncStart = nil, theSync }, "there is no copy"},
-		"another source":                  {source(func(s *Source) { s.UID = "other" }), "neither runs nor has just ended"},
-		"no source":                       {func(w *Observed) { w.Sources = nil }, "no ReplicationSource"},
-		"two sources":                     {func(w *Observed) { w.Sources = append(w.Sources, Source{Name: "b"}) }, "2 ReplicationSources copy the claim: rs, b"},
-		"another trigger since":           {func(w *Observed) { w.Claim.Trigger, w.Claim.Status = "x", StatusInProgress }, `set the trigger "x" since`},
-		"somebody's copy":                 {func(w *Observed) { w.Copy.Owner = "other" }, "not VolSync's copy"},
-		"a copy of another claim":         {func(w *Observed) { w.Copy.Of = "other" }, "not VolSync's copy"},
-		"not bound":                       {func(w *Observed) { w.Copy.Bound = false }, "is not bound"},
-		"not cut":                         {func(w *Observed) { w.Copy.Cut = "" }, "is not cut"},
-		"a clone that is not bound":       {func(w *Observed) { w.Sources[0].Method, w.Copy.Of, w.Copy.Bound = "Clone", "", false }, "is not bound"},
-		"a clone that is somebody else's": {func(w *Observed) { w.Sources[0].Method, w.Copy.Owner = "Clone", "x" }, "not VolSync's copy"},
+		"its copy":                     {func(*Observed) {}, ""},
+		"its copy, being deleted":      {func(w *Observed) { w.Copy.Deleting = true }, ""},
+		"its copy, the trigger tidied": {func(w *Observed) { w.Claim.Trigger = "" }, ""},
+		"a clone": {
+			func(w *Observed) { w.Sources[0].Method, w.Copy.Of, w.Copy.Cut = "Clone", "", "" },
+			"",
+		},
+		"the sync is over": {func(w *Observed) { over(w, theSync) }, ""},
+		"it is over, and another waits": {
+			func(w *Observed) { over(w, theSync); w.Sources[0].SyncStart = "later"; w.Claim.Status = StatusWaiting },
+			"",
+		},
+		"only the claim":              {func(w *Observed) { *w = Observed{Claim: w.Claim, ClaimOnly: true} }, ""},
+		"no copy":                     {func(w *Observed) { w.Copy = nil }, "there is no copy"},
+		"no sync, and none has ended": {func(w *Observed) { over(w, "") }, "neither runs nor has just ended"},
+		"another sync has ended":      {func(w *Observed) { over(w, "earlier") }, "neither runs nor has just ended"},
+		"another sync runs": {
+			source(func(s *Source) { s.SyncStart = "later" }),
+			"neither runs nor has just ended",
+		},
+		"an earlier one ended, no copy": {
+			func(w *Observed) { w.Copy, w.Sources[0].LastSyncStart = nil, theSync },
+			"there is no copy",
+		},
+		"another source": {source(func(s *Source) { s.UID = "other" }), "neither runs nor has just ended"},
+		"no source":      {func(w *Observed) { w.Sources = nil }, "no ReplicationSource"},
+		"two sources": {
+			func(w *Observed) { w.Sources = append(w.Sources, Source{Name: "b"}) },
+			"2 ReplicationSources copy the claim: rs, b",
+		},
+		"another trigger since": {
+			func(w *Observed) { w.Claim.Trigger, w.Claim.Status = "x", StatusInProgress },
+			`set the trigger "x" since`,
+		},
+		"somebody's copy":         {func(w *Observed) { w.Copy.Owner = "other" }, "not VolSync's copy"},
+		"a copy of another claim": {func(w *Observed) { w.Copy.Of = "other" }, "not VolSync's copy"},
+		"not bound":               {func(w *Observed) { w.Copy.Bound = false }, "is not bound"},
+		"not cut":                 {func(w *Observed) { w.Copy.Cut = "" }, "is not cut"},
+		"a clone that is not bound": {
+			func(w *Observed) { w.Sources[0].Method, w.Copy.Of, w.Copy.Bound = "Clone", "", false },
+			"is not bound",
+		},
+		"a clone that is somebody else's": {
+			func(w *Observed) { w.Sources[0].Method, w.Copy.Owner = "Clone", "x" },
+			"not VolSync's copy",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w, _ := cutWorld()

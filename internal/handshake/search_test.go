@@ -69,30 +69,99 @@ func TestEveryOrder(t *testing.T) {
 		long bool
 		m    model
 	}{
-		{"faults", false, model{cycles: 2, attempts: 2, kills: 2, lost: 1}},
-		{"faults, three attempts", true, model{cycles: 3, attempts: 3, kills: 2, lost: 2}},
-		{"writes arrive late", false, model{cycles: 2, attempts: 2, kills: 1, lost: 1, lateWrites: true}},
-		{"unquiesce fails", false, model{cycles: 2, attempts: 1, kills: 1, lost: 1, lateWrites: true, unquiesceFails: true}},
-		{"one stranger and faults", false, model{cycles: 2, attempts: 1, kills: 1, lost: 1, strange: 1, kinds: everything, lateWrites: true}},
-		{"any start", false, model{cycles: 2, attempts: 1, kills: 1, lost: 1, strange: 1, kinds: everything, anyStart: true}},
-		{"within a second", true, model{cycles: 2, attempts: 2, kills: 1, lost: 1, strange: 1, kinds: everything, coarse: true}},
-		{"attempts", true, model{cycles: 2, attempts: 2, kills: 1, lost: 1, strange: 1, kinds: everything}},
-		{"strangers", true, model{cycles: 2, attempts: 1, strange: 3, kinds: everything}},
-		{"strangers and faults", true, model{cycles: 2, attempts: 1, kills: 1, lost: 1, strange: 2, kinds: everything}},
-		{"an engine that goes on", false, model{cycles: 2, attempts: 1, kills: 2, lost: 1, lateWrites: true, goesOn: true}},
-		{"an engine that goes on, one stranger", true, model{cycles: 2, attempts: 1, kills: 1, lost: 1, strange: 1, kinds: everything, lateWrites: true, goesOn: true}},
-		{"until the cut", false, model{cycles: 2, attempts: 1, kills: 1, lost: 1, strange: 1, kinds: everything, untilCut: true}},
-		{"until the cut, strangers", true, model{cycles: 2, attempts: 1, strange: 2, kinds: everything, untilCut: true}},
-		{"one process", false, model{cycles: 2, attempts: 2, kills: 2, lost: 1, process: true, lateWrites: true}},
-		{"one process, one stranger and faults", true, model{cycles: 2, attempts: 2, kills: 1, lost: 1, strange: 1, kinds: everything, process: true, lateWrites: true}},
-		{"one process, until the cut", true, model{cycles: 2, attempts: 1, kills: 1, lost: 1, strange: 1, kinds: everything, process: true, untilCut: true, lateWrites: true}},
-		{"false records", false, model{cycles: 2, attempts: 1, strange: 1, kinds: records | setForeign, beside: true}},
-		{"false records and faults", true, model{cycles: 2, attempts: 1, kills: 1, lost: 1, strange: 1, kinds: records | setForeign, beside: true}},
-		{"false records, two strangers", true, model{cycles: 2, attempts: 1, strange: 2, kinds: records | setForeign, beside: true}},
-		{"false records, until the cut", true, model{cycles: 2, attempts: 1, strange: 1, kinds: records | setForeign, beside: true, untilCut: true}},
-		{"false records, within a second", true, model{cycles: 2, attempts: 1, strange: 1, kinds: records | setForeign, beside: true, coarse: true}},
+		{name: "faults", m: model{cycles: 2, attempts: 2, kills: 2, lost: 1}},
+		{name: "faults, three attempts", long: true, m: model{cycles: 3, attempts: 3, kills: 2, lost: 2}},
+		{name: "writes arrive late", m: model{cycles: 2, attempts: 2, kills: 1, lost: 1, lateWrites: true}},
+		{
+			name: "unquiesce fails",
+			m:    model{cycles: 2, attempts: 1, kills: 1, lost: 1, lateWrites: true, unquiesceFails: true},
+		},
+		{
+			name: "one stranger and faults",
+			m:    model{cycles: 2, attempts: 1, kills: 1, lost: 1, strange: 1, kinds: everything, lateWrites: true},
+		},
+		{
+			name: "any start",
+			m:    model{cycles: 2, attempts: 1, kills: 1, lost: 1, strange: 1, kinds: everything, anyStart: true},
+		},
+		{
+			name: "within a second",
+			long: true,
+			m:    model{cycles: 2, attempts: 2, kills: 1, lost: 1, strange: 1, kinds: everything, coarse: true},
+		},
+		{name: "attempts", long: true, m: model{cycles: 2, attempts: 2, kills: 1, lost: 1, strange: 1, kinds: everything}},
+		{name: "strangers", long: true, m: model{cycles: 2, attempts: 1, strange: 3, kinds: everything}},
+		{
+			name: "strangers and faults",
+			long: true,
+			m:    model{cycles: 2, attempts: 1, kills: 1, lost: 1, strange: 2, kinds: everything},
+		},
+		{name: "an engine that goes on", m: model{cycles: 2, attempts: 1, kills: 2, lost: 1, lateWrites: true, goesOn: true}},
+		{
+			name: "an engine that goes on, one stranger",
+			long: true,
+			m: model{
+				cycles: 2, attempts: 1, kills: 1, lost: 1, strange: 1, kinds: everything, lateWrites: true,
+				goesOn: true,
+			},
+		},
+		{
+			name: "until the cut",
+			m:    model{cycles: 2, attempts: 1, kills: 1, lost: 1, strange: 1, kinds: everything, untilCut: true},
+		},
+		{
+			name: "until the cut, strangers",
+			long: true,
+			m:    model{cycles: 2, attempts: 1, strange: 2, kinds: everything, untilCut: true},
+		},
+		{name: "one process", m: model{cycles: 2, attempts: 2, kills: 2, lost: 1, process: true, lateWrites: true}},
+		{
+			name: "one process, one stranger and faults",
+			long: true,
+			m: model{
+				cycles: 2, attempts: 2, kills: 1, lost: 1, strange: 1, kinds: everything, process: true,
+				lateWrites: true,
+			},
+		},
+		{
+			name: "one process, until the cut",
+			long: true,
+			m: model{
+				cycles: 2, attempts: 1, kills: 1, lost: 1, strange: 1, kinds: everything, process: true,
+				untilCut: true, lateWrites: true,
+			},
+		},
+		{name: "false records", m: model{cycles: 2, attempts: 1, strange: 1, kinds: records | setForeign, beside: true}},
+		{
+			name: "false records and faults",
+			long: true,
+			m:    model{cycles: 2, attempts: 1, kills: 1, lost: 1, strange: 1, kinds: records | setForeign, beside: true},
+		},
+		{
+			name: "false records, two strangers",
+			long: true,
+			m:    model{cycles: 2, attempts: 1, strange: 2, kinds: records | setForeign, beside: true},
+		},
+		{
+			name: "false records, until the cut",
+			long: true,
+			m:    model{cycles: 2, attempts: 1, strange: 1, kinds: records | setForeign, beside: true, untilCut: true},
+		},
+		{
+			name: "false records, within a second",
+			long: true,
+			m:    model{cycles: 2, attempts: 1, strange: 1, kinds: records | setForeign, beside: true, coarse: true},
+		},
 		// By the claim alone nobody can tell that a copy exists: see TestAssumptions.
-		{"claim only", true, model{cycles: 2, attempts: 2, kills: 1, lost: 1, strange: 2, kinds: setForeign | takeBackTrigger | deleteCopy, claimOnly: true}},
+		{
+			name: "claim only",
+			long: true,
+			m: model{
+				cycles: 2, attempts: 2, kills: 1, lost: 1, strange: 2,
+				kinds:     setForeign | takeBackTrigger | deleteCopy,
+				claimOnly: true,
+			},
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if c.long && (testing.Short() || underRace) {

@@ -67,7 +67,10 @@ func TestTriggerNamesTheWait(t *testing.T) {
 }
 
 func TestParseTrigger(t *testing.T) {
-	for _, run := range []string{"a", "run-1", "7f1c2f4e-0b1d-4b6c-9a57-0c2f6f0c1f57", "a.b.c", "X_y", "backup.0123456789abcdef", strings.Repeat("r", maxRun)} {
+	for _, run := range []string{
+		"a", "run-1", "7f1c2f4e-0b1d-4b6c-9a57-0c2f6f0c1f57", "a.b.c", "X_y", "backup.0123456789abcdef",
+		strings.Repeat("r", maxRun),
+	} {
 		trigger := NewTrigger(run, someWaits()...)
 		got, err := ParseTrigger(trigger.String())
 		if err != nil || got != trigger || got.Run() != run {

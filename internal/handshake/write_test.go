@@ -184,7 +184,11 @@ func TestLocking(t *testing.T) {
 		"not written, and another attempt locks it": {reply: NotWritten, then: attempt, want: outcome.Tainted},
 		"a conflict, and another attempt locks it":  {reply: Conflict, then: attempt, want: outcome.Tainted},
 		"the reply is lost, and another attempt's":  {reply: Unknown, then: attempt, want: outcome.Tainted, doubt: true},
-		"a conflict, and another run locks it":      {reply: Conflict, then: lockedBy(Lock{"other", Held, "q"}), want: outcome.Refused},
+		"a conflict, and another run locks it": {
+			reply: Conflict,
+			then:  lockedBy(Lock{"other", Held, "q"}),
+			want:  outcome.Refused,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := Locking{Run: runID, Process: "p", Wait: wait}

@@ -75,10 +75,16 @@ func TestCombine(t *testing.T) {
 		by    string
 		why   string
 	}{
-		"well":                                  {codes: []int{0, 0, 0, 0, 0, 0}, want: 0},
-		"well, without the rest":                {codes: []int{absent, absent, absent, 0}, want: 0},
-		"nobody awaits":                         {codes: []int{0, 0, 0, absent, 0, 0}, want: 5, by: awaitCompleted, why: armed},
-		"nobody awaits, nothing fired":          {codes: []int{0, 0, 3, absent, 0, 0}, want: 3, by: fireTrigger, why: "nothing was fired"},
+		"well":                   {codes: []int{0, 0, 0, 0, 0, 0}, want: 0},
+		"well, without the rest": {codes: []int{absent, absent, absent, 0}, want: 0},
+		"nobody awaits": {
+			codes: []int{0, 0, 0, absent, 0, 0},
+			want:  5, by: awaitCompleted, why: armed,
+		},
+		"nobody awaits, nothing fired": {
+			codes: []int{0, 0, 3, absent, 0, 0},
+			want:  3, by: fireTrigger, why: "nothing was fired",
+		},
 		"quiesce failed":                        {codes: []int{0, 1, 3, 3, 0, 0}, want: 3, by: quiesce, why: notFired},
 		"quiesce failed with a code of ours":    {codes: []int{0, 5, 3, 3, 0, 0}, want: 3, by: quiesce, why: notFired},
 		"quiesce failed, trigger mistaken":      {codes: []int{0, 1, 64, 64, 0, 0}, want: 3, by: quiesce, why: notFired},
@@ -87,61 +93,172 @@ func TestCombine(t *testing.T) {
 		"quiesce failed, others' copy":          {codes: []int{0, 1, 3, 6, 0, 0}, want: 3, by: quiesce, why: notFired},
 		"quiesce failed, fired nevertheless":    {codes: []int{0, 1, 0, 0, 0, 0}, want: 6, by: quiesce, why: untied},
 		"quiesce failed, recorded nevertheless": {codes: []int{0, 1, 3, 0, 0, 0}, want: 6, by: fireTrigger, why: untied},
-		"quiesce failed, fired, taken back":     {codes: []int{0, 1, 0, 4, 0, 0}, want: 4, by: awaitCompleted, why: "no copy was made"},
-		"quiesce failed, fired, too late":       {codes: []int{0, 1, 0, 5, 0, 0}, want: 5, by: awaitCompleted, why: "while the application runs"},
-		"quiesce failed, fired, lost":           {codes: []int{0, 1, 0, none, 0, 0}, want: 5, by: awaitCompleted, why: armed},
-		"quiesce failed, and nobody knows":      {codes: []int{0, 1, none, none, 0, 0}, want: 5, by: fireTrigger, why: armed},
-		"nothing waits":                         {codes: []int{3, none, none, none, none, 0}, want: 3, by: awaitWaiting, why: "nothing was fired"},
-		"nothing waits, in time":                {codes: []int{124, 1, 3, 64, 0, 0}, want: 124, by: awaitWaiting, why: "limit"},
-		"nothing waits, no trigger":             {codes: []int{143, 0, 64, 64, 0, 0}, want: 143, by: awaitWaiting, why: "signal"},
-		"another attempt was copying":           {codes: []int{5, 1, 3, 64, 0, 0}, want: 5, by: awaitWaiting, why: "copying"},
-		"waiting failed":                        {codes: []int{1, 0, 1, 64, 0, 0}, want: 1, by: awaitWaiting, why: "error"},
-		"waiting lost":                          {codes: []int{none, none, none, none, none, none}, want: 5, by: awaitWaiting, why: armed},
-		"waiting killed":                        {codes: []int{137, none, none, none, 0, 0}, want: 5, by: awaitWaiting, why: armed},
-		"nothing waits, fired nevertheless":     {codes: []int{3, 0, 0, 0, 0, 0}, want: 6, by: awaitWaiting, why: untied},
-		"nothing waits, fired and lost":         {codes: []int{3, 0, 0, none, 0, 0}, want: 5, by: awaitCompleted, why: armed},
-		"nothing waits, fire killed":            {codes: []int{3, 0, 137, none, 0, 0}, want: 5, by: fireTrigger, why: armed},
-		"unquiesce failed":                      {codes: []int{0, 0, 0, 0, 0, 1}, want: 6, by: unquiesce, why: mayBeFrozen},
-		"unquiesce lost":                        {codes: []int{0, 0, 0, 0, 0, none}, want: 6, by: unquiesce, why: mayBeFrozen},
-		"unquiesce and more failed":             {codes: []int{0, 0, 0, 4, 0, 1}, want: 4, by: awaitCompleted, why: "no copy was made"},
-		"disarm failed":                         {codes: []int{0, 0, 0, 0, 3, 0}, want: 6, by: disarm, why: untied},
-		"disarm not sure":                       {codes: []int{0, 0, 0, 0, 5, 0}, want: 5, by: disarm, why: armed},
-		"disarm not sure, nothing fired":        {codes: []int{0, 0, 3, 3, 5, 0}, want: 5, by: disarm, why: armed},
-		"disarm not sure, nor await":            {codes: []int{0, 0, 0, 5, 5, 0}, want: 5, by: awaitCompleted, why: "could not find out"},
-		"disarm lost, nothing fired":            {codes: []int{0, 0, 3, 3, none, 0}, want: 3, by: fireTrigger, why: "nothing was fired"},
-		"disarm makes nothing better":           {codes: []int{0, 0, 0, none, 0, 0}, want: 5, by: awaitCompleted, why: armed},
-		"cleaned up":                            {codes: []int{absent, absent, absent, absent, 0, 0}, want: 0},
-		"cleaned up, disarmed":                  {codes: []int{absent, absent, absent, absent, 0, absent}, want: 0},
-		"cleanup, unquiesce failed":             {codes: []int{absent, absent, absent, absent, 0, 3}, want: 1, by: unquiesce, why: mayBeFrozen},
-		"cleanup, unquiesce lost":               {codes: []int{absent, absent, absent, absent, absent, none}, want: 1, by: unquiesce, why: mayBeFrozen},
-		"cleanup, disarm not sure":              {codes: []int{absent, absent, absent, absent, 5, 0}, want: 5, by: disarm, why: armed},
-		"cleanup, disarm refused":               {codes: []int{absent, absent, absent, absent, 3, 0}, want: 3, by: disarm, why: unasked},
-		"cleanup, disarm mistaken":              {codes: []int{absent, absent, absent, absent, 64, 0}, want: 64, by: disarm, why: unasked},
-		"cleanup, disarm failed":                {codes: []int{absent, absent, absent, absent, 1, 1}, want: 1, by: disarm, why: unasked},
-		"cleanup, disarm stopped":               {codes: []int{absent, absent, absent, absent, 143, 0}, want: 5, by: disarm, why: armed},
-		"cleanup, disarm late":                  {codes: []int{absent, absent, absent, absent, 124, 0}, want: 5, by: disarm, why: armed},
-		"cleanup, disarm lost":                  {codes: []int{absent, absent, absent, absent, none, 0}, want: 5, by: disarm, why: armed},
-		"cleanup, pods left":                    {codes: []int{absent, absent, absent, absent, 0, 0, 124}, want: 1, by: podsEnded, why: couldFreeze},
-		"cleanup, pods lost":                    {codes: []int{absent, absent, absent, absent, 0, 0, none}, want: 1, by: podsEnded, why: couldFreeze},
-		"cleanup, pods ended":                   {codes: []int{absent, absent, absent, absent, 0, 0, 0}, want: 0},
-		"cleanup, pods left, unquiesce failed":  {codes: []int{absent, absent, absent, absent, 0, 1, 124}, want: 1, by: unquiesce, why: mayBeFrozen},
-		"well, but pods left":                   {codes: []int{0, 0, 0, 0, 0, 0, 124}, want: 6, by: podsEnded, why: couldFreeze},
-		"well, but locked":                      {codes: []int{0, 0, 0, 0, 0, 0, absent, 3}, want: 1, by: unlock, why: locked},
-		"withdrawn, and locked":                 {codes: []int{0, 0, 0, 4, 0, 0, absent, 3}, want: 4, by: awaitCompleted, why: "no copy was made"},
-		"cleanup, locked":                       {codes: []int{absent, absent, absent, absent, 0, 0, 0, 1}, want: 1, by: unlock, why: locked},
-		"synced":                                {codes: []int{0, 0, 0, 0, 0, 0, absent, 0, absent, 0, 0}, want: 0},
-		"not synced":                            {codes: []int{0, 0, 0, 0, 0, 0, absent, 0, absent, 0, 7}, want: 7, by: awaitSynced, why: notSynced},
-		"await-synced was killed":               {codes: []int{0, 0, 0, 0, 0, 0, absent, 0, absent, 0, 137}, want: 7, by: awaitSynced, why: notSynced},
-		"await-synced saw no record":            {codes: []int{0, 0, 0, 0, 0, 0, absent, 0, absent, 0, 6}, want: 6, by: awaitSynced, why: "tied"},
-		"withdrawn, and not synced":             {codes: []int{0, 0, 0, 4, 0, 0, absent, 0, absent, 0, 7}, want: 4, by: awaitCompleted, why: "no copy was made"},
-		"no other step says 7":                  {codes: []int{7, 0, 0, 0, 0, 0}, want: 6, by: awaitWaiting, why: untied},
-		"no sync":                               {codes: []int{none, none, none, none, none, none, absent, none, absent, 3}, want: 3, by: startSync, why: "nothing was fired"},
-		"no sync, and all the same":             {codes: []int{0, 0, 0, 0, 0, 0, absent, 0, absent, 1}, want: 1, by: startSync, why: manualStays},
-		"no sync, fired and lost":               {codes: []int{0, 0, 0, none, 0, 0, absent, 0, absent, 3}, want: 5, by: awaitCompleted, why: armed},
-		"no sync, killed":                       {codes: []int{none, none, none, none, none, none, absent, none, absent, 137}, want: 5, by: awaitWaiting, why: armed},
-		"no sync, and nothing waits":            {codes: []int{3, none, none, none, 0, 0, absent, 0, absent, 3}, want: 3, by: awaitWaiting, why: "nothing was fired"},
-		"no sync, and fire ran all the same":    {codes: []int{none, none, 3, 3, 0, 0, absent, 0, absent, 3}, want: 5, by: awaitWaiting, why: armed},
-		"nothing is given":                      {codes: nil, want: 0}, // the command line has no such thing
+		"quiesce failed, fired, taken back": {
+			codes: []int{0, 1, 0, 4, 0, 0},
+			want:  4, by: awaitCompleted, why: "no copy was made",
+		},
+		"quiesce failed, fired, too late": {
+			codes: []int{0, 1, 0, 5, 0, 0},
+			want:  5, by: awaitCompleted, why: "while the application runs",
+		},
+		"quiesce failed, fired, lost":      {codes: []int{0, 1, 0, none, 0, 0}, want: 5, by: awaitCompleted, why: armed},
+		"quiesce failed, and nobody knows": {codes: []int{0, 1, none, none, 0, 0}, want: 5, by: fireTrigger, why: armed},
+		"nothing waits": {
+			codes: []int{3, none, none, none, none, 0},
+			want:  3, by: awaitWaiting, why: "nothing was fired",
+		},
+		"nothing waits, in time": {
+			codes: []int{124, 1, 3, 64, 0, 0},
+			want:  124, by: awaitWaiting, why: "limit",
+		},
+		"nothing waits, no trigger": {
+			codes: []int{143, 0, 64, 64, 0, 0},
+			want:  143, by: awaitWaiting, why: "signal",
+		},
+		"another attempt was copying": {codes: []int{5, 1, 3, 64, 0, 0}, want: 5, by: awaitWaiting, why: "copying"},
+		"waiting failed":              {codes: []int{1, 0, 1, 64, 0, 0}, want: 1, by: awaitWaiting, why: "error"},
+		"waiting lost": {
+			codes: []int{none, none, none, none, none, none},
+			want:  5, by: awaitWaiting, why: armed,
+		},
+		"waiting killed": {
+			codes: []int{137, none, none, none, 0, 0},
+			want:  5, by: awaitWaiting, why: armed,
+		},
+		"nothing waits, fired nevertheless": {codes: []int{3, 0, 0, 0, 0, 0}, want: 6, by: awaitWaiting, why: untied},
+		"nothing waits, fired and lost":     {codes: []int{3, 0, 0, none, 0, 0}, want: 5, by: awaitCompleted, why: armed},
+		"nothing waits, fire killed":        {codes: []int{3, 0, 137, none, 0, 0}, want: 5, by: fireTrigger, why: armed},
+		"unquiesce failed":                  {codes: []int{0, 0, 0, 0, 0, 1}, want: 6, by: unquiesce, why: mayBeFrozen},
+		"unquiesce lost": {
+			codes: []int{0, 0, 0, 0, 0, none},
+			want:  6, by: unquiesce, why: mayBeFrozen,
+		},
+		"unquiesce and more failed": {
+			codes: []int{0, 0, 0, 4, 0, 1},
+			want:  4, by: awaitCompleted, why: "no copy was made",
+		},
+		"disarm failed":                  {codes: []int{0, 0, 0, 0, 3, 0}, want: 6, by: disarm, why: untied},
+		"disarm not sure":                {codes: []int{0, 0, 0, 0, 5, 0}, want: 5, by: disarm, why: armed},
+		"disarm not sure, nothing fired": {codes: []int{0, 0, 3, 3, 5, 0}, want: 5, by: disarm, why: armed},
+		"disarm not sure, nor await": {
+			codes: []int{0, 0, 0, 5, 5, 0},
+			want:  5, by: awaitCompleted, why: "could not find out",
+		},
+		"disarm lost, nothing fired": {
+			codes: []int{0, 0, 3, 3, none, 0},
+			want:  3, by: fireTrigger, why: "nothing was fired",
+		},
+		"disarm makes nothing better": {codes: []int{0, 0, 0, none, 0, 0}, want: 5, by: awaitCompleted, why: armed},
+		"cleaned up":                  {codes: []int{absent, absent, absent, absent, 0, 0}, want: 0},
+		"cleaned up, disarmed":        {codes: []int{absent, absent, absent, absent, 0, absent}, want: 0},
+		"cleanup, unquiesce failed": {
+			codes: []int{absent, absent, absent, absent, 0, 3},
+			want:  1, by: unquiesce, why: mayBeFrozen,
+		},
+		"cleanup, unquiesce lost": {
+			codes: []int{absent, absent, absent, absent, absent, none},
+			want:  1, by: unquiesce, why: mayBeFrozen,
+		},
+		"cleanup, disarm not sure": {
+			codes: []int{absent, absent, absent, absent, 5, 0},
+			want:  5, by: disarm, why: armed,
+		},
+		"cleanup, disarm refused": {
+			codes: []int{absent, absent, absent, absent, 3, 0},
+			want:  3, by: disarm, why: unasked,
+		},
+		"cleanup, disarm mistaken": {
+			codes: []int{absent, absent, absent, absent, 64, 0},
+			want:  64, by: disarm, why: unasked,
+		},
+		"cleanup, disarm failed": {
+			codes: []int{absent, absent, absent, absent, 1, 1},
+			want:  1, by: disarm, why: unasked,
+		},
+		"cleanup, disarm stopped": {
+			codes: []int{absent, absent, absent, absent, 143, 0},
+			want:  5, by: disarm, why: armed,
+		},
+		"cleanup, disarm late": {
+			codes: []int{absent, absent, absent, absent, 124, 0},
+			want:  5, by: disarm, why: armed,
+		},
+		"cleanup, disarm lost": {
+			codes: []int{absent, absent, absent, absent, none, 0},
+			want:  5, by: disarm, why: armed,
+		},
+		"cleanup, pods left": {
+			codes: []int{absent, absent, absent, absent, 0, 0, 124},
+			want:  1, by: podsEnded, why: couldFreeze,
+		},
+		"cleanup, pods lost": {
+			codes: []int{absent, absent, absent, absent, 0, 0, none},
+			want:  1, by: podsEnded, why: couldFreeze,
+		},
+		"cleanup, pods ended": {codes: []int{absent, absent, absent, absent, 0, 0, 0}, want: 0},
+		"cleanup, pods left, unquiesce failed": {
+			codes: []int{absent, absent, absent, absent, 0, 1, 124},
+			want:  1, by: unquiesce, why: mayBeFrozen,
+		},
+		"well, but pods left": {
+			codes: []int{0, 0, 0, 0, 0, 0, 124},
+			want:  6, by: podsEnded, why: couldFreeze,
+		},
+		"well, but locked": {
+			codes: []int{0, 0, 0, 0, 0, 0, absent, 3},
+			want:  1, by: unlock, why: locked,
+		},
+		"withdrawn, and locked": {
+			codes: []int{0, 0, 0, 4, 0, 0, absent, 3},
+			want:  4, by: awaitCompleted, why: "no copy was made",
+		},
+		"cleanup, locked": {
+			codes: []int{absent, absent, absent, absent, 0, 0, 0, 1},
+			want:  1, by: unlock, why: locked,
+		},
+		"synced": {codes: []int{0, 0, 0, 0, 0, 0, absent, 0, absent, 0, 0}, want: 0},
+		"not synced": {
+			codes: []int{0, 0, 0, 0, 0, 0, absent, 0, absent, 0, 7},
+			want:  7, by: awaitSynced, why: notSynced,
+		},
+		"await-synced was killed": {
+			codes: []int{0, 0, 0, 0, 0, 0, absent, 0, absent, 0, 137},
+			want:  7, by: awaitSynced, why: notSynced,
+		},
+		"await-synced saw no record": {
+			codes: []int{0, 0, 0, 0, 0, 0, absent, 0, absent, 0, 6},
+			want:  6, by: awaitSynced, why: "tied",
+		},
+		"withdrawn, and not synced": {
+			codes: []int{0, 0, 0, 4, 0, 0, absent, 0, absent, 0, 7},
+			want:  4, by: awaitCompleted, why: "no copy was made",
+		},
+		"no other step says 7": {codes: []int{7, 0, 0, 0, 0, 0}, want: 6, by: awaitWaiting, why: untied},
+		"no sync": {
+			codes: []int{none, none, none, none, none, none, absent, none, absent, 3},
+			want:  3, by: startSync, why: "nothing was fired",
+		},
+		"no sync, and all the same": {
+			codes: []int{0, 0, 0, 0, 0, 0, absent, 0, absent, 1},
+			want:  1, by: startSync, why: manualStays,
+		},
+		"no sync, fired and lost": {
+			codes: []int{0, 0, 0, none, 0, 0, absent, 0, absent, 3},
+			want:  5, by: awaitCompleted, why: armed,
+		},
+		"no sync, killed": {
+			codes: []int{none, none, none, none, none, none, absent, none, absent, 137},
+			want:  5, by: awaitWaiting, why: armed,
+		},
+		"no sync, and nothing waits": {
+			codes: []int{3, none, none, none, 0, 0, absent, 0, absent, 3},
+			want:  3, by: awaitWaiting, why: "nothing was fired",
+		},
+		"no sync, and fire ran all the same": {
+			codes: []int{none, none, 3, 3, 0, 0, absent, 0, absent, 3},
+			want:  5, by: awaitWaiting, why: armed,
+		},
+		"nothing is given": {codes: nil, want: 0}, // the command line has no such thing
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := ran(c.codes...).combine()

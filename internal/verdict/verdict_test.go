@@ -258,7 +258,8 @@ func TestCleanupSaysThatUnquiesceMayHaveBeenSkipped(t *testing.T) {
 			t.Errorf("disarm ended with %d: %v", code, err)
 		}
 	}
-	if err := Of(map[string]exitfile.Exit{disarm: ended(5), unquiesce: ended(1)}).Outcome(); strings.Contains(err.Error(), leftAlone) {
+	err := Of(map[string]exitfile.Exit{disarm: ended(5), unquiesce: ended(1)}).Outcome()
+	if strings.Contains(err.Error(), leftAlone) {
 		t.Errorf("unquiesce was run, and failed: %v", err)
 	}
 }

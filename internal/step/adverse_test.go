@@ -70,14 +70,14 @@ func (p *pair) lockB() string { return p.b.get(handshake.LockAnnotation) }
 // A group's run dies between locking a and locking b, which another run has locked first: its cleanup
 // ends with 0, and a stays locked for ever, unsaid.
 func TestCleanupOfAGroupOfWhichAnotherHasAMember(t *testing.T) {
-	for what, a := range map[string]string{"killed": "run-1/held/p-600s", "killed, known to be ended": "run-1/held/p-600s"} {
+	for what, ended := range map[string]bool{"killed": false, "killed, known to be ended": true} {
 		app := &lostApp{}
 		p := onPair(t, func(p *pair) {
 			app.play = p.a
-			lockedFor(a)(p.a)
+			lockedFor("run-1/held/p-600s")(p.a)
 			lockedFor("other")(p.b)
 		}, func(ctx context.Context, g Group) error {
-			_, err := g.Cleanup(ctx, CleanupOptions{Run: run, App: app, Unquiesce: time.Minute, RunEnded: strings.Contains(what, "ended")})
+			_, err := g.Cleanup(ctx, CleanupOptions{Run: run, App: app, Unquiesce: time.Minute, RunEnded: ended})
 			return err
 		}, nil)
 		if l := p.lockA(); l != "" && saysLeft(p.err)&outcome.LeftLocked == 0 {
@@ -322,10 +322,7 @@ func TestStateFileOfAClockThatWasSetBack(t *testing.T) {
 	a.run(t, RunOptions{State: file}, func(p *play) {
 		a.frozen = true
 		lockedFor("other")(p)
-		text := `{"run":"` + run + `","namespace":"app","claims":["data"],"owner":"earlier","until":"` + time.Now().Add(runLimits.longest()+time.Hour).Format(time.RFC3339) + `"}`
-		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		writeLocked(t, file, "earlier", time.Now().Add(runLimits.longest()+time.Hour))
 		p.faults(always(away), nil)
 	}, func(p *play) { after(time.Minute); tried = a.tried; p.faults(nil, nil) })
 	if tried != 0 {
@@ -352,11 +349,13 @@ func TestLockBeforeUnquiesceWrittenLate(t *testing.T) {
 		p.faults(once("patch pvc", func() error {
 			late := *p.claim
 			time.AfterFunc(30*time.Second, func() {
-				_, _ = p.Annotate(context.Background(), late, map[string]string{handshake.LockAnnotation: run + "/cleanup/" + me + "-1s"})
+				lock := run + "/cleanup/" + me + "-1s"
+				_, _ = p.Annotate(context.Background(), late, map[string]string{handshake.LockAnnotation: lock})
 			})
 			return away
 		}), nil)
-		p.annotate(handshake.TriggerAnnotation, "before", handshake.LockAnnotation, "") // as a cleanup that waited for its limits
+		// As a cleanup that waited for its limits.
+		p.annotate(handshake.TriggerAnnotation, "before", handshake.LockAnnotation, "")
 		after(time.Minute)
 	})
 	if l := p.get(handshake.LockAnnotation); l != "" && saysLeft(p.err)&outcome.LeftLocked == 0 {
@@ -368,7 +367,11 @@ func TestLockBeforeUnquiesceWrittenLate(t *testing.T) {
 // member, after a run that was refused for that: disarm locks the free member, says "other" with 0, so
 // that unquiesce and unlock are skipped, and the member stays locked for ever, unsaid.
 func TestDisarmOfAGroupOfWhichAnotherHasAMember(t *testing.T) {
-	for what, lock := range map[string]string{"a is free": "", "a is the run's": "run-1/held/p", "a is free, and b misspelt": ""} {
+	for what, lock := range map[string]string{
+		"a is free":                 "",
+		"a is the run's":            "run-1/held/p",
+		"a is free, and b misspelt": "",
+	} {
 		var found []Disarmed
 		p := onPair(t, func(p *pair) {
 			lockedFor(lock)(p.a)
@@ -447,10 +450,7 @@ func TestSaysLetGoWhereItWasLeftAlone(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "locked")
 	a := &stubborn{}
 	p := a.run(t, RunOptions{State: file}, func(p *play) {
-		text := `{"run":"` + run + `","namespace":"app","claims":["data"],"owner":"earlier","until":"` + time.Now().Format(time.RFC3339) + `"}`
-		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		writeLocked(t, file, "earlier", time.Now())
 		lockedFor("other")(p)
 	}, nil)
 	if a.tried == 0 && strings.Contains(p.err.Error(), "the application let go") {
@@ -523,10 +523,7 @@ func TestLetsGoFirstALittleBeforeUntil(t *testing.T) {
 		app.play = p
 		app.during = func() { by = p.get(handshake.LockAnnotation) }
 		lockedFor("run-1/held/earlier-1287s")(p)
-		text := `{"run":"` + run + `","namespace":"app","claims":["data"],"owner":"earlier-1287s","until":"` + time.Now().Add(30*time.Second).Format(time.RFC3339) + `"}`
-		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		writeLocked(t, file, "earlier-1287s", time.Now().Add(30*time.Second))
 		f := &flaky{cluster: p.cluster}
 		f.away.Store(true)
 		p.step.Claims = f

@@ -64,7 +64,12 @@ func TestRunLooksAtTheLockBeforeEveryAttempt(t *testing.T) {
 		}
 	}
 	p := a.run(t, RunOptions{}, nil, func(p *play) { p.takes(); p.completes() })
-	p.wants(t, want{outcome.Unverified, []string{"run other has locked", "left alone"}, "one run at a time", waitingTrigger(t)})
+	p.wants(t, want{
+		outcome: outcome.Unverified,
+		says:    []string{"run other has locked", "left alone"},
+		hint:    "one run at a time",
+		trigger: waitingTrigger(t),
+	})
 	if p.wantLock(t, "other"); a.tried != 2 {
 		t.Errorf("tried %d times", a.tried)
 	}
@@ -192,6 +197,16 @@ func TestCleanupBearsARefusal(t *testing.T) {
 	}
 }
 
+// writeLocked writes the state file that says that the run has locked the claim.
+func writeLocked(t *testing.T, file, owner string, until time.Time) {
+	t.Helper()
+	text := `{"run":"` + run + `","namespace":"app","claims":["data"],"owner":"` + owner + `",` +
+		`"until":"` + until.Format(time.RFC3339) + `"}`
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // A restarted container lets go first what it has left quiesced, also while nobody can be asked.
 func TestRunLetsGoFirst(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -218,10 +233,7 @@ func TestRunLetsGoFirst(t *testing.T) {
 				if c.expired {
 					until = time.Now().Add(-time.Second)
 				}
-				text := `{"run":"` + run + `","namespace":"app","claims":["data"],"owner":"earlier","until":"` + until.Format(time.RFC3339) + `"}`
-				if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-					t.Fatal(err)
-				}
+				writeLocked(t, file, "earlier", until)
 				if c.away > 0 {
 					p.faults(always(away), nil)
 				}

@@ -35,24 +35,39 @@ func TestAwaitCompleted(t *testing.T) {
 		prepare, events func(*play)
 		took            time.Duration
 	}{
-		"completes":                     {nil, func(p *play) { after(time.Second); p.takes(); after(time.Minute); p.completes() }, time.Minute + time.Second},
-		"completed already":             {func(p *play) { p.takes(); p.completes() }, nil, 0},
-		"the next wait has begun":       {nil, func(p *play) { p.takes(); after(time.Minute); p.completes(); p.waits("2000-01-01T01:00:00Z") }, time.Minute},
-		"later than the limit to react": {nil, func(p *play) { p.takes(); after(5 * time.Minute); p.completes() }, 5 * time.Minute},
-		"while the server is away": {nil, func(p *play) {
-			p.takes()
-			after(time.Second)
-			p.faults(always(away), nil)
-			p.completes()
-			after(time.Minute)
-			p.faults(nil, nil)
-			after(maxRetry)
-		}, time.Minute + time.Second},
-		"in the last moment": {nil, func(p *play) {
-			p.takes()
-			after(freeze - time.Second)
-			p.faults(once("get pvc", func() error { p.completes(); return nil }), nil) // the look that gives up
-		}, freeze},
+		"completes": {
+			events: func(p *play) { after(time.Second); p.takes(); after(time.Minute); p.completes() },
+			took:   time.Minute + time.Second,
+		},
+		"completed already": {prepare: func(p *play) { p.takes(); p.completes() }},
+		"the next wait has begun": {
+			events: func(p *play) { p.takes(); after(time.Minute); p.completes(); p.waits("2000-01-01T01:00:00Z") },
+			took:   time.Minute,
+		},
+		"later than the limit to react": {
+			events: func(p *play) { p.takes(); after(5 * time.Minute); p.completes() },
+			took:   5 * time.Minute,
+		},
+		"while the server is away": {
+			events: func(p *play) {
+				p.takes()
+				after(time.Second)
+				p.faults(always(away), nil)
+				p.completes()
+				after(time.Minute)
+				p.faults(nil, nil)
+				after(maxRetry)
+			},
+			took: time.Minute + time.Second,
+		},
+		"in the last moment": {
+			events: func(p *play) {
+				p.takes()
+				after(freeze - time.Second)
+				p.faults(once("get pvc", func() error { p.completes(); return nil }), nil) // the look that gives up
+			},
+			took: freeze,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := complete(t, freeze, c.prepare, c.events)

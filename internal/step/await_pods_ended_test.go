@@ -51,55 +51,146 @@ func TestAwaitPodsEnded(t *testing.T) {
 		want            want
 		took            time.Duration
 	}{
-		"there is none":       {nil, nil, time.Hour, want{outcome: outcome.OK}, 0},
-		"there is none, once": {nil, nil, 0, want{outcome: outcome.OK}, 0},
-		"it ends":             {runs("a"), func(p *play) { after(time.Minute); p.left() }, time.Hour, want{outcome: outcome.OK}, time.Minute},
-		"one after the other": {runs("a", "b"), func(p *play) {
-			after(time.Minute)
-			p.left(pods.Pod{Name: "b"})
-			after(time.Minute)
-			p.left()
-		}, time.Hour, want{outcome: outcome.OK}, 2 * time.Minute},
-		"it is deleted": {runs("a"), func(p *play) {
-			after(time.Minute)
-			p.left(pods.Pod{Name: "a", Deleting: true})
-			after(30 * time.Second)
-			if p.log.count(still+"a (being deleted)") != 1 {
-				t.Errorf("it does not say that the pod is being deleted:\n%s", &p.log.b)
-			}
-			p.left()
-		}, time.Hour, want{outcome: outcome.OK}, 90 * time.Second},
-		"server away": {runs("a"), func(p *play) {
-			p.faults(away503, nil)
-			p.left()
-			after(time.Hour)
-			p.faults(nil, nil)
-			after(maxRetry)
-		}, 2 * time.Hour, want{outcome: outcome.OK}, time.Hour},
-		"server away at first": {func(p *play) { p.faults(away503, nil) }, func(p *play) {
-			after(time.Hour)
-			p.faults(nil, nil)
-			after(maxRetry)
-		}, 2 * time.Hour, want{outcome: outcome.OK}, time.Hour},
+		"there is none":       {timeout: time.Hour, want: want{outcome: outcome.OK}},
+		"there is none, once": {want: want{outcome: outcome.OK}},
+		"it ends": {
+			prepare: runs("a"),
+			events:  func(p *play) { after(time.Minute); p.left() },
+			timeout: time.Hour,
+			want:    want{outcome: outcome.OK},
+			took:    time.Minute,
+		},
+		"one after the other": {
+			prepare: runs("a", "b"),
+			events: func(p *play) {
+				after(time.Minute)
+				p.left(pods.Pod{Name: "b"})
+				after(time.Minute)
+				p.left()
+			},
+			timeout: time.Hour,
+			want:    want{outcome: outcome.OK},
+			took:    2 * time.Minute,
+		},
+		"it is deleted": {
+			prepare: runs("a"),
+			events: func(p *play) {
+				after(time.Minute)
+				p.left(pods.Pod{Name: "a", Deleting: true})
+				after(30 * time.Second)
+				if p.log.count(still+"a (being deleted)") != 1 {
+					t.Errorf("it does not say that the pod is being deleted:\n%s", &p.log.b)
+				}
+				p.left()
+			},
+			timeout: time.Hour,
+			want:    want{outcome: outcome.OK},
+			took:    90 * time.Second,
+		},
+		"server away": {
+			prepare: runs("a"),
+			events: func(p *play) {
+				p.faults(away503, nil)
+				p.left()
+				after(time.Hour)
+				p.faults(nil, nil)
+				after(maxRetry)
+			},
+			timeout: 2 * time.Hour,
+			want:    want{outcome: outcome.OK},
+			took:    time.Hour,
+		},
+		"server away at first": {
+			prepare: func(p *play) { p.faults(away503, nil) },
+			events: func(p *play) {
+				after(time.Hour)
+				p.faults(nil, nil)
+				after(maxRetry)
+			},
+			timeout: 2 * time.Hour,
+			want:    want{outcome: outcome.OK},
+			took:    time.Hour,
+		},
 
-		"timeout": {runs("a", "b"), nil, 2 * time.Minute, want{outcome.TimedOut,
-			[]string{"timed out after 2m0s while waiting: " + still + "a, b"}, "kubectl get pods -n app -l run=1", ""}, 2 * time.Minute},
-		"timeout, server away": {func(p *play) { p.faults(away503, nil) }, nil, 2 * time.Minute, want{outcome.TimedOut,
-			[]string{"timed out after 2m0s", "the server is away"}, "kubectl get pods", ""}, 2 * time.Minute},
-		"look once": {runs("a"), nil, 0, want{outcome.TimedOut,
-			[]string{"--timeout 0 allows no other, while waiting: " + still + "a"}, "kubectl get pods", ""}, 0},
-		"look once, server away": {func(p *play) { p.faults(away503, nil) }, nil, 0, want{outcome.Failed, []string{"namespace app: list pods in namespace app: the server is away"}, "", ""}, 0},
-		"signal": {runs("a"), func(p *play) { after(time.Minute); p.signal() }, time.Hour, want{outcome.Signalled,
-			[]string{"stopped by SIGTERM while waiting: " + still + "a"}, "", ""}, time.Minute},
-		"no permission to list": {func(p *play) { p.faults(always(forbiddenPods, "list pods"), nil) }, nil, time.Hour, want{outcome.Refused,
-			[]string{"list pods in namespace app", "not yours"}, `grant the verb "list" on resource "pods" in API group "" in namespace "app"`, ""}, 0},
-		"no permission to list, once": {func(p *play) { p.faults(always(forbiddenPods, "list pods"), nil) }, nil, 0, want{outcome.Refused,
-			[]string{"list pods in namespace app"}, `grant the verb "list"`, ""}, 0},
-		"no permission to watch": {func(p *play) { p.faults(always(forbiddenPods, "watch pods"), nil) }, nil, time.Hour, want{outcome.Refused,
-			[]string{"watch pods in namespace app", "not yours"}, `grant the verb "watch" on resource "pods"`, ""}, 0},
-		"no need to watch, once": {func(p *play) { p.faults(always(forbiddenPods, "watch pods"), nil) }, nil, 0, want{outcome: outcome.OK}, 0},
-		"permission taken away": {runs("a"), func(p *play) { after(time.Minute); p.endWatches("pods", lostPods) }, time.Hour, want{outcome.Refused,
-			[]string{"watch pods in namespace app"}, `grant the verb "watch"`, ""}, time.Minute},
+		"timeout": {
+			prepare: runs("a", "b"),
+			timeout: 2 * time.Minute,
+			want: want{
+				outcome: outcome.TimedOut,
+				says:    []string{"timed out after 2m0s while waiting: " + still + "a, b"},
+				hint:    "kubectl get pods -n app -l run=1",
+			},
+			took: 2 * time.Minute,
+		},
+		"timeout, server away": {
+			prepare: func(p *play) { p.faults(away503, nil) },
+			timeout: 2 * time.Minute,
+			want: want{
+				outcome: outcome.TimedOut,
+				says:    []string{"timed out after 2m0s", "the server is away"},
+				hint:    "kubectl get pods",
+			},
+			took: 2 * time.Minute,
+		},
+		"look once": {
+			prepare: runs("a"),
+			want: want{
+				outcome: outcome.TimedOut,
+				says:    []string{"--timeout 0 allows no other, while waiting: " + still + "a"},
+				hint:    "kubectl get pods",
+			},
+		},
+		"look once, server away": {
+			prepare: func(p *play) { p.faults(away503, nil) },
+			want: want{
+				outcome: outcome.Failed,
+				says:    []string{"namespace app: list pods in namespace app: the server is away"},
+			},
+		},
+		"signal": {
+			prepare: runs("a"),
+			events:  func(p *play) { after(time.Minute); p.signal() },
+			timeout: time.Hour,
+			want:    want{outcome: outcome.Signalled, says: []string{"stopped by SIGTERM while waiting: " + still + "a"}},
+			took:    time.Minute,
+		},
+		"no permission to list": {
+			prepare: func(p *play) { p.faults(always(forbiddenPods, "list pods"), nil) },
+			timeout: time.Hour,
+			want: want{
+				outcome: outcome.Refused,
+				says:    []string{"list pods in namespace app", "not yours"},
+				hint:    `grant the verb "list" on resource "pods" in API group "" in namespace "app"`,
+			},
+		},
+		"no permission to list, once": {
+			prepare: func(p *play) { p.faults(always(forbiddenPods, "list pods"), nil) },
+			want:    want{outcome: outcome.Refused, says: []string{"list pods in namespace app"}, hint: `grant the verb "list"`},
+		},
+		"no permission to watch": {
+			prepare: func(p *play) { p.faults(always(forbiddenPods, "watch pods"), nil) },
+			timeout: time.Hour,
+			want: want{
+				outcome: outcome.Refused,
+				says:    []string{"watch pods in namespace app", "not yours"},
+				hint:    `grant the verb "watch" on resource "pods"`,
+			},
+		},
+		"no need to watch, once": {
+			prepare: func(p *play) { p.faults(always(forbiddenPods, "watch pods"), nil) },
+			want:    want{outcome: outcome.OK},
+		},
+		"permission taken away": {
+			prepare: runs("a"),
+			events:  func(p *play) { after(time.Minute); p.endWatches("pods", lostPods) },
+			timeout: time.Hour,
+			want: want{
+				outcome: outcome.Refused,
+				says:    []string{"watch pods in namespace app"},
+				hint:    `grant the verb "watch"`,
+			},
+			took: time.Minute,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := on(t, c.prepare, awaitPods(c.timeout), c.events)
@@ -122,7 +213,11 @@ func TestAwaitPodsEndedSaysWhy(t *testing.T) {
 		p.left(pods.Pod{Name: "b"})
 	})
 	const still = "in namespace app these pods may still run: "
-	for says, want := range map[string]int{`msg="waiting: ` + still + `a, b"`: 1, `msg="waiting: ` + still + `b"`: 1, `msg="still waiting: ` + still: 59} {
+	for says, want := range map[string]int{
+		`msg="waiting: ` + still + `a, b"`: 1,
+		`msg="waiting: ` + still + `b"`:    1,
+		`msg="still waiting: ` + still:     59,
+	} {
 		if got := p.log.count(says); got != want {
 			t.Errorf("got %q %d times in an hour, want %d", says, got, want)
 		}

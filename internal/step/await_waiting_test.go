@@ -36,19 +36,31 @@ func TestAwaitWaitingFindsTheWait(t *testing.T) {
 	}{
 		"already there": {since: "2000-01-01T00:00:00Z"},
 		"by a change of the claim": {
-			func(p *play) {
+			prepare: func(p *play) {
 				p.annotate(handshake.StatusAnnotation, handshake.StatusCompleted, handshake.SinceAnnotation, "")
 			},
-			func(p *play) { after(time.Hour); p.waits(later) }, later, time.Hour},
+			events: func(p *play) { after(time.Hour); p.waits(later) },
+			since:  later,
+			took:   time.Hour,
+		},
 		"by a change of the source alone": {
-			func(p *play) { p.sources[0].SyncStart = "" },
-			func(p *play) { after(time.Hour); p.change("rs", func() { p.sources[0].SyncStart = later }) }, "2000-01-01T00:00:00Z", time.Hour},
+			prepare: func(p *play) { p.sources[0].SyncStart = "" },
+			events:  func(p *play) { after(time.Hour); p.change("rs", func() { p.sources[0].SyncStart = later }) },
+			since:   "2000-01-01T00:00:00Z",
+			took:    time.Hour,
+		},
 		"by the end of the copy alone": {
-			func(p *play) { p.copied = &handshake.Copy{Name: "volsync-rs-src"} },
-			func(p *play) { after(time.Hour); p.change("copy", func() { p.copied = nil }) }, "2000-01-01T00:00:00Z", time.Hour},
+			prepare: func(p *play) { p.copied = &handshake.Copy{Name: "volsync-rs-src"} },
+			events:  func(p *play) { after(time.Hour); p.change("copy", func() { p.copied = nil }) },
+			since:   "2000-01-01T00:00:00Z",
+			took:    time.Hour,
+		},
 		"when the server is back": {
-			func(p *play) { p.faults(always(away), nil) },
-			func(p *play) { after(time.Hour); p.faults(nil, nil); after(maxRetry) }, "2000-01-01T00:00:00Z", time.Hour},
+			prepare: func(p *play) { p.faults(always(away), nil) },
+			events:  func(p *play) { after(time.Hour); p.faults(nil, nil); after(maxRetry) },
+			since:   "2000-01-01T00:00:00Z",
+			took:    time.Hour,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := on(t, c.prepare, awaitWaiting(2*time.Hour), c.events)
@@ -75,33 +87,132 @@ func TestAwaitWaitingGivesUp(t *testing.T) {
 		want            want
 		took            time.Duration
 	}{
-		"timeout": {idle, nil, time.Hour, want{outcome.TimedOut,
-			[]string{"timed out after 1h0m0s while waiting: PVC app/data: ReplicationSource rs has no sync running"}, "raise --timeout", ""}, time.Hour},
-		"timeout, server away": {func(p *play) { p.faults(always(away), nil) }, nil, time.Hour, want{outcome.TimedOut,
-			[]string{"timed out after 1h0m0s", "the server is away"}, "raise --timeout", ""}, time.Hour},
-		"timeout, server lost": {idle, func(p *play) { p.faults(always(away), nil); p.change("rs", func() {}) }, time.Hour, want{outcome.TimedOut,
-			[]string{"timed out after 1h0m0s while waiting: trying again: get persistentvolumeclaims app/data: the server is away"}, "raise --timeout", ""}, time.Hour},
-		"look once": {idle, nil, 0, want{outcome.TimedOut,
-			[]string{"while waiting: PVC app/data: ReplicationSource rs has no sync running"}, "raise --timeout", ""}, 0},
-		"look once, server away": {func(p *play) { p.faults(always(away), nil) }, nil, 0, want{outcome.Failed, []string{"PVC app/data", "the server is away"}, "", ""}, 0},
-		"signal": {idle, func(p *play) { after(time.Minute / 2); p.signal() }, time.Hour, want{outcome.Signalled,
-			[]string{"stopped by SIGTERM while waiting: PVC app/data: ReplicationSource rs has no sync running; this attempt has fired nothing"}, "", ""}, time.Minute / 2},
-		"signal, server away": {func(p *play) { p.faults(always(away), nil) }, func(p *play) { after(time.Minute / 2); p.signal() }, time.Hour,
-			want{outcome.Signalled, []string{"stopped by SIGTERM", "the server is away; this attempt has fired nothing"}, "", ""}, time.Minute / 2},
-		"armed": {func(p *play) { p.annotate(handshake.TriggerAnnotation, "else") }, nil, time.Hour,
-			want{outcome.Refused, []string{"PVC app/data: it is armed with the trigger \"else\""}, "kubectl annotate", "else"}, 0},
-		"armed meanwhile": {idle, func(p *play) { after(time.Minute); p.annotate(handshake.TriggerAnnotation, "else") }, time.Hour,
-			want{outcome.Refused, []string{"armed"}, "kubectl annotate", "else"}, time.Minute},
-		"no permission to write": {func(p *play) { p.faults(always(forbidden, "try pvc"), nil) }, nil, time.Hour,
-			want{outcome.Refused, []string{"patch persistentvolumeclaims app/data", "not yours"}, `grant the verb "patch" on resource "persistentvolumeclaims"`, ""}, 0},
-		"no permission to watch": {func(p *play) { p.faults(always(forbidden, "watch copy"), nil) }, nil, time.Hour,
-			want{outcome.Refused, []string{"watch volumesnapshots", "not yours"}, `grant the verb "watch" on resource "volumesnapshots"`, ""}, 0},
-		"permission taken away": {idle, func(p *play) { after(time.Minute); p.endWatches("rs", forbiddenSources) }, time.Hour,
-			want{outcome.Refused, []string{"not yours"}, "--pvc-only", ""}, time.Minute},
-		"no such claim": {func(p *play) { p.claim = nil }, nil, time.Hour,
-			want{outcome.Refused, []string{"PVC app/data is not there"}, "check --pvc and --namespace", ""}, 0},
-		"claim deleted": {idle, func(p *play) { after(time.Minute); p.change("pvc", func() { p.claim = nil }) }, time.Hour,
-			want{outcome.Refused, []string{"PVC app/data is not there"}, "check --pvc", ""}, time.Minute},
+		"timeout": {
+			prepare: idle,
+			timeout: time.Hour,
+			want: want{
+				outcome: outcome.TimedOut,
+				says:    []string{"timed out after 1h0m0s while waiting: PVC app/data: ReplicationSource rs has no sync running"},
+				hint:    "raise --timeout",
+			},
+			took: time.Hour,
+		},
+		"timeout, server away": {
+			prepare: func(p *play) { p.faults(always(away), nil) },
+			timeout: time.Hour,
+			want: want{
+				outcome: outcome.TimedOut,
+				says:    []string{"timed out after 1h0m0s", "the server is away"},
+				hint:    "raise --timeout",
+			},
+			took: time.Hour,
+		},
+		"timeout, server lost": {
+			prepare: idle,
+			events:  func(p *play) { p.faults(always(away), nil); p.change("rs", func() {}) },
+			timeout: time.Hour,
+			want: want{
+				outcome: outcome.TimedOut,
+				says: []string{
+					"timed out after 1h0m0s while waiting: trying again: get persistentvolumeclaims app/data: the server is away",
+				},
+				hint: "raise --timeout",
+			},
+			took: time.Hour,
+		},
+		"look once": {
+			prepare: idle,
+			want: want{
+				outcome: outcome.TimedOut,
+				says:    []string{"while waiting: PVC app/data: ReplicationSource rs has no sync running"},
+				hint:    "raise --timeout",
+			},
+		},
+		"look once, server away": {
+			prepare: func(p *play) { p.faults(always(away), nil) },
+			want:    want{outcome: outcome.Failed, says: []string{"PVC app/data", "the server is away"}},
+		},
+		"signal": {
+			prepare: idle,
+			events:  func(p *play) { after(time.Minute / 2); p.signal() },
+			timeout: time.Hour,
+			want: want{
+				outcome: outcome.Signalled,
+				says: []string{
+					"stopped by SIGTERM while waiting: PVC app/data: ReplicationSource rs has no sync running; " +
+						"this attempt has fired nothing",
+				},
+			},
+			took: time.Minute / 2,
+		},
+		"signal, server away": {
+			prepare: func(p *play) { p.faults(always(away), nil) },
+			events:  func(p *play) { after(time.Minute / 2); p.signal() },
+			timeout: time.Hour,
+			want: want{
+				outcome: outcome.Signalled,
+				says:    []string{"stopped by SIGTERM", "the server is away; this attempt has fired nothing"},
+			},
+			took: time.Minute / 2,
+		},
+		"armed": {
+			prepare: func(p *play) { p.annotate(handshake.TriggerAnnotation, "else") },
+			timeout: time.Hour,
+			want: want{
+				outcome: outcome.Refused,
+				says:    []string{"PVC app/data: it is armed with the trigger \"else\""},
+				hint:    "kubectl annotate",
+				trigger: "else",
+			},
+		},
+		"armed meanwhile": {
+			prepare: idle,
+			events:  func(p *play) { after(time.Minute); p.annotate(handshake.TriggerAnnotation, "else") },
+			timeout: time.Hour,
+			want:    want{outcome: outcome.Refused, says: []string{"armed"}, hint: "kubectl annotate", trigger: "else"},
+			took:    time.Minute,
+		},
+		"no permission to write": {
+			prepare: func(p *play) { p.faults(always(forbidden, "try pvc"), nil) },
+			timeout: time.Hour,
+			want: want{
+				outcome: outcome.Refused,
+				says:    []string{"patch persistentvolumeclaims app/data", "not yours"},
+				hint:    `grant the verb "patch" on resource "persistentvolumeclaims"`,
+			},
+		},
+		"no permission to watch": {
+			prepare: func(p *play) { p.faults(always(forbidden, "watch copy"), nil) },
+			timeout: time.Hour,
+			want: want{
+				outcome: outcome.Refused,
+				says:    []string{"watch volumesnapshots", "not yours"},
+				hint:    `grant the verb "watch" on resource "volumesnapshots"`,
+			},
+		},
+		"permission taken away": {
+			prepare: idle,
+			events:  func(p *play) { after(time.Minute); p.endWatches("rs", forbiddenSources) },
+			timeout: time.Hour,
+			want:    want{outcome: outcome.Refused, says: []string{"not yours"}, hint: "--pvc-only"},
+			took:    time.Minute,
+		},
+		"no such claim": {
+			prepare: func(p *play) { p.claim = nil },
+			timeout: time.Hour,
+			want: want{
+				outcome: outcome.Refused,
+				says:    []string{"PVC app/data is not there"},
+				hint:    "check --pvc and --namespace",
+			},
+		},
+		"claim deleted": {
+			prepare: idle,
+			events:  func(p *play) { after(time.Minute); p.change("pvc", func() { p.claim = nil }) },
+			timeout: time.Hour,
+			want:    want{outcome: outcome.Refused, says: []string{"PVC app/data is not there"}, hint: "check --pvc"},
+			took:    time.Minute,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := on(t, c.prepare, awaitWaiting(c.timeout), c.events)

@@ -45,38 +45,116 @@ func TestCleanup(t *testing.T) {
 		lock     string
 	}{
 		"nothing there": {want: want{outcome: outcome.OK}, let: 1},
-		"a lost run":    {prepare: func(p *play) { armed(p); lockedFor(run)(p) }, want: want{outcome: outcome.OK, trigger: "before"}, let: 1},
-		"a lost hold":   {prepare: func(p *play) { armed(p); lockedFor(run + "/held/p-0s")(p) }, held: true, want: want{outcome: outcome.OK, trigger: "before"}},
-		"another that was lost": {prepare: lockedFor("other/lost"), lock: "other/lost",
-			want: want{outcome: outcome.Failed, says: []string{"cleanup of run other has not ended", "left alone"}, hint: "cleanup -n app --pvc data --run-id other"}},
-		"another's cleanup": {prepare: lockedFor("other/cleanup"), lock: "other/cleanup",
-			want: want{outcome: outcome.Failed, says: []string{"cleanup of run other has not ended", "left alone"}, hint: "copytrigger cleanup -n app --pvc data --run-id other"}},
-		"another's freeze": {prepare: lockedFor("other"), want: want{outcome: outcome.OK}, lock: "other"},
-		"another locks it just now": {prepare: func(p *play) {
-			p.faults(once("patch pvc", func() error { p.annotate(handshake.LockAnnotation, lockValue("other")); return nil }), nil)
-		}, want: want{outcome: outcome.OK}, lock: "other"},
-		"unquiesce fails, not locked": {unfrozen: errors.New("no"), let: 1, // and no run is refused for ever
-			want: want{outcome: outcome.Failed, says: []string{"THE APPLICATION MAY STILL BE QUIESCED", "no"}, hint: "by hand"}},
-		"unquiesce fails": {prepare: func(p *play) { armed(p); lockedFor(run)(p) }, unfrozen: errors.New("no"), let: 1, lock: run + "/lost",
-			want: want{outcome: outcome.Failed, says: []string{"THE APPLICATION MAY STILL BE QUIESCED", "no"}, hint: "by hand", trigger: "before"}},
-		"a trigger that stays armed": {prepare: func(p *play) {
-			armed(p)
-			lockedFor(run)(p)
-			p.faults(func(r string) error {
-				return map[bool]error{true: forbidden}[r == "patch pvc" && !p.log.has("cannot make sure")]
-			}, nil)
+		"a lost run": {
+			prepare: func(p *play) { armed(p); lockedFor(run)(p) },
+			want:    want{outcome: outcome.OK, trigger: "before"},
+			let:     1,
 		},
-			want: want{outcome: outcome.Tainted, says: []string{"cannot make sure"}, hint: `grant the verb "patch"`, trigger: other.String()}, let: 1},
-		"no such claim": {prepare: func(p *play) { p.claim = nil }, want: want{outcome: outcome.Refused, says: []string{"is not there"}, hint: "unquiesce by hand"}},
-		"a claim that is deleted meanwhile": {prepare: func(p *play) {
-			lockedFor(run)(p)
-			p.faults(once("patch pvc", func() error { p.claim = nil; return nil }), nil)
-		}, want: want{outcome: outcome.Refused, says: []string{"is not there"}, hint: "check --pvc"}, let: 1},
-		"a claim that may not be read": {prepare: func(p *play) { p.faults(always(forbidden, "get pvc"), nil) }, want: want{outcome: outcome.Refused, hint: "unquiesce by hand"}},
-		"not quiesced any more":        {prepare: lockedFor(run), unfrozen: fmt.Errorf("%w: 106", quiesce.ErrNotHeld), let: 1, want: want{outcome: outcome.OK}},
-		"no pods":                      {prepare: lockedFor(run), selector: podLabels, want: want{outcome: outcome.OK}, let: 1},
-		"a pod that does not end": {prepare: func(p *play) { lockedFor(run)(p); p.pods = []pods.Pod{{Name: "freeze-1"}} }, selector: podLabels,
-			want: want{outcome: outcome.TimedOut, says: []string{"freeze-1"}, hint: "kubectl get pods"}, let: 1},
+		"a lost hold": {
+			prepare: func(p *play) { armed(p); lockedFor(run + "/held/p-0s")(p) },
+			held:    true,
+			want:    want{outcome: outcome.OK, trigger: "before"},
+		},
+		"another that was lost": {
+			prepare: lockedFor("other/lost"),
+			lock:    "other/lost",
+			want: want{
+				outcome: outcome.Failed,
+				says:    []string{"cleanup of run other has not ended", "left alone"},
+				hint:    "cleanup -n app --pvc data --run-id other",
+			},
+		},
+		"another's cleanup": {
+			prepare: lockedFor("other/cleanup"),
+			lock:    "other/cleanup",
+			want: want{
+				outcome: outcome.Failed,
+				says:    []string{"cleanup of run other has not ended", "left alone"},
+				hint:    "copytrigger cleanup -n app --pvc data --run-id other",
+			},
+		},
+		"another's freeze": {prepare: lockedFor("other"), want: want{outcome: outcome.OK}, lock: "other"},
+		"another locks it just now": {
+			prepare: func(p *play) {
+				p.faults(once("patch pvc", func() error {
+					p.annotate(handshake.LockAnnotation, lockValue("other"))
+					return nil
+				}), nil)
+			},
+			want: want{outcome: outcome.OK},
+			lock: "other",
+		},
+		"unquiesce fails, not locked": {
+			unfrozen: errors.New("no"),
+			let:      1, // and no run is refused for ever
+			want: want{
+				outcome: outcome.Failed,
+				says:    []string{"THE APPLICATION MAY STILL BE QUIESCED", "no"},
+				hint:    "by hand",
+			},
+		},
+		"unquiesce fails": {
+			prepare:  func(p *play) { armed(p); lockedFor(run)(p) },
+			unfrozen: errors.New("no"),
+			let:      1,
+			lock:     run + "/lost",
+			want: want{
+				outcome: outcome.Failed,
+				says:    []string{"THE APPLICATION MAY STILL BE QUIESCED", "no"},
+				hint:    "by hand",
+				trigger: "before",
+			},
+		},
+		"a trigger that stays armed": {
+			prepare: func(p *play) {
+				armed(p)
+				lockedFor(run)(p)
+				p.faults(func(r string) error {
+					return map[bool]error{true: forbidden}[r == "patch pvc" && !p.log.has("cannot make sure")]
+				}, nil)
+			},
+			want: want{
+				outcome: outcome.Tainted,
+				says:    []string{"cannot make sure"},
+				hint:    `grant the verb "patch"`,
+				trigger: other.String(),
+			},
+			let: 1,
+		},
+		"no such claim": {
+			prepare: func(p *play) { p.claim = nil },
+			want:    want{outcome: outcome.Refused, says: []string{"is not there"}, hint: "unquiesce by hand"},
+		},
+		"a claim that is deleted meanwhile": {
+			prepare: func(p *play) {
+				lockedFor(run)(p)
+				p.faults(once("patch pvc", func() error { p.claim = nil; return nil }), nil)
+			},
+			want: want{outcome: outcome.Refused, says: []string{"is not there"}, hint: "check --pvc"},
+			let:  1,
+		},
+		"a claim that may not be read": {
+			prepare: func(p *play) { p.faults(always(forbidden, "get pvc"), nil) },
+			want:    want{outcome: outcome.Refused, hint: "unquiesce by hand"},
+		},
+		"not quiesced any more": {
+			prepare:  lockedFor(run),
+			unfrozen: fmt.Errorf("%w: 106", quiesce.ErrNotHeld),
+			let:      1,
+			want:     want{outcome: outcome.OK},
+		},
+		"no pods": {
+			prepare:  lockedFor(run),
+			selector: podLabels,
+			want:     want{outcome: outcome.OK},
+			let:      1,
+		},
+		"a pod that does not end": {
+			prepare:  func(p *play) { lockedFor(run)(p); p.pods = []pods.Pod{{Name: "freeze-1"}} },
+			selector: podLabels,
+			want:     want{outcome: outcome.TimedOut, says: []string{"freeze-1"}, hint: "kubectl get pods"},
+			let:      1,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			app := &lostApp{err: c.unfrozen}

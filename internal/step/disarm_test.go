@@ -34,40 +34,142 @@ func TestDisarm(t *testing.T) {
 		want    want
 		writes  int
 	}{
-		"nothing there":   {nil, "ok", want{outcome: outcome.OK}, 1},
-		"not taken":       {armed, "withdrawn", want{outcome: outcome.OK, trigger: "before"}, 1},
-		"no copy before":  {func(p *play) { armed(p); p.annotate(handshake.LatestAnnotation, "") }, "withdrawn", want{outcome: outcome.OK}, 1},
-		"taken":           {taken, "tainted", want{outcome: outcome.OK, trigger: "before"}, 1},
-		"recorded":        {func(p *play) { taken(p); p.completes() }, "ok", want{outcome: outcome.OK, trigger: other.String()}, 1},
-		"somebody else's": {func(p *play) { p.annotate(handshake.TriggerAnnotation, "run-2.0123456789abcdef") }, "ok", want{outcome: outcome.OK, trigger: "run-2.0123456789abcdef"}, 1},
-		"a conflict": {then(armed, func(p *play) func(string) error {
-			return once("patch pvc", func() error { p.annotate("a", "b"); return nil })
-		}, nil), "withdrawn", want{outcome: outcome.OK, trigger: "before"}, 2},
-		"VolSync is quicker": {then(armed, func(p *play) func(string) error { return once("patch pvc", func() error { p.takes(); return nil }) }, nil), "tainted", want{outcome: outcome.OK, trigger: "before"}, 2},
-		"VolSync is done first": {then(armed, func(p *play) func(string) error {
-			return once("patch pvc", func() error { p.takes(); p.completes(); return nil })
-		}, nil), "ok", want{outcome: outcome.OK, trigger: other.String()}, 2},
-		"reply lost":        {then(armed, nil, lost), "withdrawn", want{outcome: outcome.OK, trigger: "before"}, 1},
-		"taken, reply lost": {then(taken, nil, lost), "tainted", want{outcome: outcome.OK, trigger: "before"}, 1},
-		"taken, reply lost, and VolSync is done": {func(p *play) {
-			taken(p)
-			p.faults(nil, once("patch pvc", func() error { p.completes(); return away }))
-		}, "tainted", want{outcome: outcome.OK, trigger: "before"}, 1},
-		"request lost, then taken, then taken back by another": {then(armed, func(p *play) func(string) error {
-			return once("patch pvc", func() error { p.takes(); p.annotate(handshake.TriggerAnnotation, "before"); return away })
-		}, nil), "tainted", want{outcome: outcome.OK, trigger: "before"}, 2},
-		"request lost": {then(armed, lost, nil), "withdrawn", want{outcome: outcome.OK, trigger: "before"}, 2},
-		"request lost, and VolSync is done": {then(armed, func(p *play) func(string) error {
-			return once("patch pvc", func() error { p.takes(); p.completes(); return away })
-		}, nil), "ok", want{outcome: outcome.OK, trigger: other.String()}, 2},
-		"no such claim":                   {func(p *play) { p.claim = nil }, "", want{outcome.Refused, []string{"is not there"}, "check --pvc", ""}, 0},
-		"may not read":                    {func(p *play) { p.faults(always(forbidden, "get pvc"), nil) }, "", want{outcome.Refused, []string{"not yours"}, `grant the verb "get"`, ""}, 0},
-		"may not write, nothing to write": {func(p *play) { p.faults(always(forbidden, "patch pvc"), nil) }, "ok", want{outcome: outcome.OK}, 8},
-		"may not write": {then(armed, func(p *play) func(string) error { return always(forbidden, "patch pvc") }, nil), "",
-			want{outcome.Tainted, []string{"cannot make sure", "not yours"}, `grant the verb "patch"`, other.String()}, 9},
-		"may not yet": {then(armed, func(p *play) func(string) error { return times(2, always(forbidden)) }, nil), "withdrawn", want{outcome: outcome.OK, trigger: "before"}, 1},
-		"server gone": {then(armed, func(p *play) func(string) error { return always(away) }, nil), "",
-			want{outcome.Tainted, []string{"cannot make sure that no trigger of run run-1 stays armed", "timed out after 20s", "the server is away"}, "copytrigger disarm -n app --pvc data --run-id run-1", other.String()}, 0},
+		"nothing there": {result: "ok", want: want{outcome: outcome.OK}, writes: 1},
+		"not taken": {
+			prepare: armed,
+			result:  "withdrawn",
+			want:    want{outcome: outcome.OK, trigger: "before"},
+			writes:  1,
+		},
+		"no copy before": {
+			prepare: func(p *play) { armed(p); p.annotate(handshake.LatestAnnotation, "") },
+			result:  "withdrawn",
+			want:    want{outcome: outcome.OK},
+			writes:  1,
+		},
+		"taken": {prepare: taken, result: "tainted", want: want{outcome: outcome.OK, trigger: "before"}, writes: 1},
+		"recorded": {
+			prepare: func(p *play) { taken(p); p.completes() },
+			result:  "ok",
+			want:    want{outcome: outcome.OK, trigger: other.String()},
+			writes:  1,
+		},
+		"somebody else's": {
+			prepare: func(p *play) { p.annotate(handshake.TriggerAnnotation, "run-2.0123456789abcdef") },
+			result:  "ok",
+			want:    want{outcome: outcome.OK, trigger: "run-2.0123456789abcdef"},
+			writes:  1,
+		},
+		"a conflict": {
+			prepare: then(armed, func(p *play) func(string) error {
+				return once("patch pvc", func() error { p.annotate("a", "b"); return nil })
+			}, nil),
+			result: "withdrawn",
+			want:   want{outcome: outcome.OK, trigger: "before"},
+			writes: 2,
+		},
+		"VolSync is quicker": {
+			prepare: then(armed, func(p *play) func(string) error {
+				return once("patch pvc", func() error { p.takes(); return nil })
+			}, nil),
+			result: "tainted",
+			want:   want{outcome: outcome.OK, trigger: "before"},
+			writes: 2,
+		},
+		"VolSync is done first": {
+			prepare: then(armed, func(p *play) func(string) error {
+				return once("patch pvc", func() error { p.takes(); p.completes(); return nil })
+			}, nil),
+			result: "ok",
+			want:   want{outcome: outcome.OK, trigger: other.String()},
+			writes: 2,
+		},
+		"reply lost": {
+			prepare: then(armed, nil, lost),
+			result:  "withdrawn",
+			want:    want{outcome: outcome.OK, trigger: "before"},
+			writes:  1,
+		},
+		"taken, reply lost": {
+			prepare: then(taken, nil, lost),
+			result:  "tainted",
+			want:    want{outcome: outcome.OK, trigger: "before"},
+			writes:  1,
+		},
+		"taken, reply lost, and VolSync is done": {
+			prepare: func(p *play) {
+				taken(p)
+				p.faults(nil, once("patch pvc", func() error { p.completes(); return away }))
+			},
+			result: "tainted",
+			want:   want{outcome: outcome.OK, trigger: "before"},
+			writes: 1,
+		},
+		"request lost, then taken, then taken back by another": {
+			prepare: then(armed, func(p *play) func(string) error {
+				return once("patch pvc", func() error { p.takes(); p.annotate(handshake.TriggerAnnotation, "before"); return away })
+			}, nil),
+			result: "tainted",
+			want:   want{outcome: outcome.OK, trigger: "before"},
+			writes: 2,
+		},
+		"request lost": {
+			prepare: then(armed, lost, nil),
+			result:  "withdrawn",
+			want:    want{outcome: outcome.OK, trigger: "before"},
+			writes:  2,
+		},
+		"request lost, and VolSync is done": {
+			prepare: then(armed, func(p *play) func(string) error {
+				return once("patch pvc", func() error { p.takes(); p.completes(); return away })
+			}, nil),
+			result: "ok",
+			want:   want{outcome: outcome.OK, trigger: other.String()},
+			writes: 2,
+		},
+		"no such claim": {
+			prepare: func(p *play) { p.claim = nil },
+			want:    want{outcome: outcome.Refused, says: []string{"is not there"}, hint: "check --pvc"},
+		},
+		"may not read": {
+			prepare: func(p *play) { p.faults(always(forbidden, "get pvc"), nil) },
+			want:    want{outcome: outcome.Refused, says: []string{"not yours"}, hint: `grant the verb "get"`},
+		},
+		"may not write, nothing to write": {
+			prepare: func(p *play) { p.faults(always(forbidden, "patch pvc"), nil) },
+			result:  "ok",
+			want:    want{outcome: outcome.OK},
+			writes:  8,
+		},
+		"may not write": {
+			prepare: then(armed, func(p *play) func(string) error { return always(forbidden, "patch pvc") }, nil),
+			want: want{
+				outcome: outcome.Tainted,
+				says:    []string{"cannot make sure", "not yours"},
+				hint:    `grant the verb "patch"`,
+				trigger: other.String(),
+			},
+			writes: 9,
+		},
+		"may not yet": {
+			prepare: then(armed, func(p *play) func(string) error { return times(2, always(forbidden)) }, nil),
+			result:  "withdrawn",
+			want:    want{outcome: outcome.OK, trigger: "before"},
+			writes:  1,
+		},
+		"server gone": {
+			prepare: then(armed, func(p *play) func(string) error { return always(away) }, nil),
+			want: want{
+				outcome: outcome.Tainted,
+				says: []string{
+					"cannot make sure that no trigger of run run-1 stays armed",
+					"timed out after 20s",
+					"the server is away",
+				},
+				hint:    "copytrigger disarm -n app --pvc data --run-id run-1",
+				trigger: other.String(),
+			},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := on(t, c.prepare, func(ctx context.Context, s Step) (any, error) {
@@ -118,8 +220,15 @@ func TestDisarmSaysWhatUnlocks(t *testing.T) {
 	for name, c := range map[string]struct {
 		id, says, left string
 	}{
-		"the only cleanup": {"", "copytrigger unlock -n app --pvc data --run-id run-1", run + "/cleanup/disarm.other"},
-		"one of several":   {"pod-1", "copytrigger unlock -n app --pvc data --run-id run-1 --cleanup-id pod-1", run + "/cleanup/disarm.other"},
+		"the only cleanup": {
+			says: "copytrigger unlock -n app --pvc data --run-id run-1",
+			left: run + "/cleanup/disarm.other",
+		},
+		"one of several": {
+			id:   "pod-1",
+			says: "copytrigger unlock -n app --pvc data --run-id run-1 --cleanup-id pod-1",
+			left: run + "/cleanup/disarm.other",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := on(t, func(p *play) { p.annotate(handshake.LockAnnotation, run+"/lost/one/disarm.other") },

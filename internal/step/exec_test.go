@@ -31,16 +31,41 @@ func TestExec(t *testing.T) {
 		outcome outcome.Outcome // else
 		says    string
 	}{
-		"well":             {args: sh("exit 0")},
-		"code":             {args: sh("exit 3"), code: 3, says: "ended with exit code 3"},
-		"no pod":           {args: sh("exit 0"), prepare: func(s *podtest.Server) { s.Set() }, outcome: outcome.Refused, says: "no running pod"},
-		"no program":       {args: []string{"psqll"}, outcome: outcome.Refused, says: "there is no program psqll"},
-		"no right":         {args: sh("exit 0"), prepare: func(s *podtest.Server) { s.Refuse(403) }, outcome: outcome.Refused, says: "nothing was quiesced"},
-		"no right to look": {args: sh("exit 0"), prepare: func(s *podtest.Server) { s.Deny(403) }, outcome: outcome.Refused, says: "list pods"},
-		"limit":            {args: sh("exec sleep 600"), limit: 500 * time.Millisecond, outcome: outcome.TimedOut, says: "may go on there"},
-		"signal": {args: sh("exec sleep 600"), prepare: func(*podtest.Server) {
-			time.AfterFunc(500*time.Millisecond, func() { stop(outcome.Stop{}) })
-		}, outcome: outcome.Signalled, says: "may go on there"},
+		"well": {args: sh("exit 0")},
+		"code": {args: sh("exit 3"), code: 3, says: "ended with exit code 3"},
+		"no pod": {
+			args:    sh("exit 0"),
+			prepare: func(s *podtest.Server) { s.Set() },
+			outcome: outcome.Refused,
+			says:    "no running pod",
+		},
+		"no program": {args: []string{"psqll"}, outcome: outcome.Refused, says: "there is no program psqll"},
+		"no right": {
+			args:    sh("exit 0"),
+			prepare: func(s *podtest.Server) { s.Refuse(403) },
+			outcome: outcome.Refused,
+			says:    "nothing was quiesced",
+		},
+		"no right to look": {
+			args:    sh("exit 0"),
+			prepare: func(s *podtest.Server) { s.Deny(403) },
+			outcome: outcome.Refused,
+			says:    "list pods",
+		},
+		"limit": {
+			args:    sh("exec sleep 600"),
+			limit:   500 * time.Millisecond,
+			outcome: outcome.TimedOut,
+			says:    "may go on there",
+		},
+		"signal": {
+			args: sh("exec sleep 600"),
+			prepare: func(*podtest.Server) {
+				time.AfterFunc(500*time.Millisecond, func() { stop(outcome.Stop{}) })
+			},
+			outcome: outcome.Signalled,
+			says:    "may go on there",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := podtest.New(t, podtest.Pod{Name: "db-0", UID: "1", Claims: []string{"data"}})

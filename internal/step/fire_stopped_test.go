@@ -24,38 +24,110 @@ func TestFireTriggerStopped(t *testing.T) {
 		writes  int
 		took    time.Duration
 	}{
-		"signal at the look": {at("get copy", signal), 0, want{outcome.Signalled, []string{"stopped by SIGTERM", "has fired nothing"}, "", ""}, 0, 0},
-		"signal after the look": {func(p *play) { p.faults(nil, once("get copy", func() error { p.signal(); return nil })) }, 0,
-			want{outcome.Signalled, []string{"stopped by SIGTERM; this attempt has fired nothing"}, "", ""}, 0, 0},
-		"signal at the write": {at("patch pvc", signal), 0,
-			want{outcome.Withdrawn, []string{"stopped by SIGTERM", "taken back before VolSync took it"}, "", "before"}, 2, 0},
-		"signal after the write": {func(p *play) { p.faults(nil, once("patch pvc", func() error { p.signal(); return nil })) }, 0,
-			want{outcome.Withdrawn, []string{"stopped by SIGTERM", "taken back before VolSync took it"}, "", "before"}, 2, 0},
-		"signal at the write, and VolSync takes it": {func(p *play) {
-			p.faults(nil, once("patch pvc", func() error { p.takes(); p.signal(); return nil }))
-		}, 0, want{outcome.Tainted, []string{"stopped by SIGTERM", "may have copied already"}, "do not use", "before"}, 2, 0},
-		"signal when it was set before": {func(p *play) {
-			p.annotate(handshake.TriggerAnnotation, mine)
-			p.faults(nil, once("get pvc", func() error { p.signal(); return nil }))
-		}, 0, want{outcome.Withdrawn, []string{"stopped by SIGTERM"}, "", "before"}, 1, 0},
-		"reply lost, applied, then the server": {func(p *play) {
-			p.faults(nil, once("patch pvc", func() error { gone(p); return away }))
-		}, 0, want{outcome.Tainted, []string{"timed out after 30s", "cannot make sure", "the server is away"}, "copytrigger disarm", mine}, 1, 30*time.Second + giveBackLimit},
-		"reply lost, applied, then the server for a while": {func(p *play) {
-			p.faults(nil, once("patch pvc", func() error { gone(p); time.AfterFunc(31*time.Second, func() { p.faults(nil, nil) }); return away }))
-		}, 0, want{outcome.Withdrawn, []string{"timed out after 30s", "taken back"}, "", "before"}, 2, 0},
+		"signal at the look": {
+			prepare: at("get copy", signal),
+			want:    want{outcome: outcome.Signalled, says: []string{"stopped by SIGTERM", "has fired nothing"}},
+		},
+		"signal after the look": {
+			prepare: func(p *play) { p.faults(nil, once("get copy", func() error { p.signal(); return nil })) },
+			want:    want{outcome: outcome.Signalled, says: []string{"stopped by SIGTERM; this attempt has fired nothing"}},
+		},
+		"signal at the write": {
+			prepare: at("patch pvc", signal),
+			want: want{
+				outcome: outcome.Withdrawn,
+				says:    []string{"stopped by SIGTERM", "taken back before VolSync took it"},
+				trigger: "before",
+			},
+			writes: 2,
+		},
+		"signal after the write": {
+			prepare: func(p *play) { p.faults(nil, once("patch pvc", func() error { p.signal(); return nil })) },
+			want: want{
+				outcome: outcome.Withdrawn,
+				says:    []string{"stopped by SIGTERM", "taken back before VolSync took it"},
+				trigger: "before",
+			},
+			writes: 2,
+		},
+		"signal at the write, and VolSync takes it": {
+			prepare: func(p *play) {
+				p.faults(nil, once("patch pvc", func() error { p.takes(); p.signal(); return nil }))
+			},
+			want: want{
+				outcome: outcome.Tainted,
+				says:    []string{"stopped by SIGTERM", "may have copied already"},
+				hint:    "do not use",
+				trigger: "before",
+			},
+			writes: 2,
+		},
+		"signal when it was set before": {
+			prepare: func(p *play) {
+				p.annotate(handshake.TriggerAnnotation, mine)
+				p.faults(nil, once("get pvc", func() error { p.signal(); return nil }))
+			},
+			want:   want{outcome: outcome.Withdrawn, says: []string{"stopped by SIGTERM"}, trigger: "before"},
+			writes: 1,
+		},
+		"reply lost, applied, then the server": {
+			prepare: func(p *play) {
+				p.faults(nil, once("patch pvc", func() error { gone(p); return away }))
+			},
+			want: want{
+				outcome: outcome.Tainted,
+				says:    []string{"timed out after 30s", "cannot make sure", "the server is away"},
+				hint:    "copytrigger disarm",
+				trigger: mine,
+			},
+			writes: 1,
+			took:   30*time.Second + giveBackLimit,
+		},
+		"reply lost, applied, then the server for a while": {
+			prepare: func(p *play) {
+				p.faults(nil, once("patch pvc", func() error {
+					gone(p)
+					time.AfterFunc(31*time.Second, func() { p.faults(nil, nil) })
+					return away
+				}))
+			},
+			want:   want{outcome: outcome.Withdrawn, says: []string{"timed out after 30s", "taken back"}, trigger: "before"},
+			writes: 2,
+		},
 		"reply lost, not applied, then the server for a while": {
-			at("patch pvc", func(p *play) error {
+			prepare: at("patch pvc", func(p *play) error {
 				gone(p)
 				time.AfterFunc(31*time.Second, func() { p.faults(nil, nil) })
 				return away
-			}), 0,
-			want{outcome.TimedOut, []string{"timed out after 30s", "the server is away"}, "has fired nothing", ""}, 2, 0},
-		"server away":           {func(p *play) { gone(p) }, 0, want{outcome.TimedOut, []string{"timed out after 30s", "the server is away"}, "has fired nothing", ""}, 0, 30 * time.Second},
-		"server away, one look": {func(p *play) { gone(p) }, -1, want{outcome.Failed, []string{"the server is away"}, "", ""}, 0, 0},
-		"server hangs at the write": {func(p *play) {
-			p.faults(nil, once("patch pvc", func() error { time.Sleep(writeLimit); return context.DeadlineExceeded }))
-		}, 0, want{outcome: outcome.OK, trigger: mine}, 1, 0},
+			}),
+			want: want{
+				outcome: outcome.TimedOut,
+				says:    []string{"timed out after 30s", "the server is away"},
+				hint:    "has fired nothing",
+			},
+			writes: 2,
+		},
+		"server away": {
+			prepare: func(p *play) { gone(p) },
+			want: want{
+				outcome: outcome.TimedOut,
+				says:    []string{"timed out after 30s", "the server is away"},
+				hint:    "has fired nothing",
+			},
+			took: 30 * time.Second,
+		},
+		"server away, one look": {
+			prepare: func(p *play) { gone(p) },
+			timeout: -1,
+			want:    want{outcome: outcome.Failed, says: []string{"the server is away"}},
+		},
+		"server hangs at the write": {
+			prepare: func(p *play) {
+				p.faults(nil, once("patch pvc", func() error { time.Sleep(writeLimit); return context.DeadlineExceeded }))
+			},
+			want:   want{outcome: outcome.OK, trigger: mine},
+			writes: 1,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			timeout := 30 * time.Second

@@ -40,42 +40,112 @@ func TestFireTrigger(t *testing.T) {
 		writes          int
 		fired           bool
 	}{
-		"fires":                   {nil, nil, want{outcome: outcome.OK, trigger: mine}, 1, true},
-		"set already":             {set, nil, want{outcome: outcome.OK, trigger: mine}, 0, false},
-		"taken already":           {func(p *play) { set(p); p.takes() }, nil, want{outcome: outcome.OK, trigger: mine}, 0, false},
-		"recorded already":        {func(p *play) { set(p); p.takes(); p.completes() }, nil, want{outcome: outcome.OK, trigger: mine}, 0, false},
-		"used up":                 {func(p *play) { set(p); p.takes(); p.completes(); p.waits("2000-01-01T01:00:00Z") }, nil, want{outcome.Refused, []string{"used up"}, "run await-waiting again", mine}, 0, false},
-		"made for another wait":   {func(p *play) { p.waits("2000-01-01T01:00:00Z") }, nil, want{outcome.Refused, []string{"another wait"}, "run await-waiting again", ""}, 0, false},
-		"not waiting any more":    {func(p *play) { p.sources[0].SyncStart = "" }, nil, want{outcome.Refused, []string{"not waiting any more", "no sync running"}, "run await-waiting again", ""}, 0, false},
-		"conflict, still waiting": {func(p *play) { p.faults(once("patch pvc", other(p)), nil) }, nil, want{outcome: outcome.OK, trigger: mine}, 2, true},
-		"conflict, armed by somebody": {func(p *play) {
-			p.faults(once("patch pvc", func() error { p.annotate(handshake.TriggerAnnotation, "else"); return nil }), nil)
-		}, nil, want{outcome.Refused, []string{"armed with the trigger \"else\""}, "kubectl annotate", "else"}, 1, false},
-		"reply lost, applied":     {func(p *play) { p.faults(nil, times(1, always(away, "patch pvc"))) }, nil, want{outcome: outcome.OK, trigger: mine}, 1, false},
-		"reply lost, not applied": {func(p *play) { p.faults(times(1, always(away, "patch pvc")), nil) }, nil, want{outcome: outcome.OK, trigger: mine}, 2, true},
-		"request lost, then armed by somebody": {func(p *play) {
-			p.faults(once("patch pvc", func() error { p.annotate(handshake.TriggerAnnotation, "else"); return away }), nil)
-		}, nil, want{outcome.Tainted, []string{"PVC app/data: it is armed with the trigger \"else\"", "replaced"}, "one run at a time", "else"}, 2, false},
-		"reply lost, conflict, then armed by somebody": {func(p *play) {
-			writes := 0
-			p.faults(func(request string) error {
-				if request != "patch pvc" {
+		"fires":       {want: want{outcome: outcome.OK, trigger: mine}, writes: 1, fired: true},
+		"set already": {prepare: set, want: want{outcome: outcome.OK, trigger: mine}},
+		"taken already": {
+			prepare: func(p *play) { set(p); p.takes() },
+			want:    want{outcome: outcome.OK, trigger: mine},
+		},
+		"recorded already": {
+			prepare: func(p *play) { set(p); p.takes(); p.completes() },
+			want:    want{outcome: outcome.OK, trigger: mine},
+		},
+		"used up": {
+			prepare: func(p *play) { set(p); p.takes(); p.completes(); p.waits("2000-01-01T01:00:00Z") },
+			want:    want{outcome: outcome.Refused, says: []string{"used up"}, hint: "run await-waiting again", trigger: mine},
+		},
+		"made for another wait": {
+			prepare: func(p *play) { p.waits("2000-01-01T01:00:00Z") },
+			want:    want{outcome: outcome.Refused, says: []string{"another wait"}, hint: "run await-waiting again"},
+		},
+		"not waiting any more": {
+			prepare: func(p *play) { p.sources[0].SyncStart = "" },
+			want: want{
+				outcome: outcome.Refused,
+				says:    []string{"not waiting any more", "no sync running"},
+				hint:    "run await-waiting again",
+			},
+		},
+		"conflict, still waiting": {
+			prepare: func(p *play) { p.faults(once("patch pvc", other(p)), nil) },
+			want:    want{outcome: outcome.OK, trigger: mine},
+			writes:  2,
+			fired:   true,
+		},
+		"conflict, armed by somebody": {
+			prepare: func(p *play) {
+				p.faults(once("patch pvc", func() error { p.annotate(handshake.TriggerAnnotation, "else"); return nil }), nil)
+			},
+			want: want{
+				outcome: outcome.Refused,
+				says:    []string{"armed with the trigger \"else\""},
+				hint:    "kubectl annotate",
+				trigger: "else",
+			},
+			writes: 1,
+		},
+		"reply lost, applied": {
+			prepare: func(p *play) { p.faults(nil, times(1, always(away, "patch pvc"))) },
+			want:    want{outcome: outcome.OK, trigger: mine},
+			writes:  1,
+		},
+		"reply lost, not applied": {
+			prepare: func(p *play) { p.faults(times(1, always(away, "patch pvc")), nil) },
+			want:    want{outcome: outcome.OK, trigger: mine},
+			writes:  2,
+			fired:   true,
+		},
+		"request lost, then armed by somebody": {
+			prepare: func(p *play) {
+				p.faults(once("patch pvc", func() error { p.annotate(handshake.TriggerAnnotation, "else"); return away }), nil)
+			},
+			want: want{
+				outcome: outcome.Tainted,
+				says:    []string{"PVC app/data: it is armed with the trigger \"else\"", "replaced"},
+				hint:    "one run at a time",
+				trigger: "else",
+			},
+			writes: 2,
+		},
+		"reply lost, conflict, then armed by somebody": {
+			prepare: func(p *play) {
+				writes := 0
+				p.faults(func(request string) error {
+					if request != "patch pvc" {
+						return nil
+					}
+					switch writes++; writes {
+					case 1:
+						return away
+					case 2:
+						p.annotate(handshake.TriggerAnnotation, "else")
+					}
 					return nil
-				}
-				switch writes++; writes {
-				case 1:
-					return away
-				case 2:
-					p.annotate(handshake.TriggerAnnotation, "else")
-				}
-				return nil
-			}, nil)
-		}, nil, want{outcome.Tainted, []string{"replaced"}, "one run at a time", "else"}, 3, false},
-		"reply not readable, applied": {func(p *play) { p.faults(nil, times(1, always(errors.New("cannot decode"), "patch pvc"))) }, nil,
-			want{outcome.Withdrawn, []string{"cannot decode", "taken back before VolSync took it"}, "", "before"}, 2, false},
-		"no permission": {func(p *play) { p.faults(always(forbidden, "patch pvc"), nil) }, nil,
-			want{outcome.Refused, []string{"not yours"}, `grant the verb "patch"`, ""}, 1, false},
-		"server away for a while": {func(p *play) { p.faults(times(3, always(away)), nil) }, nil, want{outcome: outcome.OK, trigger: mine}, 1, true},
+				}, nil)
+			},
+			want:   want{outcome: outcome.Tainted, says: []string{"replaced"}, hint: "one run at a time", trigger: "else"},
+			writes: 3,
+		},
+		"reply not readable, applied": {
+			prepare: func(p *play) { p.faults(nil, times(1, always(errors.New("cannot decode"), "patch pvc"))) },
+			want: want{
+				outcome: outcome.Withdrawn,
+				says:    []string{"cannot decode", "taken back before VolSync took it"},
+				trigger: "before",
+			},
+			writes: 2,
+		},
+		"no permission": {
+			prepare: func(p *play) { p.faults(always(forbidden, "patch pvc"), nil) },
+			want:    want{outcome: outcome.Refused, says: []string{"not yours"}, hint: `grant the verb "patch"`},
+			writes:  1,
+		},
+		"server away for a while": {
+			prepare: func(p *play) { p.faults(times(3, always(away)), nil) },
+			want:    want{outcome: outcome.OK, trigger: mine},
+			writes:  1,
+			fired:   true,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := fire(t, 30*time.Second, c.prepare, c.events)

@@ -10,7 +10,8 @@ import (
 // be read.
 func FuzzReadLocked(f *testing.F) {
 	for _, s := range []string{
-		"", "{}", "null", "[]", `{"run": "r"}`, `{"run": "r", "about": "PVC app/data", "owner": "o", "until": "2026-01-01T00:00:00Z"}`,
+		"", "{}", "null", "[]", `{"run": "r"}`,
+		`{"run": "r", "about": "PVC app/data", "owner": "o", "until": "2026-01-01T00:00:00Z"}`,
 		`{"run": "r", "until": "soon"}`, `{"run": "other"}`, `{"run": 1}`, `{"run": "r"} x`, `{"run": "r"`,
 	} {
 		f.Add([]byte(s), "r")

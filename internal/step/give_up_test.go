@@ -16,47 +16,188 @@ func TestAwaitCompletedGivesUp(t *testing.T) {
 		want            want
 		took            time.Duration
 	}{
-		"nobody reacts": {nil, nil, want{outcome.Withdrawn,
-			[]string{"VolSync did not react to the trigger within 1m0s", "while waiting: VolSync has not taken the trigger", "taken back before VolSync took it"}, "", "before"}, ack},
-		"timeout in the copy": {taken, nil, want{outcome.Tainted,
-			[]string{"timed out after 10m0s while waiting: VolSync is copying", "may have copied already"}, "do not use", "before"}, freeze},
-		"signal before": {nil, func(p *play) { after(time.Second); p.signal() }, want{outcome.Withdrawn,
-			[]string{"stopped by SIGTERM", "taken back before VolSync took it"}, "", "before"}, time.Second},
-		"signal in the copy": {taken, func(p *play) { after(time.Second); p.signal() }, want{outcome.Tainted,
-			[]string{"stopped by SIGTERM", "may have copied already"}, "do not use", "before"}, time.Second},
-		"signal, and VolSync is quicker": {nil, func(p *play) {
-			p.faults(once("patch pvc", func() error { p.takes(); return nil }), nil)
-			p.signal()
-		}, want{outcome.Tainted, []string{"may have copied already"}, "do not use", "before"}, 0},
-		"signal, reply lost": {nil, func(p *play) { p.faults(nil, times(1, always(away, "patch pvc"))); p.signal() },
-			want{outcome.Withdrawn, []string{"stopped by SIGTERM", "was taken back before VolSync took it"}, "", "before"}, -1},
-		"signal in the copy, reply lost": {taken, func(p *play) { p.faults(nil, times(1, always(away, "patch pvc"))); p.signal() },
-			want{outcome.Tainted, []string{"stopped by SIGTERM", "may have copied already"}, "do not use", "before"}, -1},
-		"replaced": {nil, func(p *play) { p.annotate(handshake.TriggerAnnotation, "else") }, want{outcome.Tainted,
-			[]string{`somebody replaced the trigger by "else"`}, "one run at a time", "else"}, 0},
-		"somebody else's copy": {nil, func(p *play) {
-			p.annotate(handshake.TriggerAnnotation, "else", handshake.LatestAnnotation, "else", handshake.StatusAnnotation, handshake.StatusCompleted)
-		}, want{outcome.Unverified, []string{`VolSync recorded a copy for "else"`}, "do not rely", "else"}, 0},
-		"taken back by somebody": {nil, func(p *play) { p.annotate(handshake.TriggerAnnotation, "before") }, want{outcome.Withdrawn,
-			[]string{"somebody took the trigger back"}, "run await-waiting again", "before"}, 0},
-		"taken back in the copy": {taken, func(p *play) { p.annotate(handshake.TriggerAnnotation, "before") }, want{outcome.Tainted,
-			[]string{"somebody took the trigger back while VolSync was copying"}, "do not use", "before"}, 0},
-		"use annotation removed": {nil, func(p *play) { p.annotate(handshake.UseAnnotation, "") }, want{outcome.Tainted,
-			[]string{"somebody removed volsync.backube/use-copy-trigger"}, "put the annotation back", "before"}, 0},
-		"claim made again": {taken, func(p *play) { p.change("pvc", func() { again := *p.claim; again.UID = "claim-2"; p.claim = &again }) },
-			want{outcome.Unverified, []string{"deleted and created again"}, "do not rely", "before"}, 0},
-		"claim deleted": {taken, func(p *play) { p.change("pvc", func() { p.claim = nil }) },
-			want{outcome.Tainted, []string{"PVC app/data: it was deleted, and its trigger with it"}, "do not rely", ""}, 0},
-		"never fired": {func(p *play) { p.annotate(handshake.TriggerAnnotation, "") }, nil,
-			want{outcome.Refused, []string{"neither set nor recorded"}, "run fire-trigger first", ""}, 0},
-		"no such claim": {func(p *play) { p.claim = nil }, nil, want{outcome.Refused, []string{"PVC app/data is not there"}, "check --pvc", ""}, 0},
-		"server gone": {taken, func(p *play) { p.faults(always(away), nil) }, want{outcome.Tainted,
-			[]string{"timed out after 10m0s", "cannot make sure that no trigger of run run-1 stays armed", "the server is away"}, "copytrigger disarm", mine}, freeze + giveBackLimit},
-		"permission taken away": {taken, func(p *play) {
-			p.faults(always(forbidden, "get pvc", "patch pvc"), nil)
-			p.annotate("example.com/x", "y")
-		}, want{outcome.Tainted,
-			[]string{"not yours", "cannot make sure"}, `grant the verb "get"`, mine}, -1},
+		"nobody reacts": {
+			want: want{
+				outcome: outcome.Withdrawn,
+				says: []string{
+					"VolSync did not react to the trigger within 1m0s",
+					"while waiting: VolSync has not taken the trigger",
+					"taken back before VolSync took it",
+				},
+				trigger: "before",
+			},
+			took: ack,
+		},
+		"timeout in the copy": {
+			prepare: taken,
+			want: want{
+				outcome: outcome.Tainted,
+				says:    []string{"timed out after 10m0s while waiting: VolSync is copying", "may have copied already"},
+				hint:    "do not use",
+				trigger: "before",
+			},
+			took: freeze,
+		},
+		"signal before": {
+			events: func(p *play) { after(time.Second); p.signal() },
+			want: want{
+				outcome: outcome.Withdrawn,
+				says:    []string{"stopped by SIGTERM", "taken back before VolSync took it"},
+				trigger: "before",
+			},
+			took: time.Second,
+		},
+		"signal in the copy": {
+			prepare: taken,
+			events:  func(p *play) { after(time.Second); p.signal() },
+			want: want{
+				outcome: outcome.Tainted,
+				says:    []string{"stopped by SIGTERM", "may have copied already"},
+				hint:    "do not use",
+				trigger: "before",
+			},
+			took: time.Second,
+		},
+		"signal, and VolSync is quicker": {
+			events: func(p *play) {
+				p.faults(once("patch pvc", func() error { p.takes(); return nil }), nil)
+				p.signal()
+			},
+			want: want{
+				outcome: outcome.Tainted,
+				says:    []string{"may have copied already"},
+				hint:    "do not use",
+				trigger: "before",
+			},
+		},
+		"signal, reply lost": {
+			events: func(p *play) { p.faults(nil, times(1, always(away, "patch pvc"))); p.signal() },
+			want: want{
+				outcome: outcome.Withdrawn,
+				says:    []string{"stopped by SIGTERM", "was taken back before VolSync took it"},
+				trigger: "before",
+			},
+			took: -1,
+		},
+		"signal in the copy, reply lost": {
+			prepare: taken,
+			events:  func(p *play) { p.faults(nil, times(1, always(away, "patch pvc"))); p.signal() },
+			want: want{
+				outcome: outcome.Tainted,
+				says:    []string{"stopped by SIGTERM", "may have copied already"},
+				hint:    "do not use",
+				trigger: "before",
+			},
+			took: -1,
+		},
+		"replaced": {
+			events: func(p *play) { p.annotate(handshake.TriggerAnnotation, "else") },
+			want: want{
+				outcome: outcome.Tainted,
+				says:    []string{`somebody replaced the trigger by "else"`},
+				hint:    "one run at a time",
+				trigger: "else",
+			},
+		},
+		"somebody else's copy": {
+			events: func(p *play) {
+				p.annotate(
+					handshake.TriggerAnnotation, "else",
+					handshake.LatestAnnotation, "else",
+					handshake.StatusAnnotation, handshake.StatusCompleted,
+				)
+			},
+			want: want{
+				outcome: outcome.Unverified,
+				says:    []string{`VolSync recorded a copy for "else"`},
+				hint:    "do not rely",
+				trigger: "else",
+			},
+		},
+		"taken back by somebody": {
+			events: func(p *play) { p.annotate(handshake.TriggerAnnotation, "before") },
+			want: want{
+				outcome: outcome.Withdrawn,
+				says:    []string{"somebody took the trigger back"},
+				hint:    "run await-waiting again",
+				trigger: "before",
+			},
+		},
+		"taken back in the copy": {
+			prepare: taken,
+			events:  func(p *play) { p.annotate(handshake.TriggerAnnotation, "before") },
+			want: want{
+				outcome: outcome.Tainted,
+				says:    []string{"somebody took the trigger back while VolSync was copying"},
+				hint:    "do not use",
+				trigger: "before",
+			},
+		},
+		"use annotation removed": {
+			events: func(p *play) { p.annotate(handshake.UseAnnotation, "") },
+			want: want{
+				outcome: outcome.Tainted,
+				says:    []string{"somebody removed volsync.backube/use-copy-trigger"},
+				hint:    "put the annotation back",
+				trigger: "before",
+			},
+		},
+		"claim made again": {
+			prepare: taken,
+			events:  func(p *play) { p.change("pvc", func() { again := *p.claim; again.UID = "claim-2"; p.claim = &again }) },
+			want: want{
+				outcome: outcome.Unverified,
+				says:    []string{"deleted and created again"},
+				hint:    "do not rely",
+				trigger: "before",
+			},
+		},
+		"claim deleted": {
+			prepare: taken,
+			events:  func(p *play) { p.change("pvc", func() { p.claim = nil }) },
+			want: want{
+				outcome: outcome.Tainted,
+				says:    []string{"PVC app/data: it was deleted, and its trigger with it"},
+				hint:    "do not rely",
+			},
+		},
+		"never fired": {
+			prepare: func(p *play) { p.annotate(handshake.TriggerAnnotation, "") },
+			want:    want{outcome: outcome.Refused, says: []string{"neither set nor recorded"}, hint: "run fire-trigger first"},
+		},
+		"no such claim": {
+			prepare: func(p *play) { p.claim = nil },
+			want:    want{outcome: outcome.Refused, says: []string{"PVC app/data is not there"}, hint: "check --pvc"},
+		},
+		"server gone": {
+			prepare: taken,
+			events:  func(p *play) { p.faults(always(away), nil) },
+			want: want{
+				outcome: outcome.Tainted,
+				says: []string{
+					"timed out after 10m0s",
+					"cannot make sure that no trigger of run run-1 stays armed",
+					"the server is away",
+				},
+				hint:    "copytrigger disarm",
+				trigger: mine,
+			},
+			took: freeze + giveBackLimit,
+		},
+		"permission taken away": {
+			prepare: taken,
+			events: func(p *play) {
+				p.faults(always(forbidden, "get pvc", "patch pvc"), nil)
+				p.annotate("example.com/x", "y")
+			},
+			want: want{
+				outcome: outcome.Tainted,
+				says:    []string{"not yours", "cannot make sure"},
+				hint:    `grant the verb "get"`,
+				trigger: mine,
+			},
+			took: -1,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := complete(t, freeze, c.prepare, c.events)

@@ -238,7 +238,8 @@ func TestGroupAwaitWaitingOfAllAtOnce(t *testing.T) {
 		p.second().sources[0].NextSync = "2000-01-01T00:01:00Z"
 	}, groupAwaitWaiting(time.Hour), func(p *groupPlay) {
 		after(time.Minute)
-		if !p.log.has("PVC app/wal: ReplicationSource rs-wal has no sync running; the next is due at 2000-01-01T00:01:00Z") || p.log.has("pvc=data") || p.log.has("PVC app/data: ") {
+		const idle = "PVC app/wal: ReplicationSource rs-wal has no sync running; the next is due at 2000-01-01T00:01:00Z"
+		if !p.log.has(idle) || p.log.has("pvc=data") || p.log.has("PVC app/data: ") {
 			t.Errorf("it does not say that it waits for wal alone:\n%s", &p.log.b)
 		}
 		p.idles()
@@ -268,46 +269,89 @@ func TestGroupAwaitWaitingThatEndsBadly(t *testing.T) {
 		once    bool
 		want    left
 	}{
-		"one never waits": {prepare: func(p *groupPlay) { p.second().idles() },
-			want: left{outcome: outcome.TimedOut, says: []string{"PVC app/wal: ReplicationSource rs-wal has no sync running"}, saysNot: "app/data: "}},
-		"one does not wait at the only look": {prepare: func(p *groupPlay) { p.second().idles() }, once: true,
-			want: left{outcome: outcome.TimedOut, says: []string{"PVC app/wal: ReplicationSource rs-wal has no sync running"}, saysNot: "app/data: "}},
-		"one is armed": {prepare: func(p *groupPlay) { p.second().annotate(handshake.TriggerAnnotation, "else") },
-			want: left{outcome: outcome.Refused, says: []string{"PVC app/wal: it is armed"}, saysNot: "app/data: ", wal: "else"}},
-		"one is not there": {prepare: func(p *groupPlay) { p.second().claim = nil },
-			want: left{outcome: outcome.Refused, says: []string{"PVC app/wal is not there"}, saysNot: "app/data: "}},
-		"one is deleted while it waits": {prepare: func(p *groupPlay) { p.second().idles() },
-			events: func(p *groupPlay) { p.second().change("pvc", func() { p.second().claim = nil }) },
-			want:   left{outcome: outcome.Refused, says: []string{"PVC app/wal is not there"}}},
-		"one may not be written": {prepare: func(p *groupPlay) { p.second().faults(always(forbidden, "try pvc"), nil) },
-			want: left{outcome: outcome.Refused, says: []string{"not yours"}}},
-		"one is locked by another": {prepare: func(p *groupPlay) { p.second().annotate(handshake.LockAnnotation, lockValue("other")) },
-			want: left{outcome: outcome.Refused, says: []string{"PVC app/wal: run other has locked"}, lock: "="}},
-		"one is locked by another just now": {prepare: func(p *groupPlay) {
-			p.second().faults(once("patch pvc", func() error {
-				if p.get(handshake.LockAnnotation) == "" {
-					t.Error("wal is locked before data")
-				}
-				p.second().annotate(handshake.LockAnnotation, lockValue("other"))
-				return nil
-			}), nil)
-		}, want: left{outcome: outcome.Refused, says: []string{"PVC app/wal: run other has locked"}, lock: "="}},
-		"the lock of the second is refused": {prepare: func(p *groupPlay) {
-			p.second().faults(always(forbidden, "patch pvc"), nil)
-		}, want: left{outcome: outcome.Refused, says: []string{"not yours"}}},
-		"the reply to the lock of the second is lost for good": {prepare: func(p *groupPlay) {
-			p.second().faults(nil, once("patch pvc", func() error {
-				p.second().faults(always(away), nil)
-				time.AfterFunc(time.Hour+time.Second, func() { p.second().faults(nil, nil) })
-				return away
-			}))
-		}, want: left{outcome: outcome.TimedOut}},
-		"a signal between the locks": {prepare: func(p *groupPlay) {
-			p.second().faults(once("patch pvc", func() error { p.signal(); return nil }), nil)
-		}, want: left{outcome: outcome.Signalled}},
-		"a signal at the first lock": {prepare: func(p *groupPlay) {
-			p.faults(once("patch pvc", func() error { p.signal(); return nil }), nil)
-		}, want: left{outcome: outcome.Signalled}},
+		"one never waits": {
+			prepare: func(p *groupPlay) { p.second().idles() },
+			want: left{
+				outcome: outcome.TimedOut,
+				says:    []string{"PVC app/wal: ReplicationSource rs-wal has no sync running"},
+				saysNot: "app/data: ",
+			},
+		},
+		"one does not wait at the only look": {
+			prepare: func(p *groupPlay) { p.second().idles() },
+			once:    true,
+			want: left{
+				outcome: outcome.TimedOut,
+				says:    []string{"PVC app/wal: ReplicationSource rs-wal has no sync running"},
+				saysNot: "app/data: ",
+			},
+		},
+		"one is armed": {
+			prepare: func(p *groupPlay) { p.second().annotate(handshake.TriggerAnnotation, "else") },
+			want: left{
+				outcome: outcome.Refused,
+				says:    []string{"PVC app/wal: it is armed"},
+				saysNot: "app/data: ",
+				wal:     "else",
+			},
+		},
+		"one is not there": {
+			prepare: func(p *groupPlay) { p.second().claim = nil },
+			want:    left{outcome: outcome.Refused, says: []string{"PVC app/wal is not there"}, saysNot: "app/data: "},
+		},
+		"one is deleted while it waits": {
+			prepare: func(p *groupPlay) { p.second().idles() },
+			events:  func(p *groupPlay) { p.second().change("pvc", func() { p.second().claim = nil }) },
+			want:    left{outcome: outcome.Refused, says: []string{"PVC app/wal is not there"}},
+		},
+		"one may not be written": {
+			prepare: func(p *groupPlay) { p.second().faults(always(forbidden, "try pvc"), nil) },
+			want:    left{outcome: outcome.Refused, says: []string{"not yours"}},
+		},
+		"one is locked by another": {
+			prepare: func(p *groupPlay) { p.second().annotate(handshake.LockAnnotation, lockValue("other")) },
+			want:    left{outcome: outcome.Refused, says: []string{"PVC app/wal: run other has locked"}, lock: "="},
+		},
+		"one is locked by another just now": {
+			prepare: func(p *groupPlay) {
+				p.second().faults(once("patch pvc", func() error {
+					if p.get(handshake.LockAnnotation) == "" {
+						t.Error("wal is locked before data")
+					}
+					p.second().annotate(handshake.LockAnnotation, lockValue("other"))
+					return nil
+				}), nil)
+			},
+			want: left{outcome: outcome.Refused, says: []string{"PVC app/wal: run other has locked"}, lock: "="},
+		},
+		"the lock of the second is refused": {
+			prepare: func(p *groupPlay) {
+				p.second().faults(always(forbidden, "patch pvc"), nil)
+			},
+			want: left{outcome: outcome.Refused, says: []string{"not yours"}},
+		},
+		"the reply to the lock of the second is lost for good": {
+			prepare: func(p *groupPlay) {
+				p.second().faults(nil, once("patch pvc", func() error {
+					p.second().faults(always(away), nil)
+					time.AfterFunc(time.Hour+time.Second, func() { p.second().faults(nil, nil) })
+					return away
+				}))
+			},
+			want: left{outcome: outcome.TimedOut},
+		},
+		"a signal between the locks": {
+			prepare: func(p *groupPlay) {
+				p.second().faults(once("patch pvc", func() error { p.signal(); return nil }), nil)
+			},
+			want: left{outcome: outcome.Signalled},
+		},
+		"a signal at the first lock": {
+			prepare: func(p *groupPlay) {
+				p.faults(once("patch pvc", func() error { p.signal(); return nil }), nil)
+			},
+			want: left{outcome: outcome.Signalled},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			timeout := time.Hour
@@ -384,39 +428,120 @@ func TestGroupFireTrigger(t *testing.T) {
 		writes  [2]int
 		fired   bool
 	}{
-		"fires all":    {nil, left{outcome: outcome.OK, data: mine, wal: mine, lock: held}, [2]int{1, 1}, true},
-		"all are set":  {func(p *groupPlay) { p.set(name, wal) }, left{outcome: outcome.OK, data: mine, wal: mine, lock: held}, [2]int{}, false},
-		"all are made": {func(p *groupPlay) { p.set(name, wal); p.takes(); p.completes(); p.second().takes() }, left{outcome: outcome.OK, data: mine, wal: mine, lock: held}, [2]int{}, false},
-		"one waits no more": {func(p *groupPlay) { p.second().idles() },
-			left{outcome: outcome.Refused, says: []string{"PVC app/wal: ", "VolSync is not waiting any more"}, lock: held}, [2]int{}, false},
-		"one waits anew": {func(p *groupPlay) { p.second().syncs("2000-01-01T01:00:00Z", "2000-01-01T01:00:00Z") },
-			left{outcome: outcome.Refused, says: []string{"other waits, or other claims"}, lock: held}, [2]int{}, false},
-		"one is copied for somebody else": {func(p *groupPlay) { p.second().takes() },
-			left{outcome: outcome.Tainted, says: []string{"PVC app/wal: ", "for somebody else"}, lock: held}, [2]int{}, false},
-		"one is gone": {func(p *groupPlay) { p.second().claim = nil },
-			left{outcome: outcome.Refused, says: []string{"PVC app/wal is not there"}, lock: "="}, [2]int{}, false},
-		"one is not locked any more": {func(p *groupPlay) { p.second().annotate(handshake.LockAnnotation, "") },
-			left{outcome: outcome.Refused, says: []string{"PVC app/wal: ", "lock on the claim is gone"}, lock: "="}, [2]int{}, false},
-		"armed by somebody after the other was fired": {func(p *groupPlay) { p.afterFired(arm(p)) },
-			left{outcome: outcome.Withdrawn, says: []string{"PVC app/data: ", "PVC app/wal: it is armed"}, data: "before", wal: "else", lock: "="}, [2]int{2, 1}, false},
-		"armed by somebody after the other was taken": {func(p *groupPlay) {
-			p.afterFired(func() error { p.takes(); return arm(p)() })
-		}, left{outcome: outcome.Tainted, says: []string{"PVC app/data: ", "PVC app/wal: it is armed"}, data: "before", wal: "else", lock: "="}, [2]int{2, 1}, false},
-		"armed by somebody after the other was recorded": {func(p *groupPlay) {
-			p.afterFired(func() error { p.takes(); p.completes(); return arm(p)() })
-		}, left{outcome: outcome.Unverified, says: []string{"PVC app/data: VolSync recorded the trigger", "PVC app/wal: it is armed"}, data: mine, wal: "else", lock: "="}, [2]int{1, 1}, false},
-		"not allowed on one": {func(p *groupPlay) { p.afterFired(func() error { return forbidden }) },
-			left{outcome: outcome.Withdrawn, says: []string{"PVC app/data: ", "not yours"}, data: "before", lock: "="}, [2]int{2, 1}, false},
-		"the server is away for one": {func(p *groupPlay) { p.second().faults(times(3, always(away, "patch pvc")), nil) },
-			left{outcome: outcome.OK, data: mine, wal: mine, lock: held}, [2]int{1, 4}, true},
-		"killed between the writes": {func(p *groupPlay) { p.set(name) },
-			left{outcome: outcome.Withdrawn, says: []string{"PVC app/data: ", "an earlier attempt was lost"}, data: "before", lock: "="}, [2]int{1, 0}, false},
-		"killed between the writes, and taken": {func(p *groupPlay) { p.set(name); p.takes() },
-			left{outcome: outcome.Tainted, says: []string{"PVC app/data: ", "an earlier attempt was lost"}, data: "before", lock: "="}, [2]int{1, 0}, false},
-		"killed between the writes, and recorded": {func(p *groupPlay) { p.set(name); p.takes(); p.completes() },
-			left{outcome: outcome.Unverified, says: []string{"PVC app/data: ", "an earlier attempt was lost"}, data: mine, lock: "="}, [2]int{0, 0}, false},
-		"a signal after the first": {func(p *groupPlay) { p.afterFired(func() error { p.signal(); return away }) },
-			left{outcome: outcome.Withdrawn, says: []string{"PVC app/data: ", "SIGTERM"}, data: "before", lock: "="}, [2]int{2, 2}, false},
+		"fires all": {
+			want:   left{outcome: outcome.OK, data: mine, wal: mine, lock: held},
+			writes: [2]int{1, 1},
+			fired:  true,
+		},
+		"all are set": {
+			prepare: func(p *groupPlay) { p.set(name, wal) },
+			want:    left{outcome: outcome.OK, data: mine, wal: mine, lock: held},
+		},
+		"all are made": {
+			prepare: func(p *groupPlay) { p.set(name, wal); p.takes(); p.completes(); p.second().takes() },
+			want:    left{outcome: outcome.OK, data: mine, wal: mine, lock: held},
+		},
+		"one waits no more": {
+			prepare: func(p *groupPlay) { p.second().idles() },
+			want: left{
+				outcome: outcome.Refused,
+				says:    []string{"PVC app/wal: ", "VolSync is not waiting any more"},
+				lock:    held,
+			},
+		},
+		"one waits anew": {
+			prepare: func(p *groupPlay) { p.second().syncs("2000-01-01T01:00:00Z", "2000-01-01T01:00:00Z") },
+			want:    left{outcome: outcome.Refused, says: []string{"other waits, or other claims"}, lock: held},
+		},
+		"one is copied for somebody else": {
+			prepare: func(p *groupPlay) { p.second().takes() },
+			want:    left{outcome: outcome.Tainted, says: []string{"PVC app/wal: ", "for somebody else"}, lock: held},
+		},
+		"one is gone": {
+			prepare: func(p *groupPlay) { p.second().claim = nil },
+			want:    left{outcome: outcome.Refused, says: []string{"PVC app/wal is not there"}, lock: "="},
+		},
+		"one is not locked any more": {
+			prepare: func(p *groupPlay) { p.second().annotate(handshake.LockAnnotation, "") },
+			want:    left{outcome: outcome.Refused, says: []string{"PVC app/wal: ", "lock on the claim is gone"}, lock: "="},
+		},
+		"armed by somebody after the other was fired": {
+			prepare: func(p *groupPlay) { p.afterFired(arm(p)) },
+			want: left{
+				outcome: outcome.Withdrawn,
+				says:    []string{"PVC app/data: ", "PVC app/wal: it is armed"},
+				data:    "before", wal: "else", lock: "=",
+			},
+			writes: [2]int{2, 1},
+		},
+		"armed by somebody after the other was taken": {
+			prepare: func(p *groupPlay) {
+				p.afterFired(func() error { p.takes(); return arm(p)() })
+			},
+			want: left{
+				outcome: outcome.Tainted,
+				says:    []string{"PVC app/data: ", "PVC app/wal: it is armed"},
+				data:    "before", wal: "else", lock: "=",
+			},
+			writes: [2]int{2, 1},
+		},
+		"armed by somebody after the other was recorded": {
+			prepare: func(p *groupPlay) {
+				p.afterFired(func() error { p.takes(); p.completes(); return arm(p)() })
+			},
+			want: left{
+				outcome: outcome.Unverified,
+				says:    []string{"PVC app/data: VolSync recorded the trigger", "PVC app/wal: it is armed"},
+				data:    mine, wal: "else", lock: "=",
+			},
+			writes: [2]int{1, 1},
+		},
+		"not allowed on one": {
+			prepare: func(p *groupPlay) { p.afterFired(func() error { return forbidden }) },
+			want:    left{outcome: outcome.Withdrawn, says: []string{"PVC app/data: ", "not yours"}, data: "before", lock: "="},
+			writes:  [2]int{2, 1},
+		},
+		"the server is away for one": {
+			prepare: func(p *groupPlay) { p.second().faults(times(3, always(away, "patch pvc")), nil) },
+			want:    left{outcome: outcome.OK, data: mine, wal: mine, lock: held},
+			writes:  [2]int{1, 4},
+			fired:   true,
+		},
+		"killed between the writes": {
+			prepare: func(p *groupPlay) { p.set(name) },
+			want: left{
+				outcome: outcome.Withdrawn,
+				says:    []string{"PVC app/data: ", "an earlier attempt was lost"},
+				data:    "before",
+				lock:    "=",
+			},
+			writes: [2]int{1, 0},
+		},
+		"killed between the writes, and taken": {
+			prepare: func(p *groupPlay) { p.set(name); p.takes() },
+			want: left{
+				outcome: outcome.Tainted,
+				says:    []string{"PVC app/data: ", "an earlier attempt was lost"},
+				data:    "before",
+				lock:    "=",
+			},
+			writes: [2]int{1, 0},
+		},
+		"killed between the writes, and recorded": {
+			prepare: func(p *groupPlay) { p.set(name); p.takes(); p.completes() },
+			want: left{
+				outcome: outcome.Unverified,
+				says:    []string{"PVC app/data: ", "an earlier attempt was lost"},
+				data:    mine,
+				lock:    "=",
+			},
+			writes: [2]int{0, 0},
+		},
+		"a signal after the first": {
+			prepare: func(p *groupPlay) { p.afterFired(func() error { p.signal(); return away }) },
+			want:    left{outcome: outcome.Withdrawn, says: []string{"PVC app/data: ", "SIGTERM"}, data: "before", lock: "="},
+			writes:  [2]int{2, 2},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := groupFire(t, c.prepare, nil)
@@ -493,44 +618,126 @@ func TestGroupAwaitCompletedThatEndsBadly(t *testing.T) {
 		events func(*groupPlay)
 		want   left
 	}{
-		"none is taken": {events: func(*groupPlay) {},
-			want: left{outcome: outcome.Withdrawn, says: []string{"did not react"}, data: "before", wal: "before", lock: lost}},
-		"one is never taken": {events: func(p *groupPlay) { p.takes() },
-			want: left{outcome: outcome.Tainted, says: []string{"PVC app/wal: VolSync did not react", "PVC app/data: claim wal of the group has failed"}, data: "before", wal: "before", lock: lost}},
-		"one is never taken, the other recorded": {events: done,
-			want: left{outcome: outcome.Unverified, says: []string{"PVC app/wal: VolSync did not react", "PVC app/data: VolSync recorded the trigger, but claim wal"}, data: mine, wal: "before", lock: "="}},
-		"one is never recorded": {events: func(p *groupPlay) { both(p); p.completes() },
-			want: left{outcome: outcome.Tainted, says: []string{"PVC app/wal: timed out"}, data: mine, wal: "before", lock: "="}},
-		"one is deleted": {events: func(p *groupPlay) { both(p); p.second().change("pvc", func() { p.second().claim = nil }) },
-			want: left{outcome: outcome.Tainted, says: []string{"PVC app/wal: it was deleted"}, data: "before", lock: "="}},
-		"one is replaced": {events: func(p *groupPlay) {
-			both(p)
-			p.second().change("pvc", func() { c := *p.second().claim; c.UID = "another"; p.second().claim = &c })
-		}, want: left{outcome: outcome.Tainted, says: []string{"PVC app/wal: it was deleted and created again", "PVC app/data: claim wal"}, data: "before", wal: "before", lock: lost}},
-		"somebody replaces the trigger of one": {events: func(p *groupPlay) { both(p); p.second().annotate(handshake.TriggerAnnotation, "else") },
-			want: left{outcome: outcome.Tainted, says: []string{"PVC app/wal: somebody replaced the trigger"}, data: "before", wal: "else", lock: lost}},
-		"somebody takes that of one back": {events: func(p *groupPlay) { p.second().annotate(handshake.TriggerAnnotation, "") },
-			want: left{outcome: outcome.Withdrawn, says: []string{"PVC app/wal: somebody took the trigger back", "PVC app/data: claim wal"}, data: "before", lock: lost}},
-		"the copy of one proves nothing": {events: func(p *groupPlay) {
-			done(p)
-			p.second().takes()
-			p.second().change("copy", func() { p.second().copied.Owner = "somebody" })
-			p.second().completes()
-		}, want: left{outcome: outcome.Unverified, says: []string{"PVC app/wal: VolSync recorded the trigger, but volsync-rs-src is not"}, data: mine, wal: mine, lock: "="}},
-		"the source of one is deleted": {events: func(p *groupPlay) { both(p); p.second().change("rs", func() { p.second().sources = nil }) },
-			want: left{outcome: outcome.Tainted, says: []string{"PVC app/wal: the ReplicationSource was deleted"}, data: "before", wal: "before", lock: lost}},
-		"a signal": {events: func(p *groupPlay) { both(p); p.signal() },
-			want: left{outcome: outcome.Tainted, says: []string{"SIGTERM"}, data: "before", wal: "before", lock: lost}},
-		"one is never cut": {cut: true, events: func(p *groupPlay) { both(p); p.cuts("2000-01-01T00:00:01Z") },
-			want: left{outcome: outcome.Tainted, says: []string{"PVC app/wal: timed out", "PVC app/data: claim wal"}, data: "before", wal: "before", lock: lost}},
-		"one is never cut, the other recorded": {cut: true, events: func(p *groupPlay) { both(p); p.completes() },
-			want: left{outcome: outcome.Tainted, says: []string{"PVC app/wal: timed out"}, data: mine, wal: "before", lock: "="}},
-		"one is cut, the other recorded in the last moment": {cut: true, events: func(p *groupPlay) {
-			both(p)
-			p.cuts("2000-01-01T00:00:01Z")
-			p.second().faults(nil, once("patch pvc", func() error { return away }))
-			p.completes()
-		}, want: left{outcome: outcome.Tainted, says: []string{"PVC app/wal: timed out"}, data: mine, wal: "before", lock: "="}},
+		"none is taken": {
+			events: func(*groupPlay) {},
+			want:   left{outcome: outcome.Withdrawn, says: []string{"did not react"}, data: "before", wal: "before", lock: lost},
+		},
+		"one is never taken": {
+			events: func(p *groupPlay) { p.takes() },
+			want: left{
+				outcome: outcome.Tainted,
+				says:    []string{"PVC app/wal: VolSync did not react", "PVC app/data: claim wal of the group has failed"},
+				data:    "before", wal: "before", lock: lost,
+			},
+		},
+		"one is never taken, the other recorded": {
+			events: done,
+			want: left{
+				outcome: outcome.Unverified,
+				says: []string{
+					"PVC app/wal: VolSync did not react",
+					"PVC app/data: VolSync recorded the trigger, but claim wal",
+				},
+				data: mine, wal: "before", lock: "=",
+			},
+		},
+		"one is never recorded": {
+			events: func(p *groupPlay) { both(p); p.completes() },
+			want: left{
+				outcome: outcome.Tainted,
+				says:    []string{"PVC app/wal: timed out"},
+				data:    mine, wal: "before", lock: "=",
+			},
+		},
+		"one is deleted": {
+			events: func(p *groupPlay) { both(p); p.second().change("pvc", func() { p.second().claim = nil }) },
+			want:   left{outcome: outcome.Tainted, says: []string{"PVC app/wal: it was deleted"}, data: "before", lock: "="},
+		},
+		"one is replaced": {
+			events: func(p *groupPlay) {
+				both(p)
+				p.second().change("pvc", func() { c := *p.second().claim; c.UID = "another"; p.second().claim = &c })
+			},
+			want: left{
+				outcome: outcome.Tainted,
+				says:    []string{"PVC app/wal: it was deleted and created again", "PVC app/data: claim wal"},
+				data:    "before", wal: "before", lock: lost,
+			},
+		},
+		"somebody replaces the trigger of one": {
+			events: func(p *groupPlay) { both(p); p.second().annotate(handshake.TriggerAnnotation, "else") },
+			want: left{
+				outcome: outcome.Tainted,
+				says:    []string{"PVC app/wal: somebody replaced the trigger"},
+				data:    "before", wal: "else", lock: lost,
+			},
+		},
+		"somebody takes that of one back": {
+			events: func(p *groupPlay) { p.second().annotate(handshake.TriggerAnnotation, "") },
+			want: left{
+				outcome: outcome.Withdrawn,
+				says:    []string{"PVC app/wal: somebody took the trigger back", "PVC app/data: claim wal"},
+				data:    "before",
+				lock:    lost,
+			},
+		},
+		"the copy of one proves nothing": {
+			events: func(p *groupPlay) {
+				done(p)
+				p.second().takes()
+				p.second().change("copy", func() { p.second().copied.Owner = "somebody" })
+				p.second().completes()
+			},
+			want: left{
+				outcome: outcome.Unverified,
+				says:    []string{"PVC app/wal: VolSync recorded the trigger, but volsync-rs-src is not"},
+				data:    mine, wal: mine, lock: "=",
+			},
+		},
+		"the source of one is deleted": {
+			events: func(p *groupPlay) { both(p); p.second().change("rs", func() { p.second().sources = nil }) },
+			want: left{
+				outcome: outcome.Tainted,
+				says:    []string{"PVC app/wal: the ReplicationSource was deleted"},
+				data:    "before", wal: "before", lock: lost,
+			},
+		},
+		"a signal": {
+			events: func(p *groupPlay) { both(p); p.signal() },
+			want:   left{outcome: outcome.Tainted, says: []string{"SIGTERM"}, data: "before", wal: "before", lock: lost},
+		},
+		"one is never cut": {
+			cut:    true,
+			events: func(p *groupPlay) { both(p); p.cuts("2000-01-01T00:00:01Z") },
+			want: left{
+				outcome: outcome.Tainted,
+				says:    []string{"PVC app/wal: timed out", "PVC app/data: claim wal"},
+				data:    "before", wal: "before", lock: lost,
+			},
+		},
+		"one is never cut, the other recorded": {
+			cut:    true,
+			events: func(p *groupPlay) { both(p); p.completes() },
+			want: left{
+				outcome: outcome.Tainted,
+				says:    []string{"PVC app/wal: timed out"},
+				data:    mine, wal: "before", lock: "=",
+			},
+		},
+		"one is cut, the other recorded in the last moment": {
+			cut: true,
+			events: func(p *groupPlay) {
+				both(p)
+				p.cuts("2000-01-01T00:00:01Z")
+				p.second().faults(nil, once("patch pvc", func() error { return away }))
+				p.completes()
+			},
+			want: left{
+				outcome: outcome.Tainted,
+				says:    []string{"PVC app/wal: timed out"},
+				data:    mine, wal: "before", lock: "=",
+			},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := groupComplete(t, c.cut, nil, func(p *groupPlay) { after(time.Second); c.events(p) })
@@ -554,14 +761,24 @@ func TestGroupCleanupStepsTryAll(t *testing.T) {
 		do      func(context.Context, *groupPlay, Group) (any, error)
 		want    left
 	}{
-		"disarm": {func(p *groupPlay) { p.set(name, wal); p.faults(always(forbidden, "patch pvc"), nil) },
-			func(ctx context.Context, _ *groupPlay, g Group) (any, error) {
+		"disarm": {
+			prepare: func(p *groupPlay) { p.set(name, wal); p.faults(always(forbidden, "patch pvc"), nil) },
+			do: func(ctx context.Context, _ *groupPlay, g Group) (any, error) {
 				return g.Disarm(ctx, DisarmOptions{Run: run, Timeout: time.Minute})
-			}, left{outcome: outcome.Tainted, says: []string{"A TRIGGER MAY STILL BE ARMED", "PVC app/data: cannot make sure"}, data: "=", wal: "before", lock: "="}},
-		"unlock": {func(p *groupPlay) { p.faults(always(forbidden, "patch pvc"), nil) },
-			func(ctx context.Context, _ *groupPlay, g Group) (any, error) {
+			},
+			want: left{
+				outcome: outcome.Tainted,
+				says:    []string{"A TRIGGER MAY STILL BE ARMED", "PVC app/data: cannot make sure"},
+				data:    "=", wal: "before", lock: "=",
+			},
+		},
+		"unlock": {
+			prepare: func(p *groupPlay) { p.faults(always(forbidden, "patch pvc"), nil) },
+			do: func(ctx context.Context, _ *groupPlay, g Group) (any, error) {
 				return nil, g.Unlock(ctx, UnlockOptions{Run: run, Timeout: time.Minute})
-			}, left{outcome: outcome.Refused, says: []string{"not yours"}, lock: "="}},
+			},
+			want: left{outcome: outcome.Refused, says: []string{"not yours"}, lock: "="},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := together(t, nil, func(p *groupPlay) {
@@ -589,25 +806,48 @@ func TestGroupCleanup(t *testing.T) {
 		let     int
 		want    left
 	}{
-		"a lost run":                       {func(p *groupPlay) { p.locked(run); p.set(name, wal) }, 1, left{outcome: outcome.OK, data: "before", wal: "before"}},
-		"a run that was lost in its locks": {func(p *groupPlay) { p.annotate(handshake.LockAnnotation, lockValue(run)) }, 1, left{outcome: outcome.OK}},
-		"one is another's": {func(p *groupPlay) {
-			p.annotate(handshake.LockAnnotation, lockValue(run))
-			p.second().annotate(handshake.LockAnnotation, lockValue("other"))
-		}, 0, left{outcome: outcome.Failed, says: []string{"THE CLAIM MAY STAY LOCKED", "PVC app/data"}, lock: "="}},
-		"the first is another's": {func(p *groupPlay) {
-			p.second().annotate(handshake.LockAnnotation, lockValue(run))
-			p.annotate(handshake.LockAnnotation, lockValue("other"))
-		}, 0, left{outcome: outcome.Failed, says: []string{"THE CLAIM MAY STAY LOCKED", "PVC app/wal"}, lock: "="}},
-		"one becomes another's before it is let go": {func(p *groupPlay) {
-			p.annotate(handshake.LockAnnotation, lockValue(run))
-			p.second().faults(second("get pvc", func() error {
+		"a lost run": {
+			prepare: func(p *groupPlay) { p.locked(run); p.set(name, wal) },
+			let:     1,
+			want:    left{outcome: outcome.OK, data: "before", wal: "before"},
+		},
+		"a run that was lost in its locks": {
+			prepare: func(p *groupPlay) { p.annotate(handshake.LockAnnotation, lockValue(run)) },
+			let:     1,
+			want:    left{outcome: outcome.OK},
+		},
+		"one is another's": {
+			prepare: func(p *groupPlay) {
+				p.annotate(handshake.LockAnnotation, lockValue(run))
 				p.second().annotate(handshake.LockAnnotation, lockValue("other"))
-				return nil
-			}), nil)
-		}, 0, left{outcome: outcome.OK, lock: "="}},
-		"one may not be read": {func(p *groupPlay) { p.locked(run); p.second().faults(always(away), nil) }, 0,
-			left{outcome: outcome.Failed, says: []string{"THE APPLICATION MAY STILL BE QUIESCED", "is not known"}, lock: "="}},
+			},
+			want: left{outcome: outcome.Failed, says: []string{"THE CLAIM MAY STAY LOCKED", "PVC app/data"}, lock: "="},
+		},
+		"the first is another's": {
+			prepare: func(p *groupPlay) {
+				p.second().annotate(handshake.LockAnnotation, lockValue(run))
+				p.annotate(handshake.LockAnnotation, lockValue("other"))
+			},
+			want: left{outcome: outcome.Failed, says: []string{"THE CLAIM MAY STAY LOCKED", "PVC app/wal"}, lock: "="},
+		},
+		"one becomes another's before it is let go": {
+			prepare: func(p *groupPlay) {
+				p.annotate(handshake.LockAnnotation, lockValue(run))
+				p.second().faults(second("get pvc", func() error {
+					p.second().annotate(handshake.LockAnnotation, lockValue("other"))
+					return nil
+				}), nil)
+			},
+			want: left{outcome: outcome.OK, lock: "="},
+		},
+		"one may not be read": {
+			prepare: func(p *groupPlay) { p.locked(run); p.second().faults(always(away), nil) },
+			want: left{
+				outcome: outcome.Failed,
+				says:    []string{"THE APPLICATION MAY STILL BE QUIESCED", "is not known"},
+				lock:    "=",
+			},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			app := &lostApp{}
@@ -662,7 +902,10 @@ func TestGroupRun(t *testing.T) {
 	if took, reached := p.seconds("freeze-seconds"); took != 2 || !reached {
 		t.Errorf("frozen for %v s", took)
 	}
-	want := []Copied{{CutTime: "2000-01-01T00:00:01Z", Took: time.Second}, {CutTime: "2000-01-01T00:00:02Z", Took: 2 * time.Second}}
+	want := []Copied{
+		{CutTime: "2000-01-01T00:00:01Z", Took: time.Second},
+		{CutTime: "2000-01-01T00:00:02Z", Took: 2 * time.Second},
+	}
 	if got := p.result.(Ran).Copied; !slices.Equal(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
@@ -713,14 +956,30 @@ func TestGroupRunUntilCut(t *testing.T) {
 		events func(*groupPlay)
 		want   left
 	}{
-		"all are recorded": {func(p *groupPlay) { p.completes(); p.second().completes() }, left{outcome: outcome.OK, data: mine, wal: mine}},
-		"one is made anew": {func(p *groupPlay) {
-			p.completes()
-			after(time.Second) // it is seen recorded, for its copy
-			p.second().change("copy", func() { p.second().copied.UID = "anew" })
-		}, left{outcome: outcome.Unverified, says: []string{"PVC app/wal: the copy that was cut in the freeze is gone", "PVC app/data: VolSync recorded the trigger, but claim wal"}, data: mine, wal: "before"}},
-		"one is never recorded": {func(p *groupPlay) { p.completes() },
-			left{outcome: outcome.Tainted, says: []string{"PVC app/wal: timed out"}, data: mine, wal: "before"}},
+		"all are recorded": {
+			func(p *groupPlay) { p.completes(); p.second().completes() },
+			left{outcome: outcome.OK, data: mine, wal: mine},
+		},
+		"one is made anew": {
+			func(p *groupPlay) {
+				p.completes()
+				after(time.Second) // it is seen recorded, for its copy
+				p.second().change("copy", func() { p.second().copied.UID = "anew" })
+			},
+			left{
+				outcome: outcome.Unverified,
+				says: []string{
+					"PVC app/wal: the copy that was cut in the freeze is gone",
+					"PVC app/data: VolSync recorded the trigger, but claim wal",
+				},
+				data: mine,
+				wal:  "before",
+			},
+		},
+		"one is never recorded": {
+			func(p *groupPlay) { p.completes() },
+			left{outcome: outcome.Tainted, says: []string{"PVC app/wal: timed out"}, data: mine, wal: "before"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := &app{}
@@ -739,21 +998,43 @@ func TestGroupRunThatEndsBadly(t *testing.T) {
 		events  func(*groupPlay, *app)
 		want    left
 	}{
-		"the hold is lost": {events: func(p *groupPlay, a *app) { p.takes(); a.lost <- errors.New("the hold has ended") },
-			app:  &app{unquiesce: func(context.Context) error { return fmt.Errorf("lost") }},
-			want: left{outcome: outcome.Tainted, says: []string{"the hold has ended"}, data: "before", wal: "before", lock: "="}},
-		"one is armed while it quiesces": {prepare: func(p *groupPlay, a *app) {
-			a.quiesce = func(context.Context) error { p.second().annotate(handshake.TriggerAnnotation, "else"); return nil }
-		}, want: left{outcome: outcome.Refused, says: []string{"PVC app/wal: it is armed"}, wal: "else"}},
-		"one is never cut": {cut: true, events: func(p *groupPlay, _ *app) {
-			p.takes()
-			p.second().takes()
-			p.cuts("2000-01-01T00:00:01Z")
-		}, want: left{outcome: outcome.Tainted, says: []string{"PVC app/wal: ", "PVC app/data: claim wal"}, data: "before", wal: "before"}},
-		"an earlier attempt was lost in its locks": {prepare: func(p *groupPlay, _ *app) { p.annotate(handshake.LockAnnotation, lockValue(run)) },
-			want: left{outcome: outcome.Tainted, says: []string{"an earlier attempt of this run was lost"}}},
-		"an earlier attempt was lost in its writes": {prepare: func(p *groupPlay, _ *app) { p.locked(run); p.set(wal) },
-			want: left{outcome: outcome.Tainted, says: []string{"an earlier attempt of this run was lost"}, wal: "before"}},
+		"the hold is lost": {
+			events: func(p *groupPlay, a *app) { p.takes(); a.lost <- errors.New("the hold has ended") },
+			app:    &app{unquiesce: func(context.Context) error { return fmt.Errorf("lost") }},
+			want: left{
+				outcome: outcome.Tainted,
+				says:    []string{"the hold has ended"},
+				data:    "before", wal: "before", lock: "=",
+			},
+		},
+		"one is armed while it quiesces": {
+			prepare: func(p *groupPlay, a *app) {
+				a.quiesce = func(context.Context) error { p.second().annotate(handshake.TriggerAnnotation, "else"); return nil }
+			},
+			want: left{outcome: outcome.Refused, says: []string{"PVC app/wal: it is armed"}, wal: "else"},
+		},
+		"one is never cut": {
+			cut: true,
+			events: func(p *groupPlay, _ *app) {
+				p.takes()
+				p.second().takes()
+				p.cuts("2000-01-01T00:00:01Z")
+			},
+			want: left{
+				outcome: outcome.Tainted,
+				says:    []string{"PVC app/wal: ", "PVC app/data: claim wal"},
+				data:    "before",
+				wal:     "before",
+			},
+		},
+		"an earlier attempt was lost in its locks": {
+			prepare: func(p *groupPlay, _ *app) { p.annotate(handshake.LockAnnotation, lockValue(run)) },
+			want:    left{outcome: outcome.Tainted, says: []string{"an earlier attempt of this run was lost"}},
+		},
+		"an earlier attempt was lost in its writes": {
+			prepare: func(p *groupPlay, _ *app) { p.locked(run); p.set(wal) },
+			want:    left{outcome: outcome.Tainted, says: []string{"an earlier attempt of this run was lost"}, wal: "before"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := c.app

@@ -39,7 +39,8 @@ func (p *play) wantLock(t *testing.T, want string) {
 	t.Helper()
 	got := p.get(handshake.LockAnnotation)
 	if l := handshake.ParseLock(want); l.Owners == "" { // the run and the state
-		got, want = handshake.Lock{Run: handshake.ParseLock(got).Run, State: handshake.ParseLock(got).State}.String(), l.String()
+		has := handshake.ParseLock(got)
+		got, want = handshake.Lock{Run: has.Run, State: has.State}.String(), l.String()
 	}
 	if got != want {
 		t.Errorf("the claim is locked by %q, want %q", got, want)
@@ -52,15 +53,42 @@ func TestAwaitWaitingLocks(t *testing.T) {
 		want    want
 		lock    string
 	}{
-		"free":         {nil, want{outcome: outcome.OK}, run},
-		"another's":    {lockedFor("other"), want{outcome: outcome.Refused, says: []string{"run other has locked"}, hint: "--run-id other"}, "other"},
-		"a lost pod's": {lockedFor(run), want{outcome: outcome.Tainted, says: []string{"earlier attempt of this run"}, hint: "unlock"}, run},
-		"a lost pod's, fired": {func(p *play) { lockedFor(run)(p); p.annotate(handshake.TriggerAnnotation, other.String()) },
-			want{outcome: outcome.Tainted, says: []string{"earlier attempt of this run"}, hint: "unlock", trigger: "before"}, run},
-		"the reply is lost": {func(p *play) { p.faults(nil, times(1, always(away, "patch pvc"))) }, want{outcome: outcome.OK}, run},
-		"taken at the same time": {func(p *play) {
-			p.faults(once("patch pvc", func() error { p.annotate(handshake.LockAnnotation, lockValue("other")); return nil }), nil)
-		}, want{outcome: outcome.Refused, says: []string{"run other has locked"}, hint: "cleanup"}, "other"},
+		"free": {want: want{outcome: outcome.OK}, lock: run},
+		"another's": {
+			prepare: lockedFor("other"),
+			want:    want{outcome: outcome.Refused, says: []string{"run other has locked"}, hint: "--run-id other"},
+			lock:    "other",
+		},
+		"a lost pod's": {
+			prepare: lockedFor(run),
+			want:    want{outcome: outcome.Tainted, says: []string{"earlier attempt of this run"}, hint: "unlock"},
+			lock:    run,
+		},
+		"a lost pod's, fired": {
+			prepare: func(p *play) { lockedFor(run)(p); p.annotate(handshake.TriggerAnnotation, other.String()) },
+			want: want{
+				outcome: outcome.Tainted,
+				says:    []string{"earlier attempt of this run"},
+				hint:    "unlock",
+				trigger: "before",
+			},
+			lock: run,
+		},
+		"the reply is lost": {
+			prepare: func(p *play) { p.faults(nil, times(1, always(away, "patch pvc"))) },
+			want:    want{outcome: outcome.OK},
+			lock:    run,
+		},
+		"taken at the same time": {
+			prepare: func(p *play) {
+				p.faults(once("patch pvc", func() error {
+					p.annotate(handshake.LockAnnotation, lockValue("other"))
+					return nil
+				}), nil)
+			},
+			want: want{outcome: outcome.Refused, says: []string{"run other has locked"}, hint: "cleanup"},
+			lock: "other",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := on(t, c.prepare, awaitWaiting(time.Hour), nil)
@@ -141,7 +169,9 @@ func TestFireTriggerWantsItsLock(t *testing.T) {
 }
 
 func TestAwaitCompletedWantsItsLock(t *testing.T) {
-	for by, want := range map[string]outcome.Outcome{run: outcome.OK, "": outcome.Unverified, "other": outcome.Unverified} {
+	for by, want := range map[string]outcome.Outcome{
+		run: outcome.OK, "": outcome.Unverified, "other": outcome.Unverified,
+	} {
 		p := complete(t, freeze, (func(p *play) { lockedFor(by)(p); p.takes(); p.completes() }), nil)
 		if got := p.outcome(); got != want {
 			t.Errorf("locked by %q: got %s, want %s", by, got, want)
@@ -178,21 +208,40 @@ func TestUnlock(t *testing.T) {
 		want      outcome.Outcome
 		left      string
 	}{
-		"own":               {run, "", nil, outcome.OK, ""},
-		"none":              {"", "", nil, outcome.OK, ""},
-		"another's":         {"other", "", nil, outcome.OK, "other"},
-		"after a good end":  {run, file("0"), nil, outcome.OK, ""},
-		"after a bad end":   {run, file("1"), nil, outcome.Refused, run},
-		"after no end":      {run, dir + "/none", nil, outcome.Refused, run},
-		"lost":              {run + "/lost", file("1"), nil, outcome.Refused, run + "/lost"},
-		"a cleanup's":       {run + "/cleanup/disarm", file("1"), nil, outcome.OK, ""}, // the run had quiesced nothing
-		"another cleanup's": {run + "/lost/p/c", "", nil, outcome.OK, run + "/cleanup/c"},
-		"changed meanwhile": {run, "", func(p *play) {
-			p.faults(once("patch pvc", func() error { p.annotate("example.com/x", "y"); return nil }), nil)
-		}, outcome.OK, ""},
-		"not allowed":           {run, "", func(p *play) { p.faults(always(forbidden, "patch pvc"), nil) }, outcome.Refused, run},
-		"the server is away":    {run, "", func(p *play) { p.faults(always(away, "patch pvc"), nil) }, outcome.TimedOut, run},
-		"away for a little bit": {run, "", func(p *play) { p.faults(times(2, always(away, "patch pvc")), nil) }, outcome.OK, ""},
+		"own":              {by: run, want: outcome.OK},
+		"none":             {want: outcome.OK},
+		"another's":        {by: "other", want: outcome.OK, left: "other"},
+		"after a good end": {by: run, after: file("0"), want: outcome.OK},
+		"after a bad end":  {by: run, after: file("1"), want: outcome.Refused, left: run},
+		"after no end":     {by: run, after: dir + "/none", want: outcome.Refused, left: run},
+		"lost":             {by: run + "/lost", after: file("1"), want: outcome.Refused, left: run + "/lost"},
+		// The run had quiesced nothing.
+		"a cleanup's":       {by: run + "/cleanup/disarm", after: file("1"), want: outcome.OK},
+		"another cleanup's": {by: run + "/lost/p/c", want: outcome.OK, left: run + "/cleanup/c"},
+		"changed meanwhile": {
+			by: run,
+			prepare: func(p *play) {
+				p.faults(once("patch pvc", func() error { p.annotate("example.com/x", "y"); return nil }), nil)
+			},
+			want: outcome.OK,
+		},
+		"not allowed": {
+			by:      run,
+			prepare: func(p *play) { p.faults(always(forbidden, "patch pvc"), nil) },
+			want:    outcome.Refused,
+			left:    run,
+		},
+		"the server is away": {
+			by:      run,
+			prepare: func(p *play) { p.faults(always(away, "patch pvc"), nil) },
+			want:    outcome.TimedOut,
+			left:    run,
+		},
+		"away for a little bit": {
+			by:      run,
+			prepare: func(p *play) { p.faults(times(2, always(away, "patch pvc")), nil) },
+			want:    outcome.OK,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := on(t, func(p *play) {
@@ -213,7 +262,13 @@ func TestUnlock(t *testing.T) {
 
 // A cleanup decides by it whether it may unquiesce.
 func TestDisarmTellsWhoseTheLockIs(t *testing.T) {
-	for by, c := range map[string]struct{ want, left string }{"other/lost": {"other", "other/lost"}, "": {"none", run + "/cleanup"}, run: {"own", run + "/lost"}, run + "/lost": {"own", run + "/lost"}, "other": {"other", "other"}} {
+	for by, c := range map[string]struct{ want, left string }{
+		"other/lost":  {"other", "other/lost"},
+		"":            {"none", run + "/cleanup"},
+		run:           {"own", run + "/lost"},
+		run + "/lost": {"own", run + "/lost"},
+		"other":       {"other", "other"},
+	} {
 		p := on(t, lockedFor(by), disarm, nil)
 		if got := p.result.(Disarmed).Lock; string(got) != c.want || p.err != nil {
 			t.Errorf("locked by %q: got %v, %v", by, got, p.err)
@@ -259,7 +314,10 @@ func TestDisarmKeepsOut(t *testing.T) {
 		p.wantLock(t, c.left)
 	}
 	// That it may not is no reason to fail: nothing of the run is armed, or could be.
-	for name, fault := range map[string]func(string) error{"denied": always(forbidden, "patch pvc"), "away": always(away, "patch pvc")} {
+	for name, fault := range map[string]func(string) error{
+		"denied": always(forbidden, "patch pvc"),
+		"away":   always(away, "patch pvc"),
+	} {
 		p := on(t, func(p *play) { p.faults(fault, nil) }, keepOut, nil)
 		if name == "away" { // and may still be written
 			p.wants(t, want{outcome.Failed, []string{"THE CLAIM MAY STAY LOCKED", "under way"}, "copytrigger unlock", ""})
@@ -357,46 +415,68 @@ func TestFireTriggerInDoubtMarksTheLock(t *testing.T) {
 		want  want
 		lock  string
 	}{
-		"a signal": {func(p *play) func(string) error { return once("patch pvc", func() error { p.signal(); return away }) },
-			want{outcome.Signalled, []string{"SIGTERM"}, "", ""}, run + "/lost"},
-		"a signal, no doubt": {func(p *play) func(string) error { return once("get copy", func() error { p.signal(); return nil }) },
-			want{outcome.Signalled, []string{"SIGTERM"}, "", ""}, run},
-		"a signal, and the mark cannot be written": {func(p *play) func(string) error {
-			return func(request string) error {
-				if request != "patch pvc" {
-					return nil
-				}
-				p.signal()
-				return away
-			}
-		}, want{outcome.Tainted, []string{"SIGTERM", "cannot make sure"}, "copytrigger disarm", ""}, run},
-		"the source is gone after it": {func(p *play) func(string) error {
-			return once("patch pvc", func() error { p.change("rs", func() { p.sources = nil }); return away })
-		}, want{outcome.Refused, []string{"no ReplicationSource"}, "create", ""}, run + "/lost"},
-		"the claim is changed after it": {func(p *play) func(string) error {
-			return once("patch pvc", func() error {
-				p.change("rs", func() { p.sources = nil })
-				p.annotate("example.com/x", "y")
-				return away
-			})
-		}, want{outcome.Refused, []string{"no ReplicationSource"}, "create", ""}, run + "/lost"},
-		"it cannot be marked": {func(p *play) func(string) error {
-			writes := 0
-			return func(request string) error {
-				if request != "patch pvc" {
-					return nil
-				}
-				switch writes++; {
-				case writes == 1:
+		"a signal": {
+			doubt: func(p *play) func(string) error { return once("patch pvc", func() error { p.signal(); return away }) },
+			want:  want{outcome: outcome.Signalled, says: []string{"SIGTERM"}},
+			lock:  run + "/lost",
+		},
+		"a signal, no doubt": {
+			doubt: func(p *play) func(string) error { return once("get copy", func() error { p.signal(); return nil }) },
+			want:  want{outcome: outcome.Signalled, says: []string{"SIGTERM"}},
+			lock:  run,
+		},
+		"a signal, and the mark cannot be written": {
+			doubt: func(p *play) func(string) error {
+				return func(request string) error {
+					if request != "patch pvc" {
+						return nil
+					}
 					p.signal()
-					p.annotate(handshake.TriggerAnnotation, waitingTrigger(t))
 					return away
-				case writes <= 1+3:
-					return forbidden
 				}
-				return nil
-			}
-		}, want{outcome.Withdrawn, []string{"SIGTERM", "taken back"}, "", "before"}, run},
+			},
+			want: want{outcome: outcome.Tainted, says: []string{"SIGTERM", "cannot make sure"}, hint: "copytrigger disarm"},
+			lock: run,
+		},
+		"the source is gone after it": {
+			doubt: func(p *play) func(string) error {
+				return once("patch pvc", func() error { p.change("rs", func() { p.sources = nil }); return away })
+			},
+			want: want{outcome: outcome.Refused, says: []string{"no ReplicationSource"}, hint: "create"},
+			lock: run + "/lost",
+		},
+		"the claim is changed after it": {
+			doubt: func(p *play) func(string) error {
+				return once("patch pvc", func() error {
+					p.change("rs", func() { p.sources = nil })
+					p.annotate("example.com/x", "y")
+					return away
+				})
+			},
+			want: want{outcome: outcome.Refused, says: []string{"no ReplicationSource"}, hint: "create"},
+			lock: run + "/lost",
+		},
+		"it cannot be marked": {
+			doubt: func(p *play) func(string) error {
+				writes := 0
+				return func(request string) error {
+					if request != "patch pvc" {
+						return nil
+					}
+					switch writes++; {
+					case writes == 1:
+						p.signal()
+						p.annotate(handshake.TriggerAnnotation, waitingTrigger(t))
+						return away
+					case writes <= 1+3:
+						return forbidden
+					}
+					return nil
+				}
+			},
+			want: want{outcome: outcome.Withdrawn, says: []string{"SIGTERM", "taken back"}, trigger: "before"},
+			lock: run,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := fire(t, time.Minute, (func(p *play) { lockedFor(run)(p); p.faults(c.doubt(p), nil) }), nil)

@@ -28,26 +28,61 @@ func TestAwaitCompletedWithoutACopy(t *testing.T) {
 		took            time.Duration
 		want            want
 	}{
-		"VolSync waits again": {false, inProgress, waitsAgain, ack, want{outcome.Withdrawn,
-			[]string{"VolSync took the trigger and has made no copy within 1m0s", quota, "no copy: none was made"}, "", "before"}},
-		"until the cut": {true, inProgress, waitsAgain, ack, want{outcome.Withdrawn,
-			[]string{"has made no copy within 1m0s", quota}, "", "before"}},
-		"VolSync stands still": {false, inProgress, nil, ack + shortLimit, want{outcome.Tainted,
-			[]string{"has made no copy within 1m0s", quota}, "do not use", "before"}},
-		"the copy comes then": {false, inProgress, func(p *play) {
-			p.faults(nil, once("patch pvc", func() error { p.takes(); return nil }))
-		}, ack, want{outcome.Tainted, []string{"has made no copy within"}, "do not use", "before"}},
-		"the copy came in time": {false, inProgress, func(p *play) {
-			after(ack - time.Second)
-			p.takes()
-			after(ack)
-			p.completes()
-		}, 2*ack - time.Second, want{outcome: outcome.OK, trigger: mine}},
-		"nobody knows whether there is one": {false, func(p *play) {
-			p.faults(always(away, "list rs", "watch rs"), nil)
-			inProgress(p)
-		}, func(p *play) { after(2 * ack); p.takes(); p.faults(nil, nil); p.completes() }, 2 * ack,
-			want{outcome: outcome.OK, trigger: mine}},
+		"VolSync waits again": {
+			prepare: inProgress, events: waitsAgain, took: ack,
+			want: want{
+				outcome: outcome.Withdrawn,
+				says:    []string{"VolSync took the trigger and has made no copy within 1m0s", quota, "no copy: none was made"},
+				trigger: "before",
+			},
+		},
+		"until the cut": {
+			untilCut: true, prepare: inProgress, events: waitsAgain, took: ack,
+			want: want{outcome: outcome.Withdrawn, says: []string{"has made no copy within 1m0s", quota}, trigger: "before"},
+		},
+		"VolSync stands still": {
+			prepare: inProgress,
+			took:    ack + shortLimit,
+			want: want{
+				outcome: outcome.Tainted,
+				says:    []string{"has made no copy within 1m0s", quota},
+				hint:    "do not use",
+				trigger: "before",
+			},
+		},
+		"the copy comes then": {
+			prepare: inProgress,
+			events: func(p *play) {
+				p.faults(nil, once("patch pvc", func() error { p.takes(); return nil }))
+			},
+			took: ack,
+			want: want{
+				outcome: outcome.Tainted,
+				says:    []string{"has made no copy within"},
+				hint:    "do not use",
+				trigger: "before",
+			},
+		},
+		"the copy came in time": {
+			prepare: inProgress,
+			events: func(p *play) {
+				after(ack - time.Second)
+				p.takes()
+				after(ack)
+				p.completes()
+			},
+			took: 2*ack - time.Second,
+			want: want{outcome: outcome.OK, trigger: mine},
+		},
+		"nobody knows whether there is one": {
+			prepare: func(p *play) {
+				p.faults(always(away, "list rs", "watch rs"), nil)
+				inProgress(p)
+			},
+			events: func(p *play) { after(2 * ack); p.takes(); p.faults(nil, nil); p.completes() },
+			took:   2 * ack,
+			want:   want{outcome: outcome.OK, trigger: mine},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var trigger handshake.Trigger
@@ -57,7 +92,8 @@ func TestAwaitCompletedWithoutACopy(t *testing.T) {
 				p.annotate(handshake.TriggerAnnotation, trigger.String())
 				c.prepare(p)
 			}, func(ctx context.Context, s Step) (any, error) {
-				return Group{s}.AwaitCompleted(ctx, AwaitCompletedOptions{Trigger: trigger, UntilCut: c.untilCut, Timeout: freeze, Ack: ack})
+				o := AwaitCompletedOptions{Trigger: trigger, UntilCut: c.untilCut, Timeout: freeze, Ack: ack}
+				return Group{s}.AwaitCompleted(ctx, o)
 			}, c.events)
 			p.wants(t, c.want)
 			if p.took != c.took {

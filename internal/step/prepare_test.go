@@ -57,10 +57,30 @@ func TestRunPrepares(t *testing.T) {
 		want    want
 		asked   int
 	}{
-		"no pod":       {[]error{none}, want{outcome.Refused, []string{"nothing was quiesced: no running pod"}, "kubectl get pods -n app", ""}, 1},
-		"no right":     {[]error{denied}, want{outcome.Refused, []string{"nothing was quiesced"}, "Role copytrigger-exec", ""}, 1},
-		"busy":         {[]error{busy, none}, want{outcome.Refused, []string{"no running pod"}, "--pod chooses one", ""}, 2},
-		"gone by then": {[]error{nil, none}, want{outcome.Refused, []string{"no running pod"}, "--pod chooses one", ""}, 2},
+		"no pod": {
+			answers: []error{none},
+			want: want{
+				outcome: outcome.Refused,
+				says:    []string{"nothing was quiesced: no running pod"},
+				hint:    "kubectl get pods -n app",
+			},
+			asked: 1,
+		},
+		"no right": {
+			answers: []error{denied},
+			want:    want{outcome: outcome.Refused, says: []string{"nothing was quiesced"}, hint: "Role copytrigger-exec"},
+			asked:   1,
+		},
+		"busy": {
+			answers: []error{busy, none},
+			want:    want{outcome: outcome.Refused, says: []string{"no running pod"}, hint: "--pod chooses one"},
+			asked:   2,
+		},
+		"gone by then": {
+			answers: []error{nil, none},
+			want:    want{outcome: outcome.Refused, says: []string{"no running pod"}, hint: "--pod chooses one"},
+			asked:   2,
+		},
 	} {
 		t.Run(title, func(t *testing.T) {
 			a := &preparedApp{app: &app{}, answers: c.answers}

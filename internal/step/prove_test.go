@@ -11,7 +11,9 @@ import (
 // A record that no copy proves is no success, and does not hold up the application.
 func TestAwaitCompletedAsksForTheCopy(t *testing.T) {
 	mine := waitingTrigger(t)
-	second := handshake.Source{Name: "weekly", UID: "rs-2", Mover: "restic", Method: "Snapshot", SyncStart: "2000-01-01T00:00:05Z"}
+	second := handshake.Source{
+		Name: "weekly", UID: "rs-2", Mover: "restic", Method: "Snapshot", SyncStart: "2000-01-01T00:00:05Z",
+	}
 	for name, c := range map[string]struct {
 		prepare, events func(*play)
 		says            string

@@ -20,13 +20,45 @@ func TestRunAfterALostAttempt(t *testing.T) {
 		let     int
 		lock    string
 	}{
-		"lost":                   {lockedFor(run), false, want{outcome: outcome.Tainted, says: []string{"earlier attempt"}, hint: "do not use"}, 1, ""},
-		"lost, fired":            {func(p *play) { armed(p); lockedFor(run)(p) }, false, want{outcome: outcome.Tainted, says: []string{"earlier attempt"}, hint: "do not use", trigger: "before"}, 1, ""},
-		"lost, stopped at once":  {func(p *play) { armed(p); lockedFor(run)(p) }, true, want{outcome: outcome.Tainted, says: []string{"earlier attempt", "stays locked"}, hint: "unlock", trigger: "before"}, 1, run + "/lost"},
-		"lost, no right to list": {func(p *play) { lockedFor(run)(p); p.faults(always(forbidden, "list rs"), nil) }, false, want{outcome: outcome.Tainted, says: []string{"earlier attempt"}, hint: "do not use"}, 1, ""},
-		"stopped at once":        {nil, true, want{outcome: outcome.Signalled, says: []string{"SIGTERM"}}, 0, ""},
-		"another's":              {lockedFor("other"), false, want{outcome: outcome.Refused, says: []string{"run other has locked"}, hint: "cleanup"}, 0, "other"},
-		"another's, stopped":     {lockedFor("other"), true, want{outcome: outcome.Signalled, says: []string{"SIGTERM"}}, 0, "other"},
+		"lost": {
+			prepare: lockedFor(run),
+			want:    want{outcome: outcome.Tainted, says: []string{"earlier attempt"}, hint: "do not use"},
+			let:     1,
+		},
+		"lost, fired": {
+			prepare: func(p *play) { armed(p); lockedFor(run)(p) },
+			want:    want{outcome: outcome.Tainted, says: []string{"earlier attempt"}, hint: "do not use", trigger: "before"},
+			let:     1,
+		},
+		"lost, stopped at once": {
+			prepare: func(p *play) { armed(p); lockedFor(run)(p) },
+			stopped: true,
+			want: want{
+				outcome: outcome.Tainted,
+				says:    []string{"earlier attempt", "stays locked"},
+				hint:    "unlock",
+				trigger: "before",
+			},
+			let:  1,
+			lock: run + "/lost",
+		},
+		"lost, no right to list": {
+			prepare: func(p *play) { lockedFor(run)(p); p.faults(always(forbidden, "list rs"), nil) },
+			want:    want{outcome: outcome.Tainted, says: []string{"earlier attempt"}, hint: "do not use"},
+			let:     1,
+		},
+		"stopped at once": {stopped: true, want: want{outcome: outcome.Signalled, says: []string{"SIGTERM"}}},
+		"another's": {
+			prepare: lockedFor("other"),
+			want:    want{outcome: outcome.Refused, says: []string{"run other has locked"}, hint: "cleanup"},
+			lock:    "other",
+		},
+		"another's, stopped": {
+			prepare: lockedFor("other"),
+			stopped: true,
+			want:    want{outcome: outcome.Signalled, says: []string{"SIGTERM"}},
+			lock:    "other",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			app := &lostApp{}

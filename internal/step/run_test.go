@@ -157,29 +157,108 @@ func TestRunThatEndsBadly(t *testing.T) {
 		took    time.Duration
 		freezes bool
 	}{
-		"quiesce fails": {app: &app{quiesce: func(context.Context) error { return errors.New("sh ended with exit code 3") }},
-			want: want{outcome.Refused, []string{"quiesce failed, so nothing was fired: sh ended with exit code 3"}, "start another run", ""}},
-		"quiesce takes too long": {app: &app{quiesce: hangs}, want: want{outcome.TimedOut, []string{"quiesced for 15m0s", "--max-freeze", "exit code 143"}, "--max-freeze", ""}, took: 15 * time.Minute},
-		"a signal during quiesce": {app: &app{quiesce: hangs}, events: func(p *play) { after(time.Second); p.signal() },
-			want: want{outcome.Signalled, []string{"stopped by SIGTERM", "fired nothing"}, "", ""}, took: time.Second},
-		"VolSync does not react":          {want: want{outcome.Withdrawn, []string{"did not react", "no copy was made"}, "", "before"}, took: ack},
-		"the copy takes too long":         {events: func(p *play) { p.takes() }, want: want{outcome.Tainted, []string{"timed out after 10m0s"}, "do not use", "before"}, took: freeze},
-		"a signal before VolSync took it": {events: func(p *play) { after(time.Second); p.signal() }, want: want{outcome.Withdrawn, []string{"SIGTERM"}, "", "before"}, took: time.Second},
-		"a signal during the copy":        {events: func(p *play) { p.takes(); after(time.Second); p.signal() }, want: want{outcome.Tainted, []string{"SIGTERM"}, "do not use", "before"}, took: time.Second},
-		"the freeze takes too long": {limits: func(l *Limits) { l.Freeze = 30 * time.Second }, events: func(p *play) { p.takes() },
-			want: want{outcome.Tainted, []string{"quiesced for 30s", "--max-freeze"}, "do not use", "before"}, took: 30 * time.Second},
-		"the freeze takes too long, and the server is away": {limits: func(l *Limits) { l.Freeze = 30 * time.Second }, events: func(p *play) {
-			p.takes()
-			after(time.Second)
-			p.faults(always(away), nil)
-			p.endWatches("pvc", nil)
-		}, want: want{outcome.Tainted, []string{"cannot make sure"}, "disarm", mine}, took: 30*time.Second + giveBackLimit + unlockLimit},
-		"the source goes": {events: func(p *play) { p.takes(); after(time.Second); p.change("rs", func() { p.sources = nil }) },
-			want: want{outcome.Tainted, []string{"ReplicationSource was deleted"}, "do not use", "before"}, took: time.Second},
-		"unquiesce fails": {app: &app{unquiesce: func(context.Context) error { return errors.New("sh ended with exit code 1") }}, events: func(p *play) { p.takes(); p.completes() },
-			want: want{outcome.Unverified, []string{"THE APPLICATION MAY STILL BE QUIESCED", "exit code 1"}, "unquiesce it by hand", mine}, freezes: true},
-		"quiesce fails, and unquiesce": {app: &app{quiesce: func(context.Context) error { return errors.New("no") }, unquiesce: func(context.Context) error { return errors.New("sh ended with exit code 1") }},
-			want: want{outcome.Refused, []string{"quiesce failed", "THE APPLICATION MAY STILL BE QUIESCED"}, "unquiesce it by hand; then", ""}, freezes: true},
+		"quiesce fails": {
+			app: &app{quiesce: func(context.Context) error { return errors.New("sh ended with exit code 3") }},
+			want: want{
+				outcome: outcome.Refused,
+				says:    []string{"quiesce failed, so nothing was fired: sh ended with exit code 3"},
+				hint:    "start another run",
+			},
+		},
+		"quiesce takes too long": {
+			app: &app{quiesce: hangs},
+			want: want{
+				outcome: outcome.TimedOut,
+				says:    []string{"quiesced for 15m0s", "--max-freeze", "exit code 143"},
+				hint:    "--max-freeze",
+			},
+			took: 15 * time.Minute,
+		},
+		"a signal during quiesce": {
+			app:    &app{quiesce: hangs},
+			events: func(p *play) { after(time.Second); p.signal() },
+			want:   want{outcome: outcome.Signalled, says: []string{"stopped by SIGTERM", "fired nothing"}},
+			took:   time.Second,
+		},
+		"VolSync does not react": {
+			want: want{outcome: outcome.Withdrawn, says: []string{"did not react", "no copy was made"}, trigger: "before"},
+			took: ack,
+		},
+		"the copy takes too long": {
+			events: func(p *play) { p.takes() },
+			want: want{
+				outcome: outcome.Tainted,
+				says:    []string{"timed out after 10m0s"},
+				hint:    "do not use",
+				trigger: "before",
+			},
+			took: freeze,
+		},
+		"a signal before VolSync took it": {
+			events: func(p *play) { after(time.Second); p.signal() },
+			want:   want{outcome: outcome.Withdrawn, says: []string{"SIGTERM"}, trigger: "before"},
+			took:   time.Second,
+		},
+		"a signal during the copy": {
+			events: func(p *play) { p.takes(); after(time.Second); p.signal() },
+			want:   want{outcome: outcome.Tainted, says: []string{"SIGTERM"}, hint: "do not use", trigger: "before"},
+			took:   time.Second,
+		},
+		"the freeze takes too long": {
+			limits: func(l *Limits) { l.Freeze = 30 * time.Second },
+			events: func(p *play) { p.takes() },
+			want: want{
+				outcome: outcome.Tainted,
+				says:    []string{"quiesced for 30s", "--max-freeze"},
+				hint:    "do not use",
+				trigger: "before",
+			},
+			took: 30 * time.Second,
+		},
+		"the freeze takes too long, and the server is away": {
+			limits: func(l *Limits) { l.Freeze = 30 * time.Second },
+			events: func(p *play) {
+				p.takes()
+				after(time.Second)
+				p.faults(always(away), nil)
+				p.endWatches("pvc", nil)
+			},
+			want: want{outcome: outcome.Tainted, says: []string{"cannot make sure"}, hint: "disarm", trigger: mine},
+			took: 30*time.Second + giveBackLimit + unlockLimit,
+		},
+		"the source goes": {
+			events: func(p *play) { p.takes(); after(time.Second); p.change("rs", func() { p.sources = nil }) },
+			want: want{
+				outcome: outcome.Tainted,
+				says:    []string{"ReplicationSource was deleted"},
+				hint:    "do not use",
+				trigger: "before",
+			},
+			took: time.Second,
+		},
+		"unquiesce fails": {
+			app:    &app{unquiesce: func(context.Context) error { return errors.New("sh ended with exit code 1") }},
+			events: func(p *play) { p.takes(); p.completes() },
+			want: want{
+				outcome: outcome.Unverified,
+				says:    []string{"THE APPLICATION MAY STILL BE QUIESCED", "exit code 1"},
+				hint:    "unquiesce it by hand",
+				trigger: mine,
+			},
+			freezes: true,
+		},
+		"quiesce fails, and unquiesce": {
+			app: &app{
+				quiesce:   func(context.Context) error { return errors.New("no") },
+				unquiesce: func(context.Context) error { return errors.New("sh ended with exit code 1") },
+			},
+			want: want{
+				outcome: outcome.Refused,
+				says:    []string{"quiesce failed", "THE APPLICATION MAY STILL BE QUIESCED"},
+				hint:    "unquiesce it by hand; then",
+			},
+			freezes: true,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l, a := runLimits, cmp.Or(c.app, &app{})
@@ -207,12 +286,21 @@ func TestRunThatDoesNotBegin(t *testing.T) {
 		prepare, events func(*play)
 		outcome         outcome.Outcome
 	}{
-		"not enabled": {func(p *play) { p.annotate(handshake.UseAnnotation, "") }, nil, outcome.Refused},
-		"locked":      {func(p *play) { p.annotate(handshake.LockAnnotation, lockValue("other")) }, nil, outcome.Refused},
-		"a clone, until the cut": {func(p *play) { p.untilCut = true; p.change("rs", func() { p.sources[0].Method = "Clone" }) }, nil,
-			outcome.Refused},
-		"no wait":  {func(p *play) { p.completes() }, nil, outcome.TimedOut},
-		"a signal": {func(p *play) { p.completes() }, func(p *play) { after(time.Second); p.signal() }, outcome.Signalled},
+		"not enabled": {prepare: func(p *play) { p.annotate(handshake.UseAnnotation, "") }, outcome: outcome.Refused},
+		"locked": {
+			prepare: func(p *play) { p.annotate(handshake.LockAnnotation, lockValue("other")) },
+			outcome: outcome.Refused,
+		},
+		"a clone, until the cut": {
+			prepare: func(p *play) { p.untilCut = true; p.change("rs", func() { p.sources[0].Method = "Clone" }) },
+			outcome: outcome.Refused,
+		},
+		"no wait": {prepare: func(p *play) { p.completes() }, outcome: outcome.TimedOut},
+		"a signal": {
+			prepare: func(p *play) { p.completes() },
+			events:  func(p *play) { after(time.Second); p.signal() },
+			outcome: outcome.Signalled,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := &app{}
@@ -265,8 +353,14 @@ func TestRunThatLosesItsHold(t *testing.T) {
 	}{
 		"before VolSync took it": {func(_ *play, lose func()) { lose() }, outcome.Withdrawn},
 		"during the copy":        {func(p *play, lose func()) { p.takes(); after(time.Second); lose() }, outcome.Unverified},
-		"as it is recorded":      {func(p *play, lose func()) { p.takes(); after(time.Second); p.completes(); lose() }, outcome.Unverified},
-		"at its end":             {func(p *play, _ func()) { p.takes(); after(time.Second); p.completes() }, outcome.Unverified},
+		"as it is recorded": {
+			func(p *play, lose func()) { p.takes(); after(time.Second); p.completes(); lose() },
+			outcome.Unverified,
+		},
+		"at its end": {
+			func(p *play, _ func()) { p.takes(); after(time.Second); p.completes() },
+			outcome.Unverified,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := &app{unquiesce: func(context.Context) error { return early }}

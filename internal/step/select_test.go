@@ -49,62 +49,147 @@ func TestSelect(t *testing.T) {
 	}{
 		"those with the labels": {purpose: ToBegin, want: both, log: "2 claims have the labels app=db: data, wal"},
 		"to look":               {purpose: ToLook, want: both},
-		"one":                   {purpose: ToBegin, prepare: func(p *groupPlay) { p.second().label("") }, want: []string{name}},
-		"none": {purpose: ToBegin, prepare: func(p *groupPlay) { p.label(""); p.second().label("") },
-			left: left{outcome: outcome.Refused, says: []string{"PVCs of namespace app with labels app=db", "no claim has these labels"}},
-			hint: "kubectl get pvc -n app --show-labels"},
-		"none, to clean up": {purpose: ToCleanUp, prepare: func(p *groupPlay) { p.label(""); p.second().label("") },
-			left: left{outcome: outcome.Refused, says: []string{"no claim has these labels"}}, hint: "kubectl get pvc"},
-		"what an attempt of the run has left": {purpose: ToBegin, prepare: func(p *groupPlay) { x(p).annotate(handshake.LockAnnotation, lockValue(run)) },
-			want: []string{"data", "wal", "x"}},
-		"one that has left": {purpose: ToCleanUp, prepare: func(p *groupPlay) { p.locked(run); x(p).annotate(handshake.LockAnnotation, ""); p.label("") },
-			want: both},
-		"an armed one that has left": {purpose: ToDisarm, prepare: func(p *groupPlay) {
-			p.second().annotate(handshake.TriggerAnnotation, trigger.String())
-			p.second().label("")
-		}, want: both},
-		"one of another run beside": {purpose: ToCleanUp, prepare: func(p *groupPlay) {
-			p.annotate(handshake.LockAnnotation, lockValue(run))
-			p.second().annotate(handshake.LockAnnotation, lockValue("other"))
-		}, want: []string{name}},
-		"one of another run alone": {purpose: ToCleanUp, prepare: func(p *groupPlay) {
-			p.second().annotate(handshake.LockAnnotation, lockValue("other"))
-		}, want: both},
-		"those that are locked": {purpose: ToFire, prepare: func(p *groupPlay) {
-			p.locked(run)
-			x(p).annotate(handshake.LockAnnotation, "")
-		}, want: both},
-		"one that has left, to fire": {purpose: ToFire, prepare: func(p *groupPlay) { p.locked(run); x(p).annotate(handshake.LockAnnotation, ""); p.label("") },
-			want: both, log: "claim data has left"},
-		"one that has joined, to fire": {purpose: ToFire, prepare: func(p *groupPlay) {
-			p.locked(run)
-			x(p).annotate(handshake.LockAnnotation, "")
-			x(p).label("db")
-		}, left: left{outcome: outcome.Refused, says: []string{"claim x has joined"}}, hint: "start another run"},
-		"one that has joined, to await": {purpose: ToAwait, prepare: func(p *groupPlay) {
-			p.locked(run)
-			x(p).annotate(handshake.LockAnnotation, "")
-			x(p).label("db")
-		}, want: both, log: "claim x has joined"},
-		"none that is locked": {purpose: ToFire,
-			left: left{outcome: outcome.Refused, says: []string{"run run-1 has locked no claim"}}, hint: "await-waiting first"},
-		"recorded and unlocked": {purpose: ToAwait, prepare: func(p *groupPlay) {
-			p.annotate(handshake.LatestAnnotation, trigger.String())
-		}, want: []string{name}},
-		"may not list": {purpose: ToBegin, prepare: func(p *groupPlay) { p.faults(always(forbidden, "list pvc"), nil) },
-			left: left{outcome: outcome.Refused, says: []string{"not yours"}}, hint: "rbac/selector"},
-		"away, to begin": {purpose: ToBegin, prepare: func(p *groupPlay) { p.faults(always(away, "list pvc"), nil) },
-			left: left{outcome: outcome.TimedOut}, hint: "--timeout"},
-		"away, to fire": {purpose: ToFire, prepare: func(p *groupPlay) { p.faults(always(away, "list pvc"), nil) },
-			left: left{outcome: outcome.TimedOut}, hint: "--timeout"},
-		"away, when fired": {purpose: ToAwait, prepare: func(p *groupPlay) { p.faults(always(away, "list pvc"), nil) },
-			left: left{outcome: outcome.Tainted, says: []string{"A TRIGGER MAY STILL BE ARMED"}}, hint: "copytrigger disarm -n app -l app=db --run-id run-1"},
-		"away, to disarm": {purpose: ToDisarm, prepare: func(p *groupPlay) { p.faults(always(away, "list pvc"), nil) },
-			left: left{outcome: outcome.Tainted, says: []string{"A TRIGGER MAY STILL BE ARMED"}}, hint: "copytrigger disarm -n app -l app=db"},
-		"away, to unlock": {purpose: ToUnlock, prepare: func(p *groupPlay) { p.faults(always(away, "list pvc"), nil) },
-			left: left{outcome: outcome.TimedOut, says: []string{"LOCKED"}}, hint: "copytrigger unlock -n app -l app=db --run-id run-1 --all"},
-		"away, to clean up": {purpose: ToCleanUp, prepare: func(p *groupPlay) { p.faults(always(away, "list pvc"), nil) },
-			left: left{outcome: outcome.Tainted, says: []string{"QUIESCED"}}, hint: "copytrigger cleanup -n app -l app=db"},
+		"one": {
+			purpose: ToBegin,
+			prepare: func(p *groupPlay) { p.second().label("") },
+			want:    []string{name},
+		},
+		"none": {
+			purpose: ToBegin,
+			prepare: func(p *groupPlay) { p.label(""); p.second().label("") },
+			left: left{
+				outcome: outcome.Refused,
+				says:    []string{"PVCs of namespace app with labels app=db", "no claim has these labels"},
+			},
+			hint: "kubectl get pvc -n app --show-labels",
+		},
+		"none, to clean up": {
+			purpose: ToCleanUp,
+			prepare: func(p *groupPlay) { p.label(""); p.second().label("") },
+			left:    left{outcome: outcome.Refused, says: []string{"no claim has these labels"}},
+			hint:    "kubectl get pvc",
+		},
+		"what an attempt of the run has left": {
+			purpose: ToBegin,
+			prepare: func(p *groupPlay) { x(p).annotate(handshake.LockAnnotation, lockValue(run)) },
+			want:    []string{"data", "wal", "x"},
+		},
+		"one that has left": {
+			purpose: ToCleanUp,
+			prepare: func(p *groupPlay) { p.locked(run); x(p).annotate(handshake.LockAnnotation, ""); p.label("") },
+			want:    both,
+		},
+		"an armed one that has left": {
+			purpose: ToDisarm,
+			prepare: func(p *groupPlay) {
+				p.second().annotate(handshake.TriggerAnnotation, trigger.String())
+				p.second().label("")
+			},
+			want: both,
+		},
+		"one of another run beside": {
+			purpose: ToCleanUp,
+			prepare: func(p *groupPlay) {
+				p.annotate(handshake.LockAnnotation, lockValue(run))
+				p.second().annotate(handshake.LockAnnotation, lockValue("other"))
+			},
+			want: []string{name},
+		},
+		"one of another run alone": {
+			purpose: ToCleanUp,
+			prepare: func(p *groupPlay) {
+				p.second().annotate(handshake.LockAnnotation, lockValue("other"))
+			},
+			want: both,
+		},
+		"those that are locked": {
+			purpose: ToFire,
+			prepare: func(p *groupPlay) {
+				p.locked(run)
+				x(p).annotate(handshake.LockAnnotation, "")
+			},
+			want: both,
+		},
+		"one that has left, to fire": {
+			purpose: ToFire,
+			prepare: func(p *groupPlay) { p.locked(run); x(p).annotate(handshake.LockAnnotation, ""); p.label("") },
+			want:    both,
+			log:     "claim data has left",
+		},
+		"one that has joined, to fire": {
+			purpose: ToFire,
+			prepare: func(p *groupPlay) {
+				p.locked(run)
+				x(p).annotate(handshake.LockAnnotation, "")
+				x(p).label("db")
+			},
+			left: left{outcome: outcome.Refused, says: []string{"claim x has joined"}},
+			hint: "start another run",
+		},
+		"one that has joined, to await": {
+			purpose: ToAwait,
+			prepare: func(p *groupPlay) {
+				p.locked(run)
+				x(p).annotate(handshake.LockAnnotation, "")
+				x(p).label("db")
+			},
+			want: both,
+			log:  "claim x has joined",
+		},
+		"none that is locked": {
+			purpose: ToFire,
+			left:    left{outcome: outcome.Refused, says: []string{"run run-1 has locked no claim"}},
+			hint:    "await-waiting first",
+		},
+		"recorded and unlocked": {
+			purpose: ToAwait,
+			prepare: func(p *groupPlay) {
+				p.annotate(handshake.LatestAnnotation, trigger.String())
+			},
+			want: []string{name},
+		},
+		"may not list": {
+			purpose: ToBegin,
+			prepare: func(p *groupPlay) { p.faults(always(forbidden, "list pvc"), nil) },
+			left:    left{outcome: outcome.Refused, says: []string{"not yours"}},
+			hint:    "rbac/selector",
+		},
+		"away, to begin": {
+			purpose: ToBegin,
+			prepare: func(p *groupPlay) { p.faults(always(away, "list pvc"), nil) },
+			left:    left{outcome: outcome.TimedOut},
+			hint:    "--timeout",
+		},
+		"away, to fire": {
+			purpose: ToFire,
+			prepare: func(p *groupPlay) { p.faults(always(away, "list pvc"), nil) },
+			left:    left{outcome: outcome.TimedOut},
+			hint:    "--timeout",
+		},
+		"away, when fired": {
+			purpose: ToAwait,
+			prepare: func(p *groupPlay) { p.faults(always(away, "list pvc"), nil) },
+			left:    left{outcome: outcome.Tainted, says: []string{"A TRIGGER MAY STILL BE ARMED"}},
+			hint:    "copytrigger disarm -n app -l app=db --run-id run-1",
+		},
+		"away, to disarm": {
+			purpose: ToDisarm,
+			prepare: func(p *groupPlay) { p.faults(always(away, "list pvc"), nil) },
+			left:    left{outcome: outcome.Tainted, says: []string{"A TRIGGER MAY STILL BE ARMED"}},
+			hint:    "copytrigger disarm -n app -l app=db",
+		},
+		"away, to unlock": {
+			purpose: ToUnlock,
+			prepare: func(p *groupPlay) { p.faults(always(away, "list pvc"), nil) },
+			left:    left{outcome: outcome.TimedOut, says: []string{"LOCKED"}},
+			hint:    "copytrigger unlock -n app -l app=db --run-id run-1 --all",
+		},
+		"away, to clean up": {
+			purpose: ToCleanUp,
+			prepare: func(p *groupPlay) { p.faults(always(away, "list pvc"), nil) },
+			left:    left{outcome: outcome.Tainted, says: []string{"QUIESCED"}},
+			hint:    "copytrigger cleanup -n app -l app=db",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got Step
@@ -195,10 +280,19 @@ func TestAwaitWaitingBySelector(t *testing.T) {
 		events func(*groupPlay)
 		want   left
 	}{
-		"nobody joins":   {want: left{outcome: outcome.OK}},
-		"one joins":      {func(p *groupPlay) { p.all.of("x").label("db") }, left{outcome: outcome.Refused, says: []string{"claim x has joined since the run began"}}},
-		"one leaves":     {func(p *groupPlay) { p.label("mail") }, left{outcome: outcome.Refused, says: []string{"claim data has left since the run began"}}},
-		"one is deleted": {func(p *groupPlay) { p.change("pvc", func() { p.claim = nil }) }, left{outcome: outcome.Refused, says: []string{"PVC app/data is not there"}}},
+		"nobody joins": {want: left{outcome: outcome.OK}},
+		"one joins": {
+			func(p *groupPlay) { p.all.of("x").label("db") },
+			left{outcome: outcome.Refused, says: []string{"claim x has joined since the run began"}},
+		},
+		"one leaves": {
+			func(p *groupPlay) { p.label("mail") },
+			left{outcome: outcome.Refused, says: []string{"claim data has left since the run began"}},
+		},
+		"one is deleted": {
+			func(p *groupPlay) { p.change("pvc", func() { p.claim = nil }) },
+			left{outcome: outcome.Refused, says: []string{"PVC app/data is not there"}},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := selected(t, func(p *groupPlay) { p.second().idles() }, func(ctx context.Context, _ *groupPlay, s Step) error {

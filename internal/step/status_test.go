@@ -183,7 +183,8 @@ func TestStatusOverview(t *testing.T) {
 		},
 	} {
 		e := &everything{
-			claims: []pvc.Claim{claimIn("app", "data")}, sources: []volsync.Of[handshake.Source]{sourceIn("app", "data", "Snapshot")},
+			claims:  []pvc.Claim{claimIn("app", "data")},
+			sources: []volsync.Of[handshake.Source]{sourceIn("app", "data", "Snapshot")},
 		}
 		o := StatusOptions{Claims: e, VolSync: e, Timeout: time.Minute}
 		if c.change != nil {

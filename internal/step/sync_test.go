@@ -378,15 +378,18 @@ func TestAwaitSyncedSaysWhereToLook(t *testing.T) {
 	for name, c := range map[string]struct {
 		mover, source, result, says string
 	}{
-		"restic":                 {mover: "restic", source: "nightly", says: log("volsync-src-nightly")},
-		"rclone":                 {mover: "rclone", source: "nightly", says: log("volsync-rclone-src-nightly")},
-		"rsyncTLS":               {mover: "rsyncTLS", source: "nightly", says: log("volsync-rsync-tls-src-nightly")},
-		"rsync":                  {mover: "rsync", source: "nightly", says: log("volsync-rsync-src-nightly")},
-		"kopia":                  {mover: "kopia", source: "nightly", says: source},
-		"a failure":              {mover: "restic", source: "nightly", result: "Failed", says: source},
-		"the longest name":       {mover: "restic", source: longest, says: log("volsync-src-" + longest)},
-		"longer: VolSync's uid":  {mover: "restic", source: longest + "n", says: log("volsync-src-rs-1")},
-		"an older sync's result": {mover: "restic", source: "nightly", result: "Successful", says: log("volsync-src-nightly")},
+		"restic":                {mover: "restic", source: "nightly", says: log("volsync-src-nightly")},
+		"rclone":                {mover: "rclone", source: "nightly", says: log("volsync-rclone-src-nightly")},
+		"rsyncTLS":              {mover: "rsyncTLS", source: "nightly", says: log("volsync-rsync-tls-src-nightly")},
+		"rsync":                 {mover: "rsync", source: "nightly", says: log("volsync-rsync-src-nightly")},
+		"kopia":                 {mover: "kopia", source: "nightly", says: source},
+		"a failure":             {mover: "restic", source: "nightly", result: "Failed", says: source},
+		"the longest name":      {mover: "restic", source: longest, says: log("volsync-src-" + longest)},
+		"longer: VolSync's uid": {mover: "restic", source: longest + "n", says: log("volsync-src-rs-1")},
+		"an older sync's result": {
+			mover: "restic", source: "nightly", result: "Successful",
+			says: log("volsync-src-nightly"),
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := moves(t, func(p *play) {

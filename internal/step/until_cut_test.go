@@ -25,7 +25,8 @@ func awaitCut(t *testing.T, timeout, ack time.Duration, prepare, events func(*pl
 			prepare(p)
 		}
 	}, func(ctx context.Context, s Step) (any, error) {
-		return Group{s}.AwaitCompleted(ctx, AwaitCompletedOptions{Trigger: trigger, UntilCut: true, Timeout: timeout, Ack: ack})
+		o := AwaitCompletedOptions{Trigger: trigger, UntilCut: true, Timeout: timeout, Ack: ack}
+		return Group{s}.AwaitCompleted(ctx, o)
 	}, events)
 }
 
@@ -64,12 +65,15 @@ func TestAwaitCutCannotLookAtTheLock(t *testing.T) {
 		secondLook(p, errors.New("boom"))
 		time.AfterFunc(time.Second, func() { p.faults(nil, nil) })
 	}, nil)
-	if p.wants(t, want{outcome: outcome.Tainted, says: []string{"boom"}, hint: "copytrigger disarm", trigger: waitingTrigger(t)}); p.took > giveBackLimit {
+	mine := waitingTrigger(t)
+	p.wants(t, want{outcome: outcome.Tainted, says: []string{"boom"}, hint: "copytrigger disarm", trigger: mine})
+	if p.took > giveBackLimit {
 		t.Errorf("took %s", p.took)
 	}
 	// A right that is taken away is believed, and not at once.
 	p = awaitCut(t, time.Hour, time.Minute, func(p *play) { secondLook(p, forbidden) }, nil)
-	if p.wants(t, want{outcome: outcome.Tainted, says: []string{"not yours"}, hint: "get", trigger: waitingTrigger(t)}); p.took > graceOfRefusal+giveBackLimit+maxRetry {
+	p.wants(t, want{outcome: outcome.Tainted, says: []string{"not yours"}, hint: "get", trigger: mine})
+	if p.took > graceOfRefusal+giveBackLimit+maxRetry {
 		t.Errorf("took %s", p.took)
 	}
 }

@@ -30,7 +30,8 @@ func TestWaitGoesOnSayingItWhileTheServerIsAway(t *testing.T) {
 		p.faults(always(away), nil)
 		p.change("rs", func() {})
 	})
-	if got := p.log.count("still waiting: trying again: get persistentvolumeclaims app/data: the server is away"); got != 59 {
+	const again = "still waiting: trying again: get persistentvolumeclaims app/data: the server is away"
+	if got := p.log.count(again); got != 59 {
 		t.Errorf("said it %d times in an hour, want 59", got)
 	}
 	if got := p.log.count(`msg="waiting: trying again: get persistentvolumeclaims`); got != 1 {

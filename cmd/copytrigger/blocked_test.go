@@ -133,7 +133,9 @@ func TestNobodyReads(t *testing.T) {
 			records: true, code: 1, leaves: "r.", creates: "thawed",
 		},
 		"run --hold": {
-			args:    []string{"run", "--pvc", "data", "--hold", `echo QUIESCED; head -c 300000 /dev/zero >&2; cat; touch thawed`},
+			args: []string{
+				"run", "--pvc", "data", "--hold", `echo QUIESCED; head -c 300000 /dev/zero >&2; cat; touch thawed`,
+			},
 			records: true, stdout: true, code: 0, leaves: "r.", creates: "thawed",
 		},
 		"await-waiting": {args: []string{"await-waiting", "--pvc", "data"}, code: 1},

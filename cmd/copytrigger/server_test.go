@@ -109,7 +109,8 @@ func (s *server) patch(w http.ResponseWriter, r *http.Request) {
 		return
 	case version != "" && version != strconv.Itoa(s.version):
 		w.WriteHeader(http.StatusConflict)
-		_, _ = w.Write([]byte(`{"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "Conflict", "code": 409}`))
+		_, _ = w.Write([]byte(
+			`{"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "Conflict", "code": 409}`))
 		return
 	}
 	if r.URL.Query().Get("dryRun") == "" {

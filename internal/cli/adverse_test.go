@@ -21,7 +21,9 @@ import (
 type stuck struct{}
 
 func (stuck) Get(context.Context, string) (pvc.Claim, error) {
-	return pvc.Claim{Name: "data", UID: "u", Version: "1", Annotations: map[string]string{"copytrigger/locked-by": "r/held/p"}}, nil
+	return pvc.Claim{
+		Name: "data", UID: "u", Version: "1", Annotations: map[string]string{"copytrigger/locked-by": "r/held/p"},
+	}, nil
 }
 func (stuck) List(context.Context, string) ([]pvc.Claim, error)          { return nil, nil }
 func (stuck) Follow(context.Context, string, func(), kube.Trouble) error { return nil }
@@ -37,7 +39,10 @@ func (stuck) MayAnnotate(context.Context, string, map[string]string) (pvc.Claim,
 func TestUndoOfAwaitWaitingKeepsQuiet(t *testing.T) {
 	f := &awaitWaitingFlags{}
 	f.runID = "r"
-	s := step.Step{Claims: stuck{}, ClaimOnly: true, Namespace: "app", Claim: "data", Process: "p", Log: slog.New(slog.DiscardHandler)}
+	s := step.Step{
+		Claims: stuck{}, ClaimOnly: true, Namespace: "app", Claim: "data",
+		Process: "p", Log: slog.New(slog.DiscardHandler),
+	}
 	err := f.undo(t.Context(), s, errors.New("no space left on device"))
 	var e *outcome.Ending
 	if !errors.As(err, &e) || e.Left&outcome.LeftLocked == 0 {

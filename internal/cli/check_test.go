@@ -45,8 +45,10 @@ const (
 	claimPath  = "/api/v1/namespaces/app/persistentvolumeclaims/data"
 	allowed    = `{"apiVersion":"authorization.k8s.io/v1","kind":"SelfSubjectAccessReview","status":{"allowed":true}}`
 	denied     = `{"apiVersion":"authorization.k8s.io/v1","kind":"SelfSubjectAccessReview","status":{"allowed":false}}`
-	whoAmI     = `{"apiVersion":"authentication.k8s.io/v1","kind":"SelfSubjectReview","status":{"userInfo":{"username":"ann"}}}`
-	boundClaim = `{"apiVersion":"meta.k8s.io/v1","kind":"PartialObjectMetadata","metadata":{"name":"data","namespace":"app",` +
+	whoAmI     = `{"apiVersion":"authentication.k8s.io/v1","kind":"SelfSubjectReview",` +
+		`"status":{"userInfo":{"username":"ann"}}}`
+	boundClaim = `{"apiVersion":"meta.k8s.io/v1","kind":"PartialObjectMetadata",` +
+		`"metadata":{"name":"data","namespace":"app",` +
 		`"uid":"u","annotations":{"volsync.backube/use-copy-trigger":"","pv.kubernetes.io/bind-completed":"yes"}}}`
 )
 

@@ -360,7 +360,8 @@ func TestCopiesNameTheClaims(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := f.(*awaitCompletedFlags)
-	if !slices.Equal(got.claims, []string{"data", "wal"}) || !slices.Equal(got.copies, []string{"1", "2"}) || got.selector != "" {
+	if !slices.Equal(got.claims, []string{"data", "wal"}) || !slices.Equal(got.copies, []string{"1", "2"}) ||
+		got.selector != "" {
 		t.Errorf("got %q, %q, %q", got.claims, got.copies, got.selector)
 	}
 }

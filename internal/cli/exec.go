@@ -33,9 +33,11 @@ func (m *program) execCommand() command {
 			"and PVCS are those of the claims here.\n\n" +
 			"With --command an argument NAME means --pvc NAME, as in the other commands.\n\n" +
 			"Results: pod, container, exit-code.",
-		args:   "[--] COMMAND [ARG...], or --command CMD [--] [NAME...]",
-		flags:  f,
-		action: m.onCluster(f, action{do: func(ctx context.Context, s step.Step) (result.Values, error) { return f.run(ctx, s, m) }}),
+		args:  "[--] COMMAND [ARG...], or --command CMD [--] [NAME...]",
+		flags: f,
+		action: m.onCluster(f, action{do: func(ctx context.Context, s step.Step) (result.Values, error) {
+			return f.run(ctx, s, m)
+		}}),
 	}
 }
 

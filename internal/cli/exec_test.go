@@ -12,7 +12,10 @@ func TestExecRefuses(t *testing.T) {
 			args: []string{"exec", "--pvc", "a", "--command", "true", "--", "psql", "-c"},
 			says: "(-c) is not a claim's name", hint: "names of claims",
 		},
-		"a claim before the command": {args: []string{"exec", "--command=true"}, says: "--pvc is missing", hint: "--pvc NAME"},
+		"a claim before the command": {
+			args: []string{"exec", "--command=true"},
+			says: "--pvc is missing", hint: "--pvc NAME",
+		},
 	})
 }
 
@@ -20,9 +23,21 @@ func TestExecRefuses(t *testing.T) {
 func TestExecArguments(t *testing.T) {
 	noEnv(t)
 	for _, c := range []struct{ args, command, claims []string }{
-		{args: []string{"--pvc=a", "--", "psql", "-c", "x"}, command: []string{"psql", "-c", "x"}, claims: []string{"a"}},
-		{args: []string{`--command=["psql"]`, "--", "b", "a"}, command: []string{"psql"}, claims: []string{"a", "b"}},
-		{args: []string{"--pvc=a", "--command=date", "b"}, command: []string{"/bin/sh", "-c", "date"}, claims: []string{"a", "b"}},
+		{
+			args:    []string{"--pvc=a", "--", "psql", "-c", "x"},
+			command: []string{"psql", "-c", "x"},
+			claims:  []string{"a"},
+		},
+		{
+			args:    []string{`--command=["psql"]`, "--", "b", "a"},
+			command: []string{"psql"},
+			claims:  []string{"a", "b"},
+		},
+		{
+			args:    []string{"--pvc=a", "--command=date", "b"},
+			command: []string{"/bin/sh", "-c", "date"},
+			claims:  []string{"a", "b"},
+		},
 	} {
 		got, err := parsed(append([]string{"exec"}, c.args...)...)
 		if err != nil {

@@ -7,7 +7,9 @@ import (
 
 // A command of the user's is a program and its arguments, or an error without any part of it.
 func FuzzCommandLine(f *testing.F) {
-	for _, s := range []string{"", " ", "psql -c x", `["psql", "x"]`, `["psql"`, `["psql", 1]`, `[]`, `[""]`, `[ "a" ]`, "[ -f x ]"} {
+	for _, s := range []string{
+		"", " ", "psql -c x", `["psql", "x"]`, `["psql"`, `["psql", 1]`, `[]`, `[""]`, `[ "a" ]`, "[ -f x ]",
+	} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
@@ -21,8 +23,9 @@ func FuzzCommandLine(f *testing.F) {
 // Whatever is given as flags, the program ends by itself, with a code of its own and without a crash.
 func FuzzFlags(f *testing.F) {
 	for _, s := range []string{
-		"disarm\x00--pvc\x00data", "verdict\x00--step\x00quiesce=f", "record\x00f\x00--\x00true", "fire-trigger\x00--trigger\x00@f",
-		"run\x00--timeout\x00-1s", "await-pods-ended\x00-l\x00a in (b)", "help\x00exit-codes", "--version", "\x00", "await-waiting\x00--run-id=",
+		"disarm\x00--pvc\x00data", "verdict\x00--step\x00quiesce=f", "record\x00f\x00--\x00true",
+		"fire-trigger\x00--trigger\x00@f", "run\x00--timeout\x00-1s", "await-pods-ended\x00-l\x00a in (b)",
+		"help\x00exit-codes", "--version", "\x00", "await-waiting\x00--run-id=",
 	} {
 		f.Add(s)
 	}

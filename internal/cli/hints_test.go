@@ -40,8 +40,10 @@ func words(t *testing.T, line string) []string {
 }
 
 // What kubectl is asked to do in hints, by its shape.
-var kubectl = regexp.MustCompile(`^kubectl (annotate --overwrite -n \S+ pvc \S+ [a-z./-]+=.*|get pvc -n \S+|get [a-z,]+|get pods -n \S+ -l .+?|` +
-	`patch -n \S+ replicationsource/\S+ --type merge -p \{.*\}|(delete|edit|describe) -n \S+ [a-z]+/\S+|logs -n \S+ job/\S+|` +
+var kubectl = regexp.MustCompile(`^kubectl (annotate --overwrite -n \S+ pvc \S+ [a-z./-]+=.*|` +
+	`get pvc -n \S+|get [a-z,]+|get pods -n \S+ -l .+?|` +
+	`patch -n \S+ replicationsource/\S+ --type merge -p \{.*\}|` +
+	`(delete|edit|describe) -n \S+ [a-z]+/\S+|logs -n \S+ job/\S+|` +
 	`describe replicationsources -n \S+|get -n \S+ [a-z]+(/\S+)?( -o yaml)?)` +
 	`( --kubeconfig .+)?( --context .+)?$`)
 

@@ -163,7 +163,10 @@ func TestLinesWithPatience(t *testing.T) {
 
 // The end waits for a reader that still reads, and no longer than in all.
 func TestLinesFlushWhileRead(t *testing.T) {
-	for total, want := range map[time.Duration]time.Duration{time.Hour: 9 * time.Second, 5 * time.Second: 5 * time.Second} {
+	for total, want := range map[time.Duration]time.Duration{
+		time.Hour:       9 * time.Second,
+		5 * time.Second: 5 * time.Second,
+	} {
 		synctest.Test(t, func(t *testing.T) {
 			g := &gate{shut: make(chan struct{})}
 			l := linesTo(g)

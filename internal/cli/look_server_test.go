@@ -112,7 +112,8 @@ func (s *manyClaims) claim(i int) map[string]any {
 		annotations[handshake.TriggerAnnotation] = s.trigger
 	case 1:
 		annotations[handshake.LockAnnotation] = "night-1/lost/a-5s"
-		annotations[handshake.LastRunAnnotation] = `{"run":"night-0","outcome":"ok","cutTime":"2026-01-01T00:00:00Z","freezeSeconds":2}`
+		annotations[handshake.LastRunAnnotation] = `{"run":"night-0","outcome":"ok",` +
+			`"cutTime":"2026-01-01T00:00:00Z","freezeSeconds":2}`
 	}
 	return map[string]any{
 		"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata", "metadata": map[string]any{

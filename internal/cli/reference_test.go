@@ -161,8 +161,9 @@ func keys(t *testing.T, object []byte, log fmt.Stringer) []string {
 func meanings() map[string]string {
 	took := "seconds of this part of the run; empty where it was not gone through, or not seen"
 	return map[string]string{
-		"outcome": "the word of the [exit codes](#exit-codes). Of `disarm` and `cleanup`: what there was to give back: `ok` (nothing), " +
-			"`withdrawn`, or `tainted` (VolSync is copying; if this run has fired, do not trust that copy)",
+		"outcome": "the word of the [exit codes](#exit-codes). Of `disarm` and `cleanup`: what there was " +
+			"to give back: `ok` (nothing), `withdrawn`, or `tainted` (VolSync is copying; if this run has fired, " +
+			"do not trust that copy)",
 		"reason": "why it did not end well; empty otherwise. In its file at most 512 bytes",
 		"pvc":    "the claim, as NAMESPACE/NAME; not of several claims",
 		"pvcs":   "the names of several claims, as JSON array; in its file of one claim, too",
@@ -189,8 +190,9 @@ func meanings() map[string]string {
 		"cut-seconds":       took + ". From there to the cut",
 		"completed-seconds": took + ". From the cut, or where that was not seen from when VolSync took the trigger",
 		"unquiesce-seconds": took,
-		"freeze-seconds": "of `run`: from the start of quiesce to the end of unquiesce. Of `verdict`: from the end of " +
-			"await-waiting to the end of unquiesce: at most that long the application was quiesced; empty if not both have ended",
+		"freeze-seconds": "of `run`: from the start of quiesce to the end of unquiesce. Of `verdict`: from the end " +
+			"of await-waiting to the end of unquiesce: at most that long the application was quiesced; " +
+			"empty if not both have ended",
 		"pod":       "of `exec`: the pod that the command ran in",
 		"container": "and its container",
 		"exit-code": "of the command; empty where nobody saw its end",
@@ -344,15 +346,17 @@ func upper(text string) string { return strings.ToUpper(text[:1]) + text[1:] }
 // environmentOfCommands says which variables a user's command finds.
 func environmentOfCommands() string {
 	meaning := map[string]string{
-		"COPYTRIGGER_RUN_ID":             "the id of the run",
-		"COPYTRIGGER_NAMESPACE":          "the namespace of the claims",
-		"COPYTRIGGER_PVCS":               "their names, with spaces between",
-		"COPYTRIGGER_MAX_FREEZE_SECONDS": "`--max-freeze`, for a limit of the database's own; not there outside `run`, where nothing keeps it",
+		"COPYTRIGGER_RUN_ID":    "the id of the run",
+		"COPYTRIGGER_NAMESPACE": "the namespace of the claims",
+		"COPYTRIGGER_PVCS":      "their names, with spaces between",
+		"COPYTRIGGER_MAX_FREEZE_SECONDS": "`--max-freeze`, for a limit of the database's own; " +
+			"not there outside `run`, where nothing keeps it",
 	}
 	var b strings.Builder
 	b.WriteString("\n## Environment of your commands\n\nThe commands of `run` and `cleanup` find the environment of " +
 		"copytrigger, without the variables of its flags, and these. Quiesce and unquiesce as steps of their own, " +
-		"in `tasks` and `workflows`, find them too; a step of yours elsewhere finds those that you set.\n\n| variable | |\n|---|---|\n")
+		"in `tasks` and `workflows`, find them too; a step of yours elsewhere finds those that you set.\n\n" +
+		"| variable | |\n|---|---|\n")
 	for _, name := range forCommands() {
 		fmt.Fprintf(&b, "| `%s` | %s |\n", name, meaning[name])
 	}
@@ -387,8 +391,8 @@ func rights(t *testing.T) string {
 	}
 	var b strings.Builder
 	b.WriteString("\n## RBAC\n\nRights in the namespace of the claims, and no others. The names are those of the YAML: " +
-		"put your own in by an overlay. [SECURITY.md](../SECURITY.md) says what each is for, and what it lets a leaked account do. " +
-		"The Roles of the cleanups are for those alone, `copytrigger-exec` for " +
+		"put your own in by an overlay. [SECURITY.md](../SECURITY.md) says what each is for, and what it lets " +
+		"a leaked account do. The Roles of the cleanups are for those alone, `copytrigger-exec` for " +
 		"[commands in the application's pod](in-pod.md), `copytrigger-events` for [Events](monitoring.md#events), " +
 		"`copytrigger-selector` for [claims by their labels](groups.md), `copytrigger-start-sync` for " +
 		"[a sync that the run begins](sync.md), and `copytrigger-check-restore` for " +
@@ -447,7 +451,7 @@ func manPage(commands []documented) string {
 	for _, r := range outcome.Table() {
 		fmt.Fprintf(&b, "**%s** (%s)\n: %s. The copy of this sync %s.\n\n", exitCodeOf(r), r.Outcome, r.Meaning, r.Copy)
 	}
-	b.WriteString("# ENVIRONMENT\n\nEach flag can be given by a variable: *--run-id* is COPYTRIGGER_RUN_ID. The flag wins. " +
-		"KUBECONFIG is kubectl's.\n")
+	b.WriteString("# ENVIRONMENT\n\nEach flag can be given by a variable: *--run-id* is COPYTRIGGER_RUN_ID. " +
+		"The flag wins. KUBECONFIG is kubectl's.\n")
 	return string(md2man.Render([]byte(b.String())))
 }

@@ -33,7 +33,8 @@ func TestResultsOfClaims(t *testing.T) {
 	v := claimValues(one)
 	setCopied(&v, one, copied[:1], nil)
 	setCopies(&v, one, copied[:1])
-	want := `{"outcome":"ok","reason":"","pvc":"app/data","cut-time":"2000-01-01T00:00:03Z","copy-seconds":2,"copy":"uid-1"}`
+	want := `{"outcome":"ok","reason":"","pvc":"app/data","cut-time":"2000-01-01T00:00:03Z",` +
+		`"copy-seconds":2,"copy":"uid-1"}`
 	if got := asJSON(t, v); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
@@ -88,7 +89,10 @@ func TestResultsOfMembersThatEndBadly(t *testing.T) {
 	}{
 		"as a whole": {late, `[{"name":"data","outcome":"timed-out"},{"name":"wal","outcome":"timed-out"}]`},
 		"unknown":    {errors.New("no"), `[{"name":"data","outcome":"failed"},{"name":"wal","outcome":"failed"}]`},
-		"one":        {&step.MemberErrors{Errors: []error{nil, late}}, `[{"name":"data","outcome":"ok"},{"name":"wal","outcome":"timed-out","reason":"timed out"}]`},
+		"one": {
+			&step.MemberErrors{Errors: []error{nil, late}},
+			`[{"name":"data","outcome":"ok"},{"name":"wal","outcome":"timed-out","reason":"timed out"}]`,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			v := claimValues(two)

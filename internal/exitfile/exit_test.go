@@ -73,13 +73,14 @@ func TestReadOfNoFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]string{
-		filepath.Join(dir, "none"):              "there is no " + filepath.Join(dir, "none"),
-		"$(steps.step-quiesce.exitCode.path)":   "there is no $(steps.step-quiesce.exitCode.path)",
-		dir:                                     dir + " is not a file",
-		pipe:                                    pipe + " is not a file",
-		"":                                      "there is no ",
-		filepath.Join(file, "below"):            "stat " + filepath.Join(file, "below") + ": not a directory",
-		"/proc/self/mem":                        "read /proc/self/mem: input/output error", // cannot be read, not even by root
+		filepath.Join(dir, "none"):            "there is no " + filepath.Join(dir, "none"),
+		"$(steps.step-quiesce.exitCode.path)": "there is no $(steps.step-quiesce.exitCode.path)",
+		dir:                                   dir + " is not a file",
+		pipe:                                  pipe + " is not a file",
+		"":                                    "there is no ",
+		filepath.Join(file, "below"):          "stat " + filepath.Join(file, "below") + ": not a directory",
+		// It cannot be read, not even by root.
+		"/proc/self/mem":                        "read /proc/self/mem: input/output error",
 		filepath.Join(dir, "no", "such", "dir"): "there is no " + filepath.Join(dir, "no", "such", "dir"),
 	} {
 		if got := Read(path); got.OK() || got.Ended || got.Doubt != want {

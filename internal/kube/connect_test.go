@@ -45,11 +45,20 @@ func TestConnect(t *testing.T) {
 		where             Where
 		server, namespace string
 	}{
-		"the current context":               {Where{Kubeconfig: file}, "https://one.invalid:6443", "of-the-context"},
-		"the context's namespace":           {Where{Kubeconfig: file, Context: "with"}, "https://one.invalid:6443", "of-the-context"},
-		"a namespace goes before it":        {Where{Kubeconfig: file, Namespace: "app"}, "https://one.invalid:6443", "app"},
-		"another context":                   {Where{Kubeconfig: file, Context: "without"}, "https://two.invalid:6443", "default"},
-		"a namespace for a context without": {Where{Kubeconfig: file, Context: "without", Namespace: "app"}, "https://two.invalid:6443", "app"},
+		"the current context": {Where{Kubeconfig: file}, "https://one.invalid:6443", "of-the-context"},
+		"the context's namespace": {
+			Where{Kubeconfig: file, Context: "with"},
+			"https://one.invalid:6443", "of-the-context",
+		},
+		"a namespace goes before it": {Where{Kubeconfig: file, Namespace: "app"}, "https://one.invalid:6443", "app"},
+		"another context": {
+			Where{Kubeconfig: file, Context: "without"},
+			"https://two.invalid:6443", "default",
+		},
+		"a namespace for a context without": {
+			Where{Kubeconfig: file, Context: "without", Namespace: "app"},
+			"https://two.invalid:6443", "app",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := Connect(c.where)
@@ -94,7 +103,10 @@ func TestConnectFails(t *testing.T) {
 		"unknown context":       {Where{Kubeconfig: file, Context: "three"}, nil, `"three"`},
 		"context of nothing":    {Where{Context: "with"}, nil, `"with"`},
 		"not a kubeconfig":      {Where{Kubeconfig: written(t, "{")}, nil, "kubeconfig"},
-		"not a URL":             {Where{Kubeconfig: written(t, strings.ReplaceAll(kubeconfig, "https://one.invalid:6443", "https://%zz"))}, nil, "%zz"},
+		"not a URL": {
+			Where{Kubeconfig: written(t, strings.ReplaceAll(kubeconfig, "https://one.invalid:6443", "https://%zz"))},
+			nil, "%zz",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := Connect(c.where)

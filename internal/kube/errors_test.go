@@ -45,13 +45,16 @@ func TestPassingOfAnswers(t *testing.T) {
 		err  error
 		want bool
 	}{
-		"too many requests":       {apierrors.NewTooManyRequests("slow down", 1), true},
-		"server timeout":          {apierrors.NewServerTimeout(pvcs, "get", 1), true},
-		"timeout":                 {apierrors.NewTimeoutError("slow", 1), true},
-		"unavailable":             {apierrors.NewServiceUnavailable("starting"), true},
-		"internal":                {apierrors.NewInternalError(errors.New("etcd")), true},
-		"expired":                 {apierrors.NewResourceExpired("too old"), true},
-		"gone":                    {&apierrors.StatusError{ErrStatus: metav1.Status{Code: 410, Reason: metav1.StatusReasonGone}}, true},
+		"too many requests": {apierrors.NewTooManyRequests("slow down", 1), true},
+		"server timeout":    {apierrors.NewServerTimeout(pvcs, "get", 1), true},
+		"timeout":           {apierrors.NewTimeoutError("slow", 1), true},
+		"unavailable":       {apierrors.NewServiceUnavailable("starting"), true},
+		"internal":          {apierrors.NewInternalError(errors.New("etcd")), true},
+		"expired":           {apierrors.NewResourceExpired("too old"), true},
+		"gone": {
+			&apierrors.StatusError{ErrStatus: metav1.Status{Code: 410, Reason: metav1.StatusReasonGone}},
+			true,
+		},
 		"unknown 500":             {&apierrors.StatusError{ErrStatus: metav1.Status{Code: 500}}, true},
 		"unknown 502":             {&apierrors.StatusError{ErrStatus: metav1.Status{Code: 502}}, true},
 		"server timeout, no code": {because(metav1.StatusReasonServerTimeout), true},
@@ -233,8 +236,14 @@ func TestErrorNamesTheRequest(t *testing.T) {
 		r    Request
 		want string
 	}{
-		{Request{Verb: "get", Resource: "persistentvolumeclaims", Namespace: "app", Name: "data"}, "get persistentvolumeclaims app/data: no"},
-		{Request{Verb: "list", Group: "volsync.backube", Resource: "replicationsources", Namespace: "app"}, "list replicationsources.volsync.backube in namespace app: no"},
+		{
+			Request{Verb: "get", Resource: "persistentvolumeclaims", Namespace: "app", Name: "data"},
+			"get persistentvolumeclaims app/data: no",
+		},
+		{
+			Request{Verb: "list", Group: "volsync.backube", Resource: "replicationsources", Namespace: "app"},
+			"list replicationsources.volsync.backube in namespace app: no",
+		},
 	} {
 		if got := c.r.wrap(errors.New("no")).Error(); got != c.want {
 			t.Errorf("got %q, want %q", got, c.want)

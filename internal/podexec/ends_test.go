@@ -28,19 +28,25 @@ func TestWithoutToken(t *testing.T) {
 		code int
 		is   string // well, failed, not run, no shell, broken
 	}{
-		"ended, bare":                {bare: true, is: "well"},
-		"ended, and said nothing":    {code: 126, is: "broken"},
-		"over":                       {ctx: over, bare: true, code: 126, is: "broken"},
-		"failed, bare":               {err: exited(3), bare: true, code: 3, is: "failed"},
-		"not there, bare":            {err: exited(127), bare: true, code: 127, is: "failed"},
-		"the shell was killed":       {err: exited(137), code: 137, is: "failed"},
-		"no shell":                   {err: exited(127), code: 127, is: "no shell"},
-		"a shell that does not run":  {err: exited(126), code: 126, is: "no shell"},
-		"no pod":                     {err: gone, code: 126, is: "not run"},
-		"refused":                    {err: &httpstream.UpgradeFailureError{Cause: errors.New("no")}, code: 126, is: "not run"},
-		"the node is not reached":    {err: errors.New("error dialing backend: x"), code: 126, is: "not run"},
-		"no shell, in words":         {err: errors.New("/bin/sh: no such file or directory"), code: 127, is: "no shell"},
-		"no program, bare":           {err: errors.New("/bin/sh: no such file or directory"), bare: true, code: 127, is: "not run"},
+		"ended, bare":               {bare: true, is: "well"},
+		"ended, and said nothing":   {code: 126, is: "broken"},
+		"over":                      {ctx: over, bare: true, code: 126, is: "broken"},
+		"failed, bare":              {err: exited(3), bare: true, code: 3, is: "failed"},
+		"not there, bare":           {err: exited(127), bare: true, code: 127, is: "failed"},
+		"the shell was killed":      {err: exited(137), code: 137, is: "failed"},
+		"no shell":                  {err: exited(127), code: 127, is: "no shell"},
+		"a shell that does not run": {err: exited(126), code: 126, is: "no shell"},
+		"no pod":                    {err: gone, code: 126, is: "not run"},
+		"refused": {
+			err:  &httpstream.UpgradeFailureError{Cause: errors.New("no")},
+			code: 126, is: "not run",
+		},
+		"the node is not reached": {err: errors.New("error dialing backend: x"), code: 126, is: "not run"},
+		"no shell, in words":      {err: errors.New("/bin/sh: no such file or directory"), code: 127, is: "no shell"},
+		"no program, bare": {
+			err:  errors.New("/bin/sh: no such file or directory"),
+			bare: true, code: 127, is: "not run",
+		},
 		"the container does not run": {err: errors.New("container not found"), code: 127, is: "not run"},
 		"cut off":                    {err: errors.New("connection reset"), code: 126, is: "broken"},
 	} {

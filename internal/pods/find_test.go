@@ -29,51 +29,119 @@ func TestFind(t *testing.T) {
 		why    string // or why not
 		next   string
 	}{
-		"mounts it":       {[]podtest.Pod{other, db}, pods.Wanted{Claims: data}, "db-0/main", "", ""},
-		"mounts both":     {[]podtest.Pod{other, db}, pods.Wanted{Claims: []string{"data", "wal"}}, "db-0/main", "", ""},
-		"mounts only one": {[]podtest.Pod{db}, pods.Wanted{Claims: []string{"data", "x"}}, "", "mounts PVC data and PVC x", ""},
+		"mounts it": {
+			pods:   []podtest.Pod{other, db},
+			wanted: pods.Wanted{Claims: data},
+			want:   "db-0/main",
+		},
+		"mounts both": {
+			pods:   []podtest.Pod{other, db},
+			wanted: pods.Wanted{Claims: []string{"data", "wal"}},
+			want:   "db-0/main",
+		},
+		"mounts only one": {
+			pods:   []podtest.Pod{db},
+			wanted: pods.Wanted{Claims: []string{"data", "x"}},
+			why:    "mounts PVC data and PVC x",
+		},
 		"none": {
-			[]podtest.Pod{other}, pods.Wanted{Claims: data}, "",
-			"no running pod in namespace app mounts PVC data", "--pod NAME",
+			pods:   []podtest.Pod{other},
+			wanted: pods.Wanted{Claims: data},
+			why:    "no running pod in namespace app mounts PVC data",
+			next:   "--pod NAME",
 		},
 		"several": {
-			[]podtest.Pod{second, db}, pods.Wanted{Claims: data}, "",
-			"2 running pods in namespace app can be meant: db-0, db-1", "--pod db-0",
+			pods:   []podtest.Pod{second, db},
+			wanted: pods.Wanted{Claims: data},
+			why:    "2 running pods in namespace app can be meant: db-0, db-1",
+			next:   "--pod db-0",
 		},
-		"by name":            {[]podtest.Pod{second, db}, pods.Wanted{Claims: data, Name: "db-1"}, "db-1/main", "", ""},
-		"by name, elsewhere": {[]podtest.Pod{db, other}, pods.Wanted{Claims: data, Name: "web"}, "web/main", "", ""},
-		"by name, none":      {[]podtest.Pod{db}, pods.Wanted{Claims: data, Name: "x"}, "", "pod app/x is not there", "--pod"},
-		"by labels":          {[]podtest.Pod{db, other}, pods.Wanted{Claims: data, Selector: "app=web"}, "web/main", "", ""},
+		"by name": {
+			pods:   []podtest.Pod{second, db},
+			wanted: pods.Wanted{Claims: data, Name: "db-1"},
+			want:   "db-1/main",
+		},
+		"by name, elsewhere": {
+			pods:   []podtest.Pod{db, other},
+			wanted: pods.Wanted{Claims: data, Name: "web"},
+			want:   "web/main",
+		},
+		"by name, none": {
+			pods:   []podtest.Pod{db},
+			wanted: pods.Wanted{Claims: data, Name: "x"},
+			why:    "pod app/x is not there",
+			next:   "--pod",
+		},
+		"by labels": {
+			pods:   []podtest.Pod{db, other},
+			wanted: pods.Wanted{Claims: data, Selector: "app=web"},
+			want:   "web/main",
+		},
 		"by labels, the one that mounts it": {
-			[]podtest.Pod{db, with(func(p *podtest.Pod) { p.Name, p.Claims = "db-1", nil })},
-			pods.Wanted{Claims: data, Selector: "app=db"}, "db-0/main", "", "",
+			pods:   []podtest.Pod{db, with(func(p *podtest.Pod) { p.Name, p.Claims = "db-1", nil })},
+			wanted: pods.Wanted{Claims: data, Selector: "app=db"},
+			want:   "db-0/main",
 		},
-		"by labels, none": {[]podtest.Pod{db}, pods.Wanted{Claims: data, Selector: "app=x"}, "", "has the labels app=x", "--pod NAME"},
+		"by labels, none": {
+			pods:   []podtest.Pod{db},
+			wanted: pods.Wanted{Claims: data, Selector: "app=x"},
+			why:    "has the labels app=x",
+			next:   "--pod NAME",
+		},
 		"being deleted": {
-			[]podtest.Pod{with(func(p *podtest.Pod) { p.Deleting = true })}, pods.Wanted{Claims: data}, "", "no running pod", "",
+			pods:   []podtest.Pod{with(func(p *podtest.Pod) { p.Deleting = true })},
+			wanted: pods.Wanted{Claims: data},
+			why:    "no running pod",
 		},
 		"being deleted, by name": {
-			[]podtest.Pod{with(func(p *podtest.Pod) { p.Deleting = true })}, pods.Wanted{Name: "db-0"}, "", "is being deleted", "",
+			pods:   []podtest.Pod{with(func(p *podtest.Pod) { p.Deleting = true })},
+			wanted: pods.Wanted{Name: "db-0"},
+			why:    "is being deleted",
 		},
 		"not running": {
-			[]podtest.Pod{with(func(p *podtest.Pod) { p.Phase = "Pending" })}, pods.Wanted{Name: "db-0"}, "", "does not run", "",
+			pods:   []podtest.Pod{with(func(p *podtest.Pod) { p.Phase = "Pending" })},
+			wanted: pods.Wanted{Name: "db-0"},
+			why:    "does not run",
 		},
 		"beside one that is being deleted": {
-			[]podtest.Pod{with(func(p *podtest.Pod) { p.Deleting = true }), second}, pods.Wanted{Claims: data}, "db-1/main", "", "",
+			pods:   []podtest.Pod{with(func(p *podtest.Pod) { p.Deleting = true }), second},
+			wanted: pods.Wanted{Claims: data},
+			want:   "db-1/main",
 		},
-		"container that mounts it":    {[]podtest.Pod{two}, pods.Wanted{Claims: data}, "db-0/db", "", ""},
-		"container by name":           {[]podtest.Pod{two}, pods.Wanted{Claims: data, Container: "exporter"}, "db-0/exporter", "", ""},
-		"container that is not there": {[]podtest.Pod{two}, pods.Wanted{Claims: data, Container: "x"}, "", "has no container x; it has db, exporter", "--container db"},
+		"container that mounts it": {
+			pods:   []podtest.Pod{two},
+			wanted: pods.Wanted{Claims: data},
+			want:   "db-0/db",
+		},
+		"container by name": {
+			pods:   []podtest.Pod{two},
+			wanted: pods.Wanted{Claims: data, Container: "exporter"},
+			want:   "db-0/exporter",
+		},
+		"container that is not there": {
+			pods:   []podtest.Pod{two},
+			wanted: pods.Wanted{Claims: data, Container: "x"},
+			why:    "has no container x; it has db, exporter",
+			next:   "--container db",
+		},
 		"several containers": {
-			[]podtest.Pod{beside}, pods.Wanted{Name: "db-0"}, "", "several containers of pod app/db-0 can be meant: a, b", "--container a",
+			pods:   []podtest.Pod{beside},
+			wanted: pods.Wanted{Name: "db-0"},
+			why:    "several containers of pod app/db-0 can be meant: a, b",
+			next:   "--container a",
 		},
 		"kubectl's container": {
-			[]podtest.Pod{with(func(p *podtest.Pod) { p.Containers, p.Claims, p.Default = []string{"a", "b"}, nil, "b" })},
-			pods.Wanted{Name: "db-0", Claims: data}, "db-0/b", "", "",
+			pods: []podtest.Pod{with(func(p *podtest.Pod) {
+				p.Containers, p.Claims, p.Default = []string{"a", "b"}, nil, "b"
+			})},
+			wanted: pods.Wanted{Name: "db-0", Claims: data},
+			want:   "db-0/b",
 		},
 		"container that does not run": {
-			[]podtest.Pod{with(func(p *podtest.Pod) { p.ContainerID = "none" })}, pods.Wanted{Claims: data}, "",
-			"container main of pod app/db-0 does not run", "--container",
+			pods:   []podtest.Pod{with(func(p *podtest.Pod) { p.ContainerID = "none" })},
+			wanted: pods.Wanted{Claims: data},
+			why:    "container main of pod app/db-0 does not run",
+			next:   "--container",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -122,10 +190,16 @@ func TestChanged(t *testing.T) {
 		change func(*pods.Target)
 		says   string
 	}{
-		"nothing":           {change: func(*pods.Target) {}},
-		"replaced":          {change: func(p *pods.Target) { p.UID, p.Name = "2", "db-1" }, says: "pod app/db-0 was replaced by db-1"},
-		"of the same name":  {change: func(p *pods.Target) { p.UID = "2" }, says: "was replaced by db-0"},
-		"restarted":         {change: func(p *pods.Target) { p.ContainerID = "c2" }, says: "container db of pod app/db-0 was restarted"},
+		"nothing": {change: func(*pods.Target) {}},
+		"replaced": {
+			change: func(p *pods.Target) { p.UID, p.Name = "2", "db-1" },
+			says:   "pod app/db-0 was replaced by db-1",
+		},
+		"of the same name": {change: func(p *pods.Target) { p.UID = "2" }, says: "was replaced by db-0"},
+		"restarted": {
+			change: func(p *pods.Target) { p.ContainerID = "c2" },
+			says:   "container db of pod app/db-0 was restarted",
+		},
 		"another container": {change: func(p *pods.Target) { p.Container = "other" }, says: "was restarted"},
 	} {
 		now := was

@@ -11,11 +11,13 @@ import (
 func FuzzPod(f *testing.F) {
 	for _, s := range []string{
 		`{}`, `{"spec": {"containers": [{"name": "a"}, {"name": "b"}]}, "metadata": {"name": "p"}}`,
-		`{"spec": {"containers": [{"name": "a", "volumeMounts": [{"name": "v"}]}], "initContainers": [{"name": "s", "restartPolicy": "Always"}],
+		`{"spec": {"containers": [{"name": "a", "volumeMounts": [{"name": "v"}]}], ` +
+			`"initContainers": [{"name": "s", "restartPolicy": "Always"}],
 		"volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "data"}}]}, "status": {"phase": "Running"}}`,
 		`{"status": {"containerStatuses": [{"name": "a", "containerID": "x", "state": {"running": {}}}]}}`,
 		`{"spec": {"containers": 1}}`, `{"spec": {"volumes": [null]}, "metadata": {"deletionTimestamp": "x"}}`,
-		`{"metadata": {"annotations": {"kubectl.kubernetes.io/default-container": "b"}}, "spec": {"containers": [{"name": "b"}, {"name": ""}]}}`,
+		`{"metadata": {"annotations": {"kubectl.kubernetes.io/default-container": "b"}}, ` +
+			`"spec": {"containers": [{"name": "b"}, {"name": ""}]}}`,
 	} {
 		f.Add([]byte(s), "a")
 	}

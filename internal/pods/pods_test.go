@@ -73,9 +73,11 @@ func status(code int, reason string) string {
 }
 
 const (
-	listed   = `{"kind":"PartialObjectMetadataList","apiVersion":"meta.k8s.io/v1","metadata":{"resourceVersion":"7"},"items":[%s]}`
+	listed = `{"kind":"PartialObjectMetadataList","apiVersion":"meta.k8s.io/v1",` +
+		`"metadata":{"resourceVersion":"7"},"items":[%s]}`
 	running  = `{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1","metadata":{"name":"b","namespace":"app"}}`
-	deleting = `{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1","metadata":{"name":"a","namespace":"app","deletionTimestamp":"2026-01-01T00:00:00Z"}}`
+	deleting = `{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1",` +
+		`"metadata":{"name":"a","namespace":"app","deletionTimestamp":"2026-01-01T00:00:00Z"}}`
 )
 
 func TestNotEnded(t *testing.T) {
@@ -152,7 +154,9 @@ func TestNames(t *testing.T) {
 		"a":                    {{"a", false}},
 		"a, b (being deleted)": {{"a", false}, {"b", true}},
 		"a, b, c, d, e":        {{"a", false}, {"b", false}, {"c", false}, {"d", false}, {"e", false}},
-		"a, b, c, d, e (being deleted) and 2 more": {{"a", false}, {"b", false}, {"c", false}, {"d", false}, {"e", true}, {"f", false}, {"g", false}},
+		"a, b, c, d, e (being deleted) and 2 more": {
+			{"a", false}, {"b", false}, {"c", false}, {"d", false}, {"e", true}, {"f", false}, {"g", false},
+		},
 	} {
 		if got := Names(ps); got != want {
 			t.Errorf("got %q, want %q", got, want)

@@ -89,12 +89,15 @@ func TestRunPassesSignalsOn(t *testing.T) {
 		signals []os.Signal
 		code    int
 	}{
-		"by default":         {`tail -f "$0"; true`, []os.Signal{syscall.SIGTERM}, 143},
-		"interrupt":          {`tail -f "$0"`, []os.Signal{syscall.SIGINT}, 130},
-		"hangup":             {`tail -f "$0"; true`, []os.Signal{syscall.SIGHUP}, 129},
-		"with its own code":  {`trap 'exit 7' TERM; tail -f "$0" & wait`, []os.Signal{syscall.SIGTERM}, 7},
-		"ignored at first":   {`trap '' TERM; tail -f "$0"`, []os.Signal{syscall.SIGTERM, syscall.SIGINT}, 130},
-		"handled, goes on":   {`trap 'ended=1' TERM; tail -f "$0" & wait; [ $ended = 1 ] && exit 5`, []os.Signal{syscall.SIGTERM}, 5},
+		"by default":        {`tail -f "$0"; true`, []os.Signal{syscall.SIGTERM}, 143},
+		"interrupt":         {`tail -f "$0"`, []os.Signal{syscall.SIGINT}, 130},
+		"hangup":            {`tail -f "$0"; true`, []os.Signal{syscall.SIGHUP}, 129},
+		"with its own code": {`trap 'exit 7' TERM; tail -f "$0" & wait`, []os.Signal{syscall.SIGTERM}, 7},
+		"ignored at first":  {`trap '' TERM; tail -f "$0"`, []os.Signal{syscall.SIGTERM, syscall.SIGINT}, 130},
+		"handled, goes on": {
+			`trap 'ended=1' TERM; tail -f "$0" & wait; [ $ended = 1 ] && exit 5`,
+			[]os.Signal{syscall.SIGTERM}, 5,
+		},
 		"of its image":       {`tail -f "$0"; true`, []os.Signal{syscall.SIGQUIT}, 143}, // STOPSIGNAL
 		"through two shells": {`sh -c 'tail -f "$0"; true' "$0"; exit 9`, []os.Signal{syscall.SIGKILL}, 137},
 	} {

@@ -110,9 +110,18 @@ func TestAnnotate(t *testing.T) {
 		values map[string]string
 		body   string
 	}{
-		"set":    {map[string]string{"example/k": "run.1"}, `{"metadata":{"annotations":{"example/k":"run.1"},"resourceVersion":"7","uid":"u1"}}`},
-		"both":   {map[string]string{"example/k": "run.1", "example/l": ""}, `{"metadata":{"annotations":{"example/k":"run.1","example/l":null},"resourceVersion":"7","uid":"u1"}}`},
-		"remove": {map[string]string{"example/k": ""}, `{"metadata":{"annotations":{"example/k":null},"resourceVersion":"7","uid":"u1"}}`},
+		"set": {
+			map[string]string{"example/k": "run.1"},
+			`{"metadata":{"annotations":{"example/k":"run.1"},"resourceVersion":"7","uid":"u1"}}`,
+		},
+		"both": {
+			map[string]string{"example/k": "run.1", "example/l": ""},
+			`{"metadata":{"annotations":{"example/k":"run.1","example/l":null},"resourceVersion":"7","uid":"u1"}}`,
+		},
+		"remove": {
+			map[string]string{"example/k": ""},
+			`{"metadata":{"annotations":{"example/k":null},"resourceVersion":"7","uid":"u1"}}`,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			answer := strings.Replace(object, `"7"`, `"8"`, 1)
@@ -210,10 +219,10 @@ func TestFollow(t *testing.T) {
 	if changes != 3 { // it stands, added, modified
 		t.Errorf("got %d changes, want 3", changes)
 	}
-	if want := []string{"watch persistentvolumeclaims app/data: watching: it says no", "watch persistentvolumeclaims app/data: it says no"}; !reflect.DeepEqual(
-		troubles,
-		want,
-	) {
+	if want := []string{
+		"watch persistentvolumeclaims app/data: watching: it says no",
+		"watch persistentvolumeclaims app/data: it says no",
+	}; !reflect.DeepEqual(troubles, want) {
 		t.Errorf("got troubles %q, want %q", troubles, want)
 	}
 }

@@ -46,7 +46,10 @@ func TestCommands(t *testing.T) {
 // An unquiesce that ends with 106 has let the application go, which was not quiesced any more:
 // it is not run again. An attempt that failed before does not hide that.
 func TestUnquiesceFindsNothingQuiesced(t *testing.T) {
-	for _, script := range []string{"echo x >>FILE; exit 106", "echo x >>FILE; [ -e FILE.1 ] && exit 106; touch FILE.1; exit 1"} {
+	for _, script := range []string{
+		"echo x >>FILE; exit 106",
+		"echo x >>FILE; [ -e FILE.1 ] && exit 106; touch FILE.1; exit 1",
+	} {
 		file := filepath.Join(t.TempDir(), "log")
 		c := Commands{Off: command(strings.ReplaceAll(script, "FILE", file)), Log: slog.New(slog.DiscardHandler)}
 		err := c.Unquiesce(t.Context(), always)

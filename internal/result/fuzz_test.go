@@ -31,7 +31,8 @@ func FuzzResults(f *testing.F) {
 			t.Errorf("%q is read as %q, %v", s, got, err)
 		}
 		reason, err := os.ReadFile(filepath.Join(dir, "reason"))
-		if cut := strings.TrimSuffix(string(reason), "…"); err != nil || len(reason) > reasonLimit || !strings.HasPrefix(s, cut) {
+		cut := strings.TrimSuffix(string(reason), "…")
+		if err != nil || len(reason) > reasonLimit || !strings.HasPrefix(s, cut) {
 			t.Errorf("%q is cut to %q, %v", s, reason, err)
 		}
 	})

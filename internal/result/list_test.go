@@ -80,7 +80,8 @@ func TestFilesOfAGroupFitIntoTekton(t *testing.T) {
 			t.Errorf("%d claims: %d bytes (%v)", n, len(message), err)
 		}
 		var whole struct{ Pvcs, Claims []any }
-		if err := json.Unmarshal([]byte(stdout.String()), &whole); err != nil || len(whole.Pvcs) != n || len(whole.Claims) != n {
+		if err := json.Unmarshal([]byte(stdout.String()), &whole); err != nil ||
+			len(whole.Pvcs) != n || len(whole.Claims) != n {
 			t.Errorf("%d claims: stdout has %d and %d (%v)", n, len(whole.Pvcs), len(whole.Claims), err)
 		}
 	}

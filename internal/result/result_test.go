@@ -24,10 +24,23 @@ func TestWriteJSON(t *testing.T) {
 		set  func(*Values)
 		want string
 	}{
-		"in order":       {func(*Values) {}, `{"outcome":"ok","trigger":"run.0123456789abcdef","cut-time":"","copy-seconds":1.5}`},
-		"replaced":       {func(v *Values) { v.Set("outcome", "tainted") }, `{"outcome":"tainted","trigger":"run.0123456789abcdef","cut-time":"","copy-seconds":1.5}`},
-		"added":          {func(v *Values) { v.Set("reason", "\"it\"\nsays <no>") }, `{"outcome":"ok","trigger":"run.0123456789abcdef","cut-time":"","copy-seconds":1.5,"reason":"\"it\"\nsays \u003cno\u003e"}`},
-		"another number": {func(v *Values) { v.Set("copy-seconds", 60.0) }, `{"outcome":"ok","trigger":"run.0123456789abcdef","cut-time":"","copy-seconds":60}`},
+		"in order": {
+			func(*Values) {},
+			`{"outcome":"ok","trigger":"run.0123456789abcdef","cut-time":"","copy-seconds":1.5}`,
+		},
+		"replaced": {
+			func(v *Values) { v.Set("outcome", "tainted") },
+			`{"outcome":"tainted","trigger":"run.0123456789abcdef","cut-time":"","copy-seconds":1.5}`,
+		},
+		"added": {
+			func(v *Values) { v.Set("reason", "\"it\"\nsays <no>") },
+			`{"outcome":"ok","trigger":"run.0123456789abcdef","cut-time":"","copy-seconds":1.5,` +
+				`"reason":"\"it\"\nsays \u003cno\u003e"}`,
+		},
+		"another number": {
+			func(v *Values) { v.Set("copy-seconds", 60.0) },
+			`{"outcome":"ok","trigger":"run.0123456789abcdef","cut-time":"","copy-seconds":60}`,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			v, b := some(), strings.Builder{}
@@ -57,7 +70,8 @@ func TestGet(t *testing.T) {
 
 func TestWriteFiles(t *testing.T) {
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "outcome"), []byte("what an earlier, longer attempt left"), 0o600); err != nil {
+	earlier := []byte("what an earlier, longer attempt left")
+	if err := os.WriteFile(filepath.Join(dir, "outcome"), earlier, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if err := some().Write(io.Discard, dir); err != nil {

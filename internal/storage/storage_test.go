@@ -16,13 +16,16 @@ import (
 
 const (
 	claimPath = "GET /api/v1/namespaces/app/persistentvolumeclaims/data"
-	claim     = `{"apiVersion":"v1","kind":"PersistentVolumeClaim","metadata":{"name":"data","annotations":{` +
-		`"volume.kubernetes.io/storage-provisioner":"csi.example"}},"spec":{"volumeName":"pv-1","storageClassName":"standard",` +
+	claim     = `{"apiVersion":"v1","kind":"PersistentVolumeClaim",` +
+		`"metadata":{"name":"data","annotations":{"volume.kubernetes.io/storage-provisioner":"csi.example"}},` +
+		`"spec":{"volumeName":"pv-1","storageClassName":"standard",` +
 		`"accessModes":["ReadWriteOnce"],"resources":{"requests":{"storage":"1Gi"}}}}`
-	volumePath  = "GET /api/v1/persistentvolumes/pv-1"
-	volume      = `{"apiVersion":"v1","kind":"PersistentVolume","spec":{"capacity":{"storage":"1Gi"},"claimRef":{},"nodeAffinity":{},%s}}`
+	volumePath = "GET /api/v1/persistentvolumes/pv-1"
+	volume     = `{"apiVersion":"v1","kind":"PersistentVolume",` +
+		`"spec":{"capacity":{"storage":"1Gi"},"claimRef":{},"nodeAffinity":{},%s}}`
 	classesPath = "GET /apis/snapshot.storage.k8s.io/v1/volumesnapshotclasses"
-	classes     = `{"apiVersion":"snapshot.storage.k8s.io/v1","kind":"VolumeSnapshotClassList","items":[{"driver":"csi.example",` +
+	classes     = `{"apiVersion":"snapshot.storage.k8s.io/v1","kind":"VolumeSnapshotClassList","items":[` +
+		`{"driver":"csi.example",` +
 		`"metadata":{"name":"fast","annotations":{"snapshot.storage.kubernetes.io/is-default-class":"true"}}},` +
 		`{"driver":"csi.other","metadata":{"name":"other"}}]}`
 	no = `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Forbidden","code":403,"message":"no"}`

@@ -12,14 +12,16 @@ import (
 	"github.com/copytrigger/copytrigger/internal/kube"
 )
 
-const claim = `{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1","metadata":{"name":"volsync-rs-src","uid":"u1"}}`
+const claim = `{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1",` +
+	`"metadata":{"name":"volsync-rs-src","uid":"u1"}}`
 
 func cloneOf(rest string) string {
 	return `{"kind":"PersistentVolumeClaim","apiVersion":"v1","metadata":{"name":"volsync-rs-src","uid":"u1"` + rest + `}`
 }
 
 func snapshot(rest string) string {
-	return `{"apiVersion":"snapshot.storage.k8s.io/v1","kind":"VolumeSnapshot","metadata":{"name":"volsync-rs-src","namespace":"app","uid":"u1"` + rest + `}`
+	return `{"apiVersion":"snapshot.storage.k8s.io/v1","kind":"VolumeSnapshot",` +
+		`"metadata":{"name":"volsync-rs-src","namespace":"app","uid":"u1"` + rest + `}`
 }
 
 func TestCopy(t *testing.T) {
@@ -28,19 +30,54 @@ func TestCopy(t *testing.T) {
 		method, path, answer string
 		want                 *handshake.Copy
 	}{
-		"none yet":       {"Snapshot", vs, "404", nil},
-		"no clone yet":   {"Clone", pvc, "404", nil},
-		"without status": {"Snapshot", vs, snapshot("}"), &handshake.Copy{Name: "volsync-rs-src", UID: "u1"}},
-		"being deleted":  {"Snapshot", vs, snapshot(`,"deletionTimestamp":"2026-01-01T00:00:00Z"}`), &handshake.Copy{Name: "volsync-rs-src", UID: "u1", Deleting: true}},
-		"cut":            {"Snapshot", vs, snapshot(`},"status":{"creationTime":"2026-01-01T00:00:01Z","readyToUse":false}`), &handshake.Copy{Name: "volsync-rs-src", UID: "u1", Cut: "2026-01-01T00:00:01Z"}},
-		"VolSync's, of the claim": {"Snapshot", vs, snapshot(`,"ownerReferences":[{"apiVersion":"v1","kind":"Pod","name":"p","uid":"u2"},{"apiVersion":"volsync.backube/v1alpha1","kind":"ReplicationSource","name":"rs","uid":"u3","controller":true}]},"spec":{"source":{"persistentVolumeClaimName":"data"}},"status":{"boundVolumeSnapshotContentName":"content"}`),
-			&handshake.Copy{Name: "volsync-rs-src", UID: "u1", Owner: "u3", OwnerName: "ReplicationSource/rs", Of: "data", Bound: true}},
-		"with a problem": {"Snapshot", vs, snapshot(`},"status":{"error":{"message":"no space","time":"2026-01-01T00:00:01Z"}}`), &handshake.Copy{Name: "volsync-rs-src", UID: "u1", Problem: "no space"}},
-		"a clone":        {"Clone", pvc, cloneOf(`},"status":{"phase":"Pending"}`), &handshake.Copy{Name: "volsync-rs-src", UID: "u1"}},
-		"a clone that is bound": {"Clone", pvc, cloneOf(`},"status":{"phase":"Bound"}`),
-			&handshake.Copy{Name: "volsync-rs-src", UID: "u1", Bound: true}},
-		"a clone going": {"Clone", pvc, cloneOf(`,"deletionTimestamp":"2026-01-01T00:00:00Z"}`),
-			&handshake.Copy{Name: "volsync-rs-src", UID: "u1", Deleting: true}},
+		"none yet":     {method: "Snapshot", path: vs, answer: "404"},
+		"no clone yet": {method: "Clone", path: pvc, answer: "404"},
+		"without status": {
+			method: "Snapshot", path: vs,
+			answer: snapshot("}"),
+			want:   &handshake.Copy{Name: "volsync-rs-src", UID: "u1"},
+		},
+		"being deleted": {
+			method: "Snapshot", path: vs,
+			answer: snapshot(`,"deletionTimestamp":"2026-01-01T00:00:00Z"}`),
+			want:   &handshake.Copy{Name: "volsync-rs-src", UID: "u1", Deleting: true},
+		},
+		"cut": {
+			method: "Snapshot", path: vs,
+			answer: snapshot(`},"status":{"creationTime":"2026-01-01T00:00:01Z","readyToUse":false}`),
+			want:   &handshake.Copy{Name: "volsync-rs-src", UID: "u1", Cut: "2026-01-01T00:00:01Z"},
+		},
+		"VolSync's, of the claim": {
+			method: "Snapshot", path: vs,
+			answer: snapshot(`,"ownerReferences":[{"apiVersion":"v1","kind":"Pod","name":"p","uid":"u2"},` +
+				`{"apiVersion":"volsync.backube/v1alpha1","kind":"ReplicationSource","name":"rs","uid":"u3",` +
+				`"controller":true}]},"spec":{"source":{"persistentVolumeClaimName":"data"}},` +
+				`"status":{"boundVolumeSnapshotContentName":"content"}`),
+			want: &handshake.Copy{
+				Name: "volsync-rs-src", UID: "u1", Owner: "u3", OwnerName: "ReplicationSource/rs",
+				Of: "data", Bound: true,
+			},
+		},
+		"with a problem": {
+			method: "Snapshot", path: vs,
+			answer: snapshot(`},"status":{"error":{"message":"no space","time":"2026-01-01T00:00:01Z"}}`),
+			want:   &handshake.Copy{Name: "volsync-rs-src", UID: "u1", Problem: "no space"},
+		},
+		"a clone": {
+			method: "Clone", path: pvc,
+			answer: cloneOf(`},"status":{"phase":"Pending"}`),
+			want:   &handshake.Copy{Name: "volsync-rs-src", UID: "u1"},
+		},
+		"a clone that is bound": {
+			method: "Clone", path: pvc,
+			answer: cloneOf(`},"status":{"phase":"Bound"}`),
+			want:   &handshake.Copy{Name: "volsync-rs-src", UID: "u1", Bound: true},
+		},
+		"a clone going": {
+			method: "Clone", path: pvc,
+			answer: cloneOf(`,"deletionTimestamp":"2026-01-01T00:00:00Z"}`),
+			want:   &handshake.Copy{Name: "volsync-rs-src", UID: "u1", Deleting: true},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := serve(
@@ -96,15 +133,27 @@ func TestFollow(t *testing.T) {
 		follow follow
 		want   string
 	}{
-		"sources": {replicationSources + "?watch=true", func(ctx context.Context, o Objects, changed func(), trouble kube.Trouble) error {
-			return o.FollowSources(ctx, func(string) { changed() }, trouble)
-		}, "watch replicationsources.volsync.backube in namespace app: "},
-		"snapshot": {volumeSnapshots + one, func(ctx context.Context, o Objects, changed func(), trouble kube.Trouble) error {
-			return o.FollowCopy(ctx, source("Snapshot"), changed, trouble)
-		}, "watch volumesnapshots.snapshot.storage.k8s.io app/volsync-rs-src: "},
-		"clone": {volumeClaims + one, func(ctx context.Context, o Objects, changed func(), trouble kube.Trouble) error {
-			return o.FollowCopy(ctx, source("Clone"), changed, trouble)
-		}, "watch persistentvolumeclaims app/volsync-rs-src: "},
+		"sources": {
+			replicationSources + "?watch=true",
+			func(ctx context.Context, o Objects, changed func(), trouble kube.Trouble) error {
+				return o.FollowSources(ctx, func(string) { changed() }, trouble)
+			},
+			"watch replicationsources.volsync.backube in namespace app: ",
+		},
+		"snapshot": {
+			volumeSnapshots + one,
+			func(ctx context.Context, o Objects, changed func(), trouble kube.Trouble) error {
+				return o.FollowCopy(ctx, source("Snapshot"), changed, trouble)
+			},
+			"watch volumesnapshots.snapshot.storage.k8s.io app/volsync-rs-src: ",
+		},
+		"clone": {
+			volumeClaims + one,
+			func(ctx context.Context, o Objects, changed func(), trouble kube.Trouble) error {
+				return o.FollowCopy(ctx, source("Clone"), changed, trouble)
+			},
+			"watch persistentvolumeclaims app/volsync-rs-src: ",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -134,7 +183,8 @@ func TestFollow(t *testing.T) {
 			for _, kind := range []string{"ADDED", "MODIFIED", "DELETED"} {
 				events += fmt.Sprintf(`{"type":%q,"object":%s}`+"\n", kind, object)
 			}
-			events += `{"type":"ERROR","object":{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Forbidden","code":403,"message":"revoked"}}` + "\n"
+			events += `{"type":"ERROR","object":{"kind":"Status","apiVersion":"v1","status":"Failure",` +
+				`"reason":"Forbidden","code":403,"message":"revoked"}}` + "\n"
 			changes := 0
 			err := c.follow(ctx, serve(t, map[string]string{c.path: events}), func() { changes++ }, func(err error) bool {
 				if kube.Passing(err) {

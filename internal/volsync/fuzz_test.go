@@ -13,8 +13,10 @@ import (
 func FuzzObjects(f *testing.F) {
 	for _, s := range []string{
 		`{}`, `{"metadata": {"name": "x", "uid": "u", "ownerReferences": [{"controller": true, "uid": "o"}]}}`,
-		`{"spec": {"sourcePVC": "data", "paused": true, "restic": {"copyMethod": "Snapshot"}, "rclone": {}}, "status": {"lastSyncStartTime": "x"}}`,
-		`{"spec": [], "status": 1, "metadata": {"deletionTimestamp": "x"}}`, `{"spec": {"restic": 1, "x": {"copyMethod": 2}}}`,
+		`{"spec": {"sourcePVC": "data", "paused": true, "restic": {"copyMethod": "Snapshot"}, "rclone": {}}, ` +
+			`"status": {"lastSyncStartTime": "x"}}`,
+		`{"spec": [], "status": 1, "metadata": {"deletionTimestamp": "x"}}`,
+		`{"spec": {"restic": 1, "x": {"copyMethod": 2}}}`,
 		`{"status": {"lastSyncTime": "2026-01-01T00:00:00Z", "lastSyncDuration": "1h"}}`, `{"metadata": 7}`, `null`,
 	} {
 		f.Add([]byte(s))
@@ -37,7 +39,11 @@ func FuzzObjects(f *testing.F) {
 // The start of a sync comes before its end, or is not known.
 func FuzzSyncStart(f *testing.F) {
 	for _, s := range [][2]string{
-		{"", ""}, {"2026-01-01T00:00:00Z", "1h"}, {"2026-01-01T00:00:00+02:00", "1.5s"}, {"x", "1s"}, {"2026-01-01T00:00:00Z", "-1s"},
+		{"", ""},
+		{"2026-01-01T00:00:00Z", "1h"},
+		{"2026-01-01T00:00:00+02:00", "1.5s"},
+		{"x", "1s"},
+		{"2026-01-01T00:00:00Z", "-1s"},
 	} {
 		f.Add(s[0], s[1])
 	}

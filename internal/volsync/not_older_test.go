@@ -36,10 +36,12 @@ func (v *versions) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	v.asked = append(v.asked, query.Get("resourceVersionMatch")+query.Get("resourceVersion"))
 	if v.fails && query.Has("resourceVersion") {
 		w.WriteHeader(http.StatusGatewayTimeout)
-		fmt.Fprint(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Timeout","code":504,"message":"Too large resource version"}`)
+		fmt.Fprint(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Timeout","code":504,`+
+			`"message":"Too large resource version"}`)
 		return
 	}
-	fmt.Fprintf(w, `{"apiVersion":"volsync.backube/v1alpha1","kind":"ReplicationSourceList","metadata":{"resourceVersion":%q},"items":[]}`, v.now)
+	fmt.Fprintf(w, `{"apiVersion":"volsync.backube/v1alpha1","kind":"ReplicationSourceList",`+
+		`"metadata":{"resourceVersion":%q},"items":[]}`, v.now)
 }
 
 func (v *versions) objects(t *testing.T) Objects {

@@ -83,11 +83,8 @@ func list(t *testing.T, file string) string {
 		}
 		items = append(items, string(j))
 	}
-	return `{"kind":"ReplicationSourceList","apiVersion":"volsync.backube/v1alpha1","metadata":{"resourceVersion":"1"},"items":[` +
-		strings.Join(
-			items,
-			",",
-		) + `]}`
+	return `{"kind":"ReplicationSourceList","apiVersion":"volsync.backube/v1alpha1",` +
+		`"metadata":{"resourceVersion":"1"},"items":[` + strings.Join(items, ",") + `]}`
 }
 
 // sourcesOf are those of one claim.

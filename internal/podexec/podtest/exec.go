@@ -110,7 +110,9 @@ func (st streams) say(status metav1.Status) {
 }
 
 func failure(message string) metav1.Status {
-	return metav1.Status{Status: metav1.StatusFailure, Reason: metav1.StatusReasonInternalError, Code: 500, Message: message}
+	return metav1.Status{
+		Status: metav1.StatusFailure, Reason: metav1.StatusReasonInternalError, Code: 500, Message: message,
+	}
 }
 
 func statusOf(err error) metav1.Status {

@@ -55,7 +55,8 @@ func pages(t *testing.T) map[string]string {
 		switch {
 		case err != nil:
 			return err
-		case d.IsDir() && (strings.HasPrefix(d.Name(), ".") && d.Name() != ".." && d.Name() != ".github" || d.Name() == "bin"):
+		case d.IsDir() &&
+			(strings.HasPrefix(d.Name(), ".") && d.Name() != ".." && d.Name() != ".github" || d.Name() == "bin"):
 			return filepath.SkipDir
 		case strings.HasSuffix(path, ".md"):
 			text, err := os.ReadFile(path)

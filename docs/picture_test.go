@@ -204,7 +204,8 @@ func (l lane) draw(b *strings.Builder, y, right int) {
 		if s.name == strings.ToUpper(s.name) {
 			class = "f"
 		}
-		fmt.Fprintf(b, "<rect class=\"%s\" x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\"/>\n", class, from, y, to-from, laneHeight)
+		fmt.Fprintf(b, "<rect class=\"%s\" x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\"/>\n",
+			class, from, y, to-from, laneHeight)
 		fmt.Fprintf(b, "<text class=\"m\" x=\"%d\" y=\"%d\">%s</text>\n", (from+to)/2, y+22, html.EscapeString(s.name))
 	}
 }

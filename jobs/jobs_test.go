@@ -52,8 +52,12 @@ func decode(text []byte) (*shipped, error) {
 		job:     &batchv1.Job{},
 	}
 	kinds := map[string]metav1.Object{
-		"v1 ServiceAccount": s.account, "rbac.authorization.k8s.io/v1 Role": s.role, "rbac.authorization.k8s.io/v1 RoleBinding": s.binding,
-		"batch/v1 CronJob": s.cron, "policy/v1 PodDisruptionBudget": s.budget, "batch/v1 Job": s.job,
+		"v1 ServiceAccount":                        s.account,
+		"rbac.authorization.k8s.io/v1 Role":        s.role,
+		"rbac.authorization.k8s.io/v1 RoleBinding": s.binding,
+		"batch/v1 CronJob":                         s.cron,
+		"policy/v1 PodDisruptionBudget":            s.budget,
+		"batch/v1 Job":                             s.job,
 	}
 	s.cleanup.role, s.cleanup.binding = &rbacv1.Role{}, &rbacv1.RoleBinding{}
 	second := map[string]metav1.Object{
@@ -101,7 +105,12 @@ func specs(t *testing.T) map[string]batchv1.JobSpec {
 
 func TestTyposAreSeen(t *testing.T) {
 	b := yamltest.Text(t, "cronjob.yaml")
-	for _, typo := range [][2]string{{"backoffLimit:", "retries:"}, {"restartPolicy:", "restart:"}, {"fieldPath:", "path:"}, {"minAvailable:", "minAvail:"}} {
+	for _, typo := range [][2]string{
+		{"backoffLimit:", "retries:"},
+		{"restartPolicy:", "restart:"},
+		{"fieldPath:", "path:"},
+		{"minAvailable:", "minAvail:"},
+	} {
 		if _, err := decode(bytes.Replace(b, []byte(typo[0]), []byte(typo[1]), 1)); err == nil {
 			t.Errorf("%s is a field", typo[1])
 		}
@@ -242,12 +251,22 @@ func TestPods(t *testing.T) {
 		"allowPrivilegeEscalation": func(_ *corev1.PodTemplateSpec, c *corev1.Container) {
 			c.SecurityContext.AllowPrivilegeEscalation = &yes
 		},
-		"its user":                      func(_ *corev1.PodTemplateSpec, c *corev1.Container) { c.SecurityContext.RunAsNonRoot = &no },
-		"readOnlyRootFilesystem is not": func(_ *corev1.PodTemplateSpec, c *corev1.Container) { c.SecurityContext.ReadOnlyRootFilesystem = nil },
-		"capabilities":                  func(_ *corev1.PodTemplateSpec, c *corev1.Container) { c.SecurityContext.Capabilities = nil },
-		"seccompProfile":                func(_ *corev1.PodTemplateSpec, c *corev1.Container) { c.SecurityContext.SeccompProfile = nil },
-		"its memory":                    func(_ *corev1.PodTemplateSpec, c *corev1.Container) { c.Resources.Limits = c.Resources.Requests },
-		"there is no volume":            func(p *corev1.PodTemplateSpec, _ *corev1.Container) { p.Spec.Volumes = nil },
+		"its user": func(_ *corev1.PodTemplateSpec, c *corev1.Container) {
+			c.SecurityContext.RunAsNonRoot = &no
+		},
+		"readOnlyRootFilesystem is not": func(_ *corev1.PodTemplateSpec, c *corev1.Container) {
+			c.SecurityContext.ReadOnlyRootFilesystem = nil
+		},
+		"capabilities": func(_ *corev1.PodTemplateSpec, c *corev1.Container) {
+			c.SecurityContext.Capabilities = nil
+		},
+		"seccompProfile": func(_ *corev1.PodTemplateSpec, c *corev1.Container) {
+			c.SecurityContext.SeccompProfile = nil
+		},
+		"its memory": func(_ *corev1.PodTemplateSpec, c *corev1.Container) {
+			c.Resources.Limits = c.Resources.Requests
+		},
+		"there is no volume": func(p *corev1.PodTemplateSpec, _ *corev1.Container) { p.Spec.Volumes = nil },
 	} {
 		template := specs(t)["cronjob.yaml"].Template
 		change(&template, &template.Spec.Containers[0])

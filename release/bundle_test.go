@@ -96,7 +96,8 @@ func TestBundles(t *testing.T) {
 	}
 	steps := 0
 	for _, file := range pipelines {
-		p := get[*tekton.Pipeline](b, b.repo+"/tekton-pipelines:v0.9.0", "pipeline", strings.TrimSuffix(filepath.Base(file), ".yaml"))
+		pipeline := strings.TrimSuffix(filepath.Base(file), ".yaml")
+		p := get[*tekton.Pipeline](b, b.repo+"/tekton-pipelines:v0.9.0", "pipeline", pipeline)
 		p.SetDefaults(ctx)
 		if err := p.Validate(ctx); err != nil {
 			t.Errorf("Pipeline %s: %v", p.Name, err)

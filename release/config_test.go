@@ -39,7 +39,8 @@ func TestGoreleaser(t *testing.T) {
 			t.Errorf("it builds for %q, want %q", got, what)
 		}
 	}
-	if project.Checksum.NameTemplate == "" || len(project.SBOMs) == 0 || len(project.Signs) == 0 || len(project.Krews) == 0 {
+	if project.Checksum.NameTemplate == "" ||
+		len(project.SBOMs) == 0 || len(project.Signs) == 0 || len(project.Krews) == 0 {
 		t.Error("checksums, SBOMs, signatures or krew's manifest are missing")
 	}
 	// The Makefile, the image and the release compile the same program.
@@ -48,7 +49,8 @@ func TestGoreleaser(t *testing.T) {
 		t.Errorf("images/image.mk does not have %q", tags)
 	}
 	for _, symbol := range []string{"version", "commit", "date"} {
-		if flag := "-X main." + symbol + "="; !strings.Contains(strings.Join(build.Ldflags, " "), flag) || !strings.Contains(mk, flag) {
+		flag := "-X main." + symbol + "="
+		if !strings.Contains(strings.Join(build.Ldflags, " "), flag) || !strings.Contains(mk, flag) {
 			t.Errorf("%s is not in both", flag)
 		}
 	}
@@ -118,7 +120,8 @@ func TestGithub(t *testing.T) {
 	}
 	modules[0] = "/"
 	slices.Sort(modules[1:])
-	if list := "directories: [" + strings.Join(modules, ", ") + "]"; !strings.Contains(read(t, ".github/dependabot.yml"), list) {
+	list := "directories: [" + strings.Join(modules, ", ") + "]"
+	if !strings.Contains(read(t, ".github/dependabot.yml"), list) {
 		t.Errorf("dependabot.yml does not have %s", list)
 	}
 	for _, ask := range []string{"copytrigger version -o json", "annotations"} {

@@ -161,7 +161,8 @@ func tektonPage(root, at, name, kind string, o map[string]any) error {
 	description, _ := o["spec"].(map[string]any)["description"].(string)
 	page := fmt.Sprintf("# %s\n\n%s\n\nIt needs the account, and for a Task or a Pipeline the StepActions, of "+
 		"[copytrigger](https://github.com/copytrigger/copytrigger): `kubectl apply -f "+
-		"https://github.com/copytrigger/copytrigger/releases/latest/download/tasks.yaml`.\n", name, strings.TrimSpace(description))
+		"https://github.com/copytrigger/copytrigger/releases/latest/download/tasks.yaml`.\n",
+		name, strings.TrimSpace(description))
 	examples, err := samples(root, name, kind)
 	if err != nil {
 		return err

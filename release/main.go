@@ -54,7 +54,8 @@ const ours = "ghcr.io/copytrigger/copytrigger"
 // image is a reference to the image.
 type image struct{ name, tag, digest string }
 
-var reference = regexp.MustCompile(`^([a-z0-9.-]+(?::\d+)?(?:/[a-z0-9._-]+)+):([\w][\w.-]*)(?:@(sha256:[0-9a-f]{64}))?$`)
+var reference = regexp.MustCompile(
+	`^([a-z0-9.-]+(?::\d+)?(?:/[a-z0-9._-]+)+):([\w][\w.-]*)(?:@(sha256:[0-9a-f]{64}))?$`)
 
 func parse(text string) (image, error) {
 	m := reference.FindStringSubmatch(text)
@@ -119,7 +120,10 @@ func overlays(root, dir string, i image, openshift bool) error {
 
 // overlay writes dir/kustomization.yaml, of a resource.
 func overlay(root, dir, resource string, i image, openshift bool) error {
-	if err := copyTo(filepath.Join(root, "images/kustomizeconfig.yaml"), filepath.Join(dir, "kustomizeconfig.yaml")); err != nil {
+	if err := copyTo(
+		filepath.Join(root, "images/kustomizeconfig.yaml"),
+		filepath.Join(dir, "kustomizeconfig.yaml"),
+	); err != nil {
 		return err
 	}
 	resource, err := relative(dir, resource)
@@ -141,7 +145,10 @@ images:
 	}
 	text += "configurations:\n  - kustomizeconfig.yaml\n"
 	if filepath.Base(dir) == "tasks" {
-		if err := copyTo(filepath.Join(root, "tasks/kustomizereplacements.yaml"), filepath.Join(dir, "kustomizereplacements.yaml")); err != nil {
+		if err := copyTo(
+			filepath.Join(root, "tasks/kustomizereplacements.yaml"),
+			filepath.Join(dir, "kustomizereplacements.yaml"),
+		); err != nil {
 			return err
 		}
 		text += "replacements:\n  - path: kustomizereplacements.yaml\n"

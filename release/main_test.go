@@ -135,7 +135,8 @@ func TestCatalogues(t *testing.T) {
 			if err := yaml.Unmarshal(text, &o); err != nil {
 				t.Fatal(err)
 			}
-			if o.Metadata.Labels["app.kubernetes.io/version"] != "0.9.0" || o.Spec.Description == "" || o.Metadata.Namespace != "" ||
+			if o.Metadata.Labels["app.kubernetes.io/version"] != "0.9.0" ||
+				o.Spec.Description == "" || o.Metadata.Namespace != "" ||
 				o.Metadata.Name != filepath.Base(at) {
 				t.Errorf("%s: %+v", at, o)
 			}
@@ -156,7 +157,8 @@ func TestCatalogues(t *testing.T) {
 	for _, file := range argo {
 		text, _ := os.ReadFile(file)
 		var pkg map[string]any
-		if err := yaml.UnmarshalStrict(text, &pkg); err != nil || pkg["version"] != "0.9.0" || pkg["containersImages"] == nil || pkg["changes"] == nil {
+		if err := yaml.UnmarshalStrict(text, &pkg); err != nil ||
+			pkg["version"] != "0.9.0" || pkg["containersImages"] == nil || pkg["changes"] == nil {
 			t.Errorf("%s: %v: %s", file, err, text)
 		}
 	}
@@ -164,7 +166,11 @@ func TestCatalogues(t *testing.T) {
 
 func TestNotes(t *testing.T) {
 	dir := t.TempDir()
-	if err := write(dir+"/CHANGELOG.md", "# Changelog\n\n## [Unreleased]\n\n- new\n\n## [2.0.0] - 2027-01-01\n\n- two\n\n## [1.0.0]\n\n- one\n\n[1.0.0]: x\n"); err != nil {
+	changelog := "# Changelog\n\n" +
+		"## [Unreleased]\n\n- new\n\n" +
+		"## [2.0.0] - 2027-01-01\n\n- two\n\n" +
+		"## [1.0.0]\n\n- one\n\n[1.0.0]: x\n"
+	if err := write(dir+"/CHANGELOG.md", changelog); err != nil {
 		t.Fatal(err)
 	}
 	for tag, want := range map[string]string{"v2.0.0": "- two\n", "v1.0.0": "- one\n\n", "v3.0.0": "- new\n"} {
@@ -181,7 +187,8 @@ func TestForms(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, file := range found {
-		if form := filepath.Base(filepath.Dir(file)); form != "images" && form != "openshift" && !slices.Contains(forms(), form) {
+		form := filepath.Base(filepath.Dir(file))
+		if form != "images" && form != "openshift" && !slices.Contains(forms(), form) {
 			t.Errorf("%s is no form", form)
 		}
 	}

@@ -58,7 +58,8 @@ func unsafe(task *v1.Task, order []string, from string) []string {
 			say(step, "hides an error")
 		}
 		if len(step.When) > 0 &&
-			!(from == "await-pods-ended" && (step.Name == "unquiesce" || step.Name == "unlock") && reflect.DeepEqual(step.When, notInAnothers())) {
+			!(from == "await-pods-ended" && (step.Name == "unquiesce" || step.Name == "unlock") &&
+				reflect.DeepEqual(step.When, notInAnothers())) {
 			say(step, "may be skipped")
 		}
 		if from == "await-pods-ended" && step.Name == "unlock" && len(step.When) == 0 {

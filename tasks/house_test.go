@@ -64,9 +64,15 @@ func undescribed(s *shipped, readme string) []string {
 			"no version",
 		)
 		for key, form := range map[string]string{
-			"tekton.dev/pipelines.minVersion": `^1\.0\.0$`, "tekton.dev/categories": `^Kubernetes, Storage$`, "tekton.dev/tags": `volsync`,
-			"tekton.dev/displayName": `.`, "tekton.dev/platforms": `^linux/[a-z0-9]+(,linux/[a-z0-9]+)*$`,
-			"artifacthub.io/category": `^storage$`, "artifacthub.io/license": `^Apache-2.0$`, "artifacthub.io/provider": `.`, "artifacthub.io/links": `url: https://`,
+			"tekton.dev/pipelines.minVersion": `^1\.0\.0$`,
+			"tekton.dev/categories":           `^Kubernetes, Storage$`,
+			"tekton.dev/tags":                 `volsync`,
+			"tekton.dev/displayName":          `.`,
+			"tekton.dev/platforms":            `^linux/[a-z0-9]+(,linux/[a-z0-9]+)*$`,
+			"artifacthub.io/category":         `^storage$`,
+			"artifacthub.io/license":          `^Apache-2.0$`,
+			"artifacthub.io/provider":         `.`,
+			"artifacthub.io/links":            `url: https://`,
 		} {
 			say(regexp.MustCompile(form).MatchString(a[key]), key+" is "+a[key])
 		}
@@ -95,7 +101,9 @@ func TestDescriptions(t *testing.T) {
 	task.Spec.Params[0].Description = ""
 	task.Spec.Params[1].Name = "not-documented"
 	got := undescribed(s, string(readme))
-	for _, says := range []string{"no version", "minVersion is", "platforms is", "no description", "pvcs has no", "not-documented is not"} {
+	for _, says := range []string{
+		"no version", "minVersion is", "platforms is", "no description", "pvcs has no", "not-documented is not",
+	} {
 		yamltest.Some(t, got, says)
 	}
 	yamltest.Some(t, undescribed(s, ""), "copytrigger-disarm: is not in the README")

@@ -40,8 +40,12 @@ var objects = yamltest.Kinds{
 	"batch/v1 CronJob":                         func() metav1.Object { return &batchv1.CronJob{} },
 	"rbac.authorization.k8s.io/v1 Role":        func() metav1.Object { return &rbacv1.Role{} },
 	"rbac.authorization.k8s.io/v1 RoleBinding": func() metav1.Object { return &rbacv1.RoleBinding{} },
-	"admissionregistration.k8s.io/v1 ValidatingAdmissionPolicy":        func() metav1.Object { return &admissionv1.ValidatingAdmissionPolicy{} },
-	"admissionregistration.k8s.io/v1 ValidatingAdmissionPolicyBinding": func() metav1.Object { return &admissionv1.ValidatingAdmissionPolicyBinding{} },
+	"admissionregistration.k8s.io/v1 ValidatingAdmissionPolicy": func() metav1.Object {
+		return &admissionv1.ValidatingAdmissionPolicy{}
+	},
+	"admissionregistration.k8s.io/v1 ValidatingAdmissionPolicyBinding": func() metav1.Object {
+		return &admissionv1.ValidatingAdmissionPolicyBinding{}
+	},
 }
 
 // decode reads YAML documents, strictly.

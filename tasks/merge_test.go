@@ -156,12 +156,14 @@ func TestTasksMerge(t *testing.T) {
 
 func TestMismatchIsSeen(t *testing.T) {
 	for says, change := range map[string]func(*v1.Step){
-		"there is no StepAction":                 func(s *v1.Step) { s.Ref.Name = "other" },
-		`there is no parameter "more"`:           func(s *v1.Step) { s.Params = append(s.Params, param("more", "x")) },
-		`uses "none", which is not`:              func(s *v1.Step) { s.Params[1] = param("namespace", "$(params.none)") },
-		`"namespace" is given as array`:          func(s *v1.Step) { s.Params[1] = param("namespace", "$(params.pvcs[*])") },
-		`uses the array "pvcs" as a string`:      func(s *v1.Step) { s.Params[1] = param("namespace", "$(params.pvcs)") },
-		`Tekton takes $(steps.step-quiesce.exit`: func(s *v1.Step) { s.Params[1] = param("namespace", "$(steps.step-quiesce.exitCode.path)") },
+		"there is no StepAction":            func(s *v1.Step) { s.Ref.Name = "other" },
+		`there is no parameter "more"`:      func(s *v1.Step) { s.Params = append(s.Params, param("more", "x")) },
+		`uses "none", which is not`:         func(s *v1.Step) { s.Params[1] = param("namespace", "$(params.none)") },
+		`"namespace" is given as array`:     func(s *v1.Step) { s.Params[1] = param("namespace", "$(params.pvcs[*])") },
+		`uses the array "pvcs" as a string`: func(s *v1.Step) { s.Params[1] = param("namespace", "$(params.pvcs)") },
+		`Tekton takes $(steps.step-quiesce.exit`: func(s *v1.Step) {
+			s.Params[1] = param("namespace", "$(steps.step-quiesce.exitCode.path)")
+		},
 	} {
 		s := applied(t)
 		task := s.tasks["quiesced-copy"]

@@ -26,7 +26,10 @@ var notParameters = []yamltest.Exception{
 	{Step: "*/disarm", Flag: "cleanup-id", Why: "a cleanup waits for the pods of the one before"},
 	{Step: "*/unlock", Flag: "cleanup-id", Why: "a cleanup waits for the pods of the one before"},
 	{Step: "*/unlock", Flag: "all", Why: "only somebody who has looked knows that nothing of the run lives"},
-	{Step: "*/quiesced-copy-run", Flag: "one-at-a-time", Why: "Tekton makes a pod again when the one before is gone: it is always so"},
+	{
+		Step: "*/quiesced-copy-run", Flag: "one-at-a-time",
+		Why: "Tekton makes a pod again when the one before is gone: it is always so",
+	},
 	{Step: "*/quiesced-copy-run", Flag: "state-file", Why: "Tekton does not restart a container"},
 	{Step: "*/quiesced-copy-run", Flag: "await-synced", Why: "the Pipeline has a task for it, with a limit of its own"},
 	{Step: "*/quiesced-copy-run", Flag: "sync-timeout", Why: "the Pipeline has a task for it, with a limit of its own"},
@@ -159,5 +162,6 @@ func TestParametersAreHandedOn(t *testing.T) {
 	await := s.pipelines["quiesced-copy"].Spec.Tasks[1]
 	i := slices.IndexFunc(await.Params, func(p v1.Param) bool { return p.Name == "selector" })
 	await.Params[i].Name = "other"
-	yamltest.Some(t, yamltest.Disparities(chained(s), notGiven), "Pipeline/quiesced-copy/await-synced: --selector is neither")
+	yamltest.Some(t, yamltest.Disparities(chained(s), notGiven),
+		"Pipeline/quiesced-copy/await-synced: --selector is neither")
 }

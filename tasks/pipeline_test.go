@@ -107,8 +107,10 @@ func TestBadWiringIsSeen(t *testing.T) {
 			i := slices.IndexFunc(p.Finally[0].Params, func(p v1.Param) bool { return p.Name == "run-id" })
 			p.Finally[0].Params[i] = param("run-id", "$(context.taskRun.uid)")
 		},
-		"finally is not one task":   func(p *v1.PipelineSpec) { p.Finally = append(p.Finally, p.Finally[0]) },
-		`there is no parameter "x"`: func(p *v1.PipelineSpec) { p.Tasks[0].Params = append(p.Tasks[0].Params, param("x", "")) },
+		"finally is not one task": func(p *v1.PipelineSpec) { p.Finally = append(p.Finally, p.Finally[0]) },
+		`there is no parameter "x"`: func(p *v1.PipelineSpec) {
+			p.Tasks[0].Params = append(p.Tasks[0].Params, param("x", ""))
+		},
 	} {
 		s := applied(t)
 		p := s.pipelines["quiesced-copy"]
@@ -124,8 +126,14 @@ func TestPipelines(t *testing.T) {
 		examples []string
 		limits   []string // inside that of the task
 	}{
-		"quiesced-copy":     {[]string{"examples/pipelinerun.yaml"}, []string{"wait-timeout", "copy-timeout", "ack-timeout"}},
-		"quiesced-copy-run": {[]string{"examples/run.yaml", "examples/hold.yaml"}, []string{"wait-timeout", "max-freeze", "unquiesce-timeout", "copy-timeout"}},
+		"quiesced-copy": {
+			[]string{"examples/pipelinerun.yaml"},
+			[]string{"wait-timeout", "copy-timeout", "ack-timeout"},
+		},
+		"quiesced-copy-run": {
+			[]string{"examples/run.yaml", "examples/hold.yaml"},
+			[]string{"wait-timeout", "max-freeze", "unquiesce-timeout", "copy-timeout"},
+		},
 	} {
 		for _, example := range c.examples {
 			t.Run(example, func(t *testing.T) {
@@ -163,7 +171,9 @@ func guarded(t *testing.T, p v1.PipelineSpec, run v1.PipelineRunSpec, limits []s
 	for _, name := range limits {
 		inner += duration(t, p.Params, name)
 	}
-	for _, outer := range []time.Duration{freeze.Timeout.Duration, run.Timeouts.Tasks.Duration, run.Timeouts.Pipeline.Duration} {
+	for _, outer := range []time.Duration{
+		freeze.Timeout.Duration, run.Timeouts.Tasks.Duration, run.Timeouts.Pipeline.Duration,
+	} {
 		if outer <= inner {
 			t.Errorf("a limit of %s is not inside one of %s", inner, outer)
 		}
@@ -182,17 +192,17 @@ func TestRunsGiveWhatIsTaken(t *testing.T) {
 	s, all := pipelines(t)
 	for _, name := range []string{"examples/cleanup.yaml", "examples/cleanup-run.yaml"} {
 		cleanup := read(t, name).taskRuns[0].Spec
-		yamltest.None(t, mismatch(cleanup.Params, s.tasks[cleanup.TaskRef.Name].Spec.Params, nil))
-		yamltest.Some(t, mismatch(cleanup.Params[:1], s.tasks[cleanup.TaskRef.Name].Spec.Params, nil), `"run-id" is not given`)
+		declared := s.tasks[cleanup.TaskRef.Name].Spec.Params
+		yamltest.None(t, mismatch(cleanup.Params, declared, nil))
+		yamltest.Some(t, mismatch(cleanup.Params[:1], declared, nil), `"run-id" is not given`)
 	}
-	for _, name := range []string{"examples/pipelinerun.yaml", "examples/run.yaml", "examples/hold.yaml", "examples/separate-tasks.yaml"} {
+	for _, name := range []string{
+		"examples/pipelinerun.yaml", "examples/run.yaml", "examples/hold.yaml", "examples/separate-tasks.yaml",
+	} {
 		run := read(t, name).runs[0]
-		yamltest.None(t, mismatch(run.Spec.Params, all[run.Spec.PipelineRef.Name].Spec.Params, nil))
-		yamltest.Some(
-			t,
-			mismatch(append(run.Spec.Params, param("x", "")), all[run.Spec.PipelineRef.Name].Spec.Params, nil),
-			`"x"`,
-		)
+		declared := all[run.Spec.PipelineRef.Name].Spec.Params
+		yamltest.None(t, mismatch(run.Spec.Params, declared, nil))
+		yamltest.Some(t, mismatch(append(run.Spec.Params, param("x", "")), declared, nil), `"x"`)
 	}
 }
 

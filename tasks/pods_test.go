@@ -67,7 +67,10 @@ func badPods(s *shipped) []string {
 				problems = append(problems, name+": sees what is the user's")
 			}
 		}
-		for key, want := range map[string]string{"cluster-autoscaler.kubernetes.io/safe-to-evict": "false", "karpenter.sh/do-not-disrupt": "true"} {
+		for key, want := range map[string]string{
+			"cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
+			"karpenter.sh/do-not-disrupt":                    "true",
+		} {
 			if task.Annotations[key] != want {
 				problems = append(problems, task.Name+": annotation "+key+" is not "+want)
 			}
@@ -155,7 +158,8 @@ func TestOneImage(t *testing.T) {
 			continue // a user's, with an image of the user's
 		}
 		got := images(read(t, name))
-		if strings.HasPrefix(name, "stepaction/") && len(got) == 0 || len(got) > 1 || len(got) == 1 && got[0] != "copytrigger" {
+		if strings.HasPrefix(name, "stepaction/") && len(got) == 0 || len(got) > 1 ||
+			len(got) == 1 && got[0] != "copytrigger" {
 			t.Errorf("%s: the images are %q", name, got)
 		}
 	}

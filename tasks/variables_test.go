@@ -44,7 +44,8 @@ func ungiven(name string, spec *v1.TaskSpec) []string {
 		all := slices.Index(words, "$(params.pvcs[*])")
 		recorded := slices.Index(words, "--with-pvcs")
 		shell := len(words) > 2 && words[0] == "sh" && strings.HasPrefix(words[2], `export COPYTRIGGER_PVCS="$*";`)
-		say(all > 0 && (shell || recorded > 0 && recorded < all && all < slices.Index(words, "--")), "has no COPYTRIGGER_PVCS")
+		say(all > 0 && (shell || recorded > 0 && recorded < all && all < slices.Index(words, "--")),
+			"has no COPYTRIGGER_PVCS")
 		if recorded > 0 { // which a shell does not know
 			say(strings.HasPrefix(words[all+1], "$(steps.") && strings.HasSuffix(words[all+1], ".results.pvcs[*])"),
 				"has no COPYTRIGGER_PVCS of claims that are selected")
@@ -103,7 +104,9 @@ func TestVariablesOfUsersSteps(t *testing.T) {
 		"has no COPYTRIGGER_NAMESPACE": func(s *v1.Step) { s.Env = s.Env[:1] },
 		"has a limit of the freeze":    func(s *v1.Step) { s.Env[1].Name = "COPYTRIGGER_MAX_FREEZE_SECONDS" },
 		"has no COPYTRIGGER_PVCS":      func(s *v1.Step) { s.Args = without(s.Args, "--with-pvcs") },
-		"has no COPYTRIGGER_PVCS of":   func(s *v1.Step) { s.Args = without(s.Args, "$(steps.await-waiting.results.pvcs[*])") },
+		"has no COPYTRIGGER_PVCS of": func(s *v1.Step) {
+			s.Args = without(s.Args, "$(steps.await-waiting.results.pvcs[*])")
+		},
 	} {
 		spec := applied(t).tasks["quiesced-copy"].Spec
 		i := slices.IndexFunc(spec.Steps, func(s v1.Step) bool { return s.Name == "unquiesce" })

@@ -141,11 +141,17 @@ func TestUnsafeIsSeen(t *testing.T) {
 	tmpl.ContainerSet.Containers[0].Dependencies = []string{"main"}
 	yamltest.Some(t, unsafe(tmpl, freezeOrder, freezeGates), "container unquiesce-check: has a dependency")
 	for says, change := range map[string]func(c []wfv1.ContainerNode){
-		"fire-and-await: fires, or does":   func(c []wfv1.ContainerNode) { c[3].Args = without(c[3].Args, "--fire") },
-		"unquiesce-check: runs":            func(c []wfv1.ContainerNode) { c[0].Args = without(c[0].Args, "--dry-run") },
-		"unlock: unlocks although":         func(c []wfv1.ContainerNode) { c[5].Args = without(c[5].Args, "--after="+stateDir+"unquiesce") },
-		"unquiesce: its gate is []":        func(c []wfv1.ContainerNode) { c[4].Args = without(c[4].Args, "--after="+stateDir+"await-waiting") },
-		"main: does not hear of unquiesce": func(c []wfv1.ContainerNode) { c[6].Args = without(c[6].Args, "--step=unquiesce="+stateDir+"unquiesce") },
+		"fire-and-await: fires, or does": func(c []wfv1.ContainerNode) { c[3].Args = without(c[3].Args, "--fire") },
+		"unquiesce-check: runs":          func(c []wfv1.ContainerNode) { c[0].Args = without(c[0].Args, "--dry-run") },
+		"unlock: unlocks although": func(c []wfv1.ContainerNode) {
+			c[5].Args = without(c[5].Args, "--after="+stateDir+"unquiesce")
+		},
+		"unquiesce: its gate is []": func(c []wfv1.ContainerNode) {
+			c[4].Args = without(c[4].Args, "--after="+stateDir+"await-waiting")
+		},
+		"main: does not hear of unquiesce": func(c []wfv1.ContainerNode) {
+			c[6].Args = without(c[6].Args, "--step=unquiesce="+stateDir+"unquiesce")
+		},
 	} {
 		tmpl := templateOf(t, applied(t), "freeze")
 		change(tmpl.ContainerSet.Containers)
@@ -311,8 +317,12 @@ func badSeparatePods(o *wfv1.Workflow) []string {
 func TestSeparatePods(t *testing.T) {
 	yamltest.None(t, badSeparatePods(read(t, "examples/dag.yaml").workflows[0]))
 	for says, change := range map[string]func(s string) string{
-		"unquiesce does not come after one other": func(s string) string { return strings.ReplaceAll(s, "[fire-and-await]", "[]") },
-		"does not come after every bad end":       func(s string) string { return strings.ReplaceAll(s, "!= Succeeded", "== Failed") },
+		"unquiesce does not come after one other": func(s string) string {
+			return strings.ReplaceAll(s, "[fire-and-await]", "[]")
+		},
+		"does not come after every bad end": func(s string) string {
+			return strings.ReplaceAll(s, "!= Succeeded", "== Failed")
+		},
 		"there is no exit handler": func(s string) string {
 			return strings.ReplaceAll(s, "onExit: exit-handler", "serviceAccountName: x")
 		},
@@ -323,7 +333,8 @@ func TestSeparatePods(t *testing.T) {
 			return strings.ReplaceAll(s, "- - name: disarm", "- - name: disarms")
 		},
 		"unquiesce, unlock, ": func(s string) string {
-			return regexp.MustCompile(`'\{\{.*lock}}' == own.*`).ReplaceAllString(s, `'{{steps.disarm.outputs.parameters.lock}}' != other"`)
+			return regexp.MustCompile(`'\{\{.*lock}}' == own.*`).
+				ReplaceAllString(s, `'{{steps.disarm.outputs.parameters.lock}}' != other"`)
 		},
 	} {
 		s, err := decode([]byte(change(string(yamltest.Text(t, "examples/dag.yaml")))))

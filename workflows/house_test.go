@@ -63,7 +63,9 @@ func TestDescriptions(t *testing.T) {
 	o.Spec.Arguments.Parameters[1].Name = "not-documented"
 	named(o, "freeze").Outputs.Parameters[0].Description = wfv1.AnyStringPtr("")
 	got := undescribed(s, readme)
-	for _, says := range []string{"no version", "version is", "pvcs has no", "not-documented is not", "output outcome has no"} {
+	for _, says := range []string{
+		"no version", "version is", "pvcs has no", "not-documented is not", "output outcome has no",
+	} {
 		yamltest.Some(t, got, says)
 	}
 	yamltest.Some(t, undescribed(s, ""), "cleanup is not in the README")

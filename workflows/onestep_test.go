@@ -53,7 +53,8 @@ func badProcess(tmpl, freeze *wfv1.Template, command string) []string {
 		})
 	}
 	say(
-		len(tmpl.InitContainers) == 1 && slices.Equal(install.Command, []string{"/copytrigger", "install", filepath.Dir(inUsersImage)}) &&
+		len(tmpl.InitContainers) == 1 &&
+			slices.Equal(install.Command, []string{"/copytrigger", "install", filepath.Dir(inUsersImage)}) &&
 			mounted(install.Container, false),
 		"the program is not installed",
 	)
@@ -76,15 +77,23 @@ func commandOf(e corev1.EnvVar) string {
 func TestOneStep(t *testing.T) {
 	yamltest.None(t, badOneStep(applied(t).templates["quiesced-copy-run"]))
 	for says, change := range map[string]func(*wfv1.WorkflowTemplate, *wfv1.Template){
-		"no exit handler":         func(o *wfv1.WorkflowTemplate, _ *wfv1.Template) { o.Spec.OnExit = "" },
-		"would quiesce again":     func(_ *wfv1.WorkflowTemplate, f *wfv1.Template) { f.RetryStrategy = &wfv1.RetryStrategy{} },
-		"waits for the pod":       func(_ *wfv1.WorkflowTemplate, f *wfv1.Template) { f.Metadata.Labels = nil },
-		"the program is not inst": func(_ *wfv1.WorkflowTemplate, f *wfv1.Template) { f.InitContainers[0].VolumeMounts = nil },
-		"the program is not that": func(_ *wfv1.WorkflowTemplate, f *wfv1.Template) { f.Container.VolumeMounts[1].ReadOnly = false },
-		"does cleanup":            func(_ *wfv1.WorkflowTemplate, f *wfv1.Template) { f.Container.Args[0] = "cleanup" },
-		"the run id is not":       func(_ *wfv1.WorkflowTemplate, f *wfv1.Template) { f.Container.Args[3] = "--run-id={{pod.name}}" },
-		"COPYTRIGGER_QUIESCE is":  func(_ *wfv1.WorkflowTemplate, f *wfv1.Template) { f.Container.Env[0].Value = "true" },
-		"the environment is":      func(_ *wfv1.WorkflowTemplate, f *wfv1.Template) { f.Container.Env = nil },
+		"no exit handler": func(o *wfv1.WorkflowTemplate, _ *wfv1.Template) { o.Spec.OnExit = "" },
+		"would quiesce again": func(_ *wfv1.WorkflowTemplate, f *wfv1.Template) {
+			f.RetryStrategy = &wfv1.RetryStrategy{}
+		},
+		"waits for the pod": func(_ *wfv1.WorkflowTemplate, f *wfv1.Template) { f.Metadata.Labels = nil },
+		"the program is not inst": func(_ *wfv1.WorkflowTemplate, f *wfv1.Template) {
+			f.InitContainers[0].VolumeMounts = nil
+		},
+		"the program is not that": func(_ *wfv1.WorkflowTemplate, f *wfv1.Template) {
+			f.Container.VolumeMounts[1].ReadOnly = false
+		},
+		"does cleanup": func(_ *wfv1.WorkflowTemplate, f *wfv1.Template) { f.Container.Args[0] = "cleanup" },
+		"the run id is not": func(_ *wfv1.WorkflowTemplate, f *wfv1.Template) {
+			f.Container.Args[3] = "--run-id={{pod.name}}"
+		},
+		"COPYTRIGGER_QUIESCE is": func(_ *wfv1.WorkflowTemplate, f *wfv1.Template) { f.Container.Env[0].Value = "true" },
+		"the environment is":     func(_ *wfv1.WorkflowTemplate, f *wfv1.Template) { f.Container.Env = nil },
 		"hold-command may not be lef": func(o *wfv1.WorkflowTemplate, _ *wfv1.Template) {
 			o.Spec.Arguments.Parameters[5].Value = nil
 		},
@@ -105,9 +114,8 @@ func TestOneStepLimits(t *testing.T) {
 	}
 	seconds, err := strconv.Atoi(o.Spec.Arguments.GetParameterByName("deadline-seconds").Value.String())
 	yamltest.Must(t, err)
-	if inner := limit("wait-timeout") + limit("max-freeze") + limit("unquiesce-timeout") + limit("copy-timeout"); time.Duration(
-		seconds,
-	)*time.Second <= inner {
+	inner := limit("wait-timeout") + limit("max-freeze") + limit("unquiesce-timeout") + limit("copy-timeout")
+	if time.Duration(seconds)*time.Second <= inner {
 		t.Errorf("the pod ends before %s", inner)
 	}
 	cleanup := time.Duration(named(o, "cleanup").ActiveDeadlineSeconds.IntValue()) * time.Second

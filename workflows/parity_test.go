@@ -25,7 +25,10 @@ var notParameters = []yamltest.Exception{
 	{Step: "copytrigger/unlock", Flag: "cleanup-id", Why: "a cleanup waits for the pods of the one before"},
 	{Step: "copytrigger/unlock", Flag: "step", Why: "no file outlives the pods of single steps: outcome"},
 	{Step: "copytrigger/unlock", Flag: "all", Why: "only somebody who has looked knows that nothing of the run lives"},
-	{Step: "copytrigger/unlock", Flag: "keep-cleanup", Why: "a workflow of single steps cleans up in its exit handler, after them"},
+	{
+		Step: "copytrigger/unlock", Flag: "keep-cleanup",
+		Why: "a workflow of single steps cleans up in its exit handler, after them",
+	},
 	{Step: "quiesced-copy-run/*", Flag: "one-at-a-time", Why: "there is no second attempt: the exit handler cleans up"},
 	{Step: "quiesced-copy/cleanup", Flag: "in-pod", Why: "its command runs in an image: copytrigger exec is one"},
 	{Step: "quiesced-copy/cleanup", Flag: "pod", Why: "its command runs in an image: copytrigger exec is one"},

@@ -101,21 +101,25 @@ func TestPods(t *testing.T) { yamltest.None(t, badPods(applied(t))) }
 func TestBadPodsAreSeen(t *testing.T) {
 	no, yes, user := false, true, int64(65532)
 	for says, change := range map[string]func(*wfv1.Template, *corev1.Container){
-		"the pod is not restricted":     func(p *wfv1.Template, _ *corev1.Container) { p.SecurityContext = nil },
-		"the account is not ours":       func(p *wfv1.Template, _ *corev1.Container) { p.ServiceAccountName = "" },
-		"may be moved":                  func(p *wfv1.Template, _ *corev1.Container) { p.Metadata.Annotations = nil },
-		"no securityContext":            func(_ *wfv1.Template, c *corev1.Container) { c.SecurityContext = nil },
-		"PrivilegeEscalation is not":    func(_ *wfv1.Template, c *corev1.Container) { c.SecurityContext.AllowPrivilegeEscalation = &yes },
-		"runAsNonRoot is not":           func(_ *wfv1.Template, c *corev1.Container) { c.SecurityContext.RunAsNonRoot = nil },
-		"readOnlyRootFilesystem is not": func(_ *wfv1.Template, c *corev1.Container) { c.SecurityContext.ReadOnlyRootFilesystem = &no },
-		"capabilities are kept":         func(_ *wfv1.Template, c *corev1.Container) { c.SecurityContext.Capabilities = nil },
-		"seccompProfile is not":         func(_ *wfv1.Template, c *corev1.Container) { c.SecurityContext.SeccompProfile = nil },
-		"runAsUser is set":              func(_ *wfv1.Template, c *corev1.Container) { c.SecurityContext.RunAsUser = &user },
-		"has limits":                    func(_ *wfv1.Template, c *corev1.Container) { c.Resources.Limits = c.Resources.Requests },
-		"too much memory":               func(_ *wfv1.Template, c *corev1.Container) { c.Resources.Requests = nil },
-		"is pulled when":                func(_ *wfv1.Template, c *corev1.Container) { c.ImagePullPolicy = corev1.PullAlways },
-		"has no command":                func(_ *wfv1.Template, c *corev1.Container) { c.Command = nil },
-		"sees what is the user's":       func(_ *wfv1.Template, c *corev1.Container) { c.Env = []corev1.EnvVar{{}} },
+		"the pod is not restricted": func(p *wfv1.Template, _ *corev1.Container) { p.SecurityContext = nil },
+		"the account is not ours":   func(p *wfv1.Template, _ *corev1.Container) { p.ServiceAccountName = "" },
+		"may be moved":              func(p *wfv1.Template, _ *corev1.Container) { p.Metadata.Annotations = nil },
+		"no securityContext":        func(_ *wfv1.Template, c *corev1.Container) { c.SecurityContext = nil },
+		"PrivilegeEscalation is not": func(_ *wfv1.Template, c *corev1.Container) {
+			c.SecurityContext.AllowPrivilegeEscalation = &yes
+		},
+		"runAsNonRoot is not": func(_ *wfv1.Template, c *corev1.Container) { c.SecurityContext.RunAsNonRoot = nil },
+		"readOnlyRootFilesystem is not": func(_ *wfv1.Template, c *corev1.Container) {
+			c.SecurityContext.ReadOnlyRootFilesystem = &no
+		},
+		"capabilities are kept":   func(_ *wfv1.Template, c *corev1.Container) { c.SecurityContext.Capabilities = nil },
+		"seccompProfile is not":   func(_ *wfv1.Template, c *corev1.Container) { c.SecurityContext.SeccompProfile = nil },
+		"runAsUser is set":        func(_ *wfv1.Template, c *corev1.Container) { c.SecurityContext.RunAsUser = &user },
+		"has limits":              func(_ *wfv1.Template, c *corev1.Container) { c.Resources.Limits = c.Resources.Requests },
+		"too much memory":         func(_ *wfv1.Template, c *corev1.Container) { c.Resources.Requests = nil },
+		"is pulled when":          func(_ *wfv1.Template, c *corev1.Container) { c.ImagePullPolicy = corev1.PullAlways },
+		"has no command":          func(_ *wfv1.Template, c *corev1.Container) { c.Command = nil },
+		"sees what is the user's": func(_ *wfv1.Template, c *corev1.Container) { c.Env = []corev1.EnvVar{{}} },
 	} {
 		s := applied(t)
 		tmpl := templateOf(t, s, "freeze")
@@ -150,7 +154,11 @@ func TestOneImage(t *testing.T) {
 	if got := images(applied(t).templates); len(got) != 1 || !full.MatchString(got[0]) {
 		t.Errorf("the images are %q", got)
 	}
-	for _, name := range []string{"templates/copytrigger/manifests.yaml", "templates/quiesced-copy/manifests.yaml", "templates/quiesced-copy-run/manifests.yaml"} {
+	for _, name := range []string{
+		"templates/copytrigger/manifests.yaml",
+		"templates/quiesced-copy/manifests.yaml",
+		"templates/quiesced-copy-run/manifests.yaml",
+	} {
 		if got := images(read(t, name).templates); !slices.Equal(got, []string{"copytrigger"}) {
 			t.Errorf("%s: the images are %q", name, got)
 		}

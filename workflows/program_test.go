@@ -35,8 +35,10 @@ var values = map[string]string{
 	"command":       `["true"]`,
 	"pod-selector":  "app=db",
 	"container":     "db",
-	"quiesce-image": "registry.shop.example/q:1", "unquiesce-image": "registry.shop.example/u:1", "env-secret": "s", "scripts": "s",
-	"image": "registry.shop.example/db:1", "hold-command": "", "ready-line": "QUIESCED", "max-freeze": "1m", "unquiesce-timeout": "1m", "until": "completed", "copy": "none",
+	"quiesce-image": "registry.shop.example/q:1", "unquiesce-image": "registry.shop.example/u:1",
+	"env-secret": "s", "scripts": "s", "image": "registry.shop.example/db:1",
+	"hold-command": "", "ready-line": "QUIESCED", "max-freeze": "1m", "unquiesce-timeout": "1m",
+	"until": "completed", "copy": "none",
 	"quiesce-command": `["sh", "-c", "echo \"it's\" $HOME"]`, "unquiesce-command": `["true"]`,
 }
 
@@ -134,7 +136,10 @@ func TestCommandLines(t *testing.T) {
 			}
 		}
 	}
-	for _, want := range []string{"await-waiting", "fire-trigger", "await-completed", "--fire", "--until=cut", "--until=completed", "disarm", "unlock", "await-pods-ended", "verdict", "record"} {
+	for _, want := range []string{
+		"await-waiting", "fire-trigger", "await-completed", "--fire", "--until=cut", "--until=completed",
+		"disarm", "unlock", "await-pods-ended", "verdict", "record",
+	} {
 		if !commands[want] {
 			t.Errorf("nobody uses %s", want)
 		}

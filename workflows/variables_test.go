@@ -85,7 +85,8 @@ func TestVariablesOfUsersContainers(t *testing.T) {
 			users += len(usersContainers(&specs[name][i]))
 		}
 	}
-	if want := len([]string{"quiesce", "unquiesce", "quiesce of dag", "unquiesce of dag", "cleanup by hand"}); users != want {
+	want := len([]string{"quiesce", "unquiesce", "quiesce of dag", "unquiesce of dag", "cleanup by hand"})
+	if users != want {
 		t.Errorf("there are %d containers of the user's, want %d", users, want)
 	}
 	for says, change := range map[string]func(*corev1.Container){

@@ -103,7 +103,8 @@ func TestInPodIsOurs(t *testing.T) {
 			!slices.Equal(p.Containers[0].Command, []string{"/copytrigger"}) || len(p.Containers[0].EnvFrom) != 0 {
 			t.Fatalf("%+v", p)
 		}
-		if s := p.Containers[0].SecurityContext; !*s.ReadOnlyRootFilesystem || *s.AllowPrivilegeEscalation || !*p.SecurityContext.RunAsNonRoot {
+		if s := p.Containers[0].SecurityContext; !*s.ReadOnlyRootFilesystem || *s.AllowPrivilegeEscalation ||
+			!*p.SecurityContext.RunAsNonRoot {
 			t.Errorf("%+v", s)
 		}
 		if x.cron.Spec.ConcurrencyPolicy != batchv1.ForbidConcurrent || p.RestartPolicy != corev1.RestartPolicyOnFailure {

@@ -87,7 +87,11 @@ func each(t *testing.T, test func(t *testing.T, name string, x *example)) {
 }
 
 func TestDecodeIsStrict(t *testing.T) {
-	for _, text := range []string{"apiVersion: v1\nkind: Secret\nstringDates: {}", "apiVersion: v1\nkind: Pod", "kind: Secret\nkind: Secret"} {
+	for _, text := range []string{
+		"apiVersion: v1\nkind: Secret\nstringDates: {}",
+		"apiVersion: v1\nkind: Pod",
+		"kind: Secret\nkind: Secret",
+	} {
 		if _, err := decode([]byte(text)); err == nil {
 			t.Errorf("%q passes", text)
 		}
@@ -108,7 +112,8 @@ func TestCronJobs(t *testing.T) {
 				t.Errorf("a name is %s", got)
 			}
 		}
-		if c.Spec.ConcurrencyPolicy != batchv1.ForbidConcurrent || c.Spec.TimeZone == nil || *c.Spec.JobTemplate.Spec.BackoffLimit > 5 ||
+		if c.Spec.ConcurrencyPolicy != batchv1.ForbidConcurrent || c.Spec.TimeZone == nil ||
+			*c.Spec.JobTemplate.Spec.BackoffLimit > 5 ||
 			x.pod().RestartPolicy != corev1.RestartPolicyOnFailure ||
 			x.pod().ServiceAccountName != x.account.Name {
 			t.Errorf("%+v", c.Spec)

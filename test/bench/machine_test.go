@@ -18,7 +18,8 @@ func machine(t *testing.T) string {
 			model = strings.TrimSpace(value)
 		}
 	}
-	return fmt.Sprintf("%d cores of a virtual machine (%s), which ran the cluster as well, with %s", runtime.NumCPU(), model, goVersion())
+	return fmt.Sprintf("%d cores of a virtual machine (%s), which ran the cluster as well, with %s",
+		runtime.NumCPU(), model, goVersion())
 }
 
 // load is the machine's load average of the last minute, five, and fifteen.

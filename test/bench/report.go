@@ -60,7 +60,8 @@ func (r *Report) tables() map[string]string {
 	if len(r.Waits) > 0 {
 		all["kubectl"] = r.waitsTable()
 	}
-	all["conditions"] = fmt.Sprintf("Measured on %s by `make bench` on %s. The load average was %s when it began, and %s when it ended.\n",
+	all["conditions"] = fmt.Sprintf("Measured on %s by `make bench` on %s. "+
+		"The load average was %s when it began, and %s when it ended.\n",
 		r.Date, r.Machine, r.Load[0], r.Load[1])
 	return all
 }
@@ -69,7 +70,8 @@ func (r *Report) freezeTable() string {
 	var b strings.Builder
 	b.WriteString("| | claims | runs | p50 | p99 |\n|---|--:|--:|--:|--:|\n")
 	for _, f := range r.Freezes {
-		fmt.Fprintf(&b, "| %s | %d | %d | %s ms | %s ms |\n", f.Form, f.Claims, len(f.Beyond), ms(at(f.Beyond, 50)), ms(at(f.Beyond, 99)))
+		fmt.Fprintf(&b, "| %s | %d | %d | %s ms | %s ms |\n",
+			f.Form, f.Claims, len(f.Beyond), ms(at(f.Beyond, 50)), ms(at(f.Beyond, 99)))
 	}
 	return b.String()
 }
@@ -163,8 +165,10 @@ func (r *Report) plot() string {
 			name = fmt.Sprintf("%s, %d claims", f.Form, f.Claims)
 		}
 		fmt.Fprintf(&b, "<text x=\"%d\" y=\"%d\" text-anchor=\"end\">%s</text>\n", left-8, y+barHeight-2, name)
-		fmt.Fprintf(&b, "<rect class=\"p99\" x=\"%d\" y=\"%d\" width=\"%.0f\" height=\"%d\"/>\n", left, y, x(p99)-left, barHeight)
-		fmt.Fprintf(&b, "<rect class=\"p50\" x=\"%d\" y=\"%d\" width=\"%.0f\" height=\"%d\"/>\n", left, y, x(p50)-left, barHeight)
+		fmt.Fprintf(&b, "<rect class=\"p99\" x=\"%d\" y=\"%d\" width=\"%.0f\" height=\"%d\"/>\n",
+			left, y, x(p99)-left, barHeight)
+		fmt.Fprintf(&b, "<rect class=\"p50\" x=\"%d\" y=\"%d\" width=\"%.0f\" height=\"%d\"/>\n",
+			left, y, x(p50)-left, barHeight)
 		fmt.Fprintf(&b, "<text x=\"%.0f\" y=\"%d\">%s, %s ms</text>\n", x(p99)+6, y+barHeight-2, ms(p50), ms(p99))
 		y += barHeight + 6
 	}

@@ -42,7 +42,8 @@ func newPostgres(s *story, w *workspace, programs postgresPrograms) *postgres {
 
 func (p *postgres) describe() []string {
 	return []string{
-		"PostgreSQL " + p.programs.version + " has its data directory on the claim's volume. It runs as " + p.workspace.user + ".",
+		"PostgreSQL " + p.programs.version + " has its data directory on the claim's volume. " +
+			"It runs as " + p.workspace.user + ".",
 		"pgbench moves money 150 times a second, another client writes a ledger and remembers what was",
 		"acknowledged. A checkpoint every " + checkpointEvery.String() + " stands for the one that comes every few minutes:",
 		"a copy of a real database takes minutes, too.",

@@ -32,9 +32,12 @@ func TestVerdict(t *testing.T) {
 		coordinated, alone examination
 		want               string
 	}{
-		"shown":               {good, bad, ""},
-		"not consistent":      {bad, bad, "the proof failed: the coordinated copy is not consistent: b: gone"},
-		"nothing was shown":   {good, good, "the proof failed: the copy without coordination is not torn, so nothing was shown"},
+		"shown":          {good, bad, ""},
+		"not consistent": {bad, bad, "the proof failed: the coordinated copy is not consistent: b: gone"},
+		"nothing was shown": {
+			good, good,
+			"the proof failed: the copy without coordination is not torn, so nothing was shown",
+		},
 		"the wrong way round": {bad, good, "the proof failed: the coordinated copy is not consistent: b: gone"},
 	} {
 		got := ""

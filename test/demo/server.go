@@ -129,7 +129,8 @@ func (s *server) ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("it does not answer within %s", limit))
 	defer cancel()
 	for {
-		if _, err := s.processes.run(ctx, s.path("pg_isready"), "-q", "-h", s.socket, "-d", "postgres", "-U", "postgres"); err == nil {
+		_, err := s.processes.run(ctx, s.path("pg_isready"), "-q", "-h", s.socket, "-d", "postgres", "-U", "postgres")
+		if err == nil {
 			return nil
 		}
 		select {

@@ -87,7 +87,8 @@ func (c *command) parts(flags *flag.FlagSet) {
 	flags.BoolVar(&c.options.Tekton, "tekton", false, "with Tekton Pipelines, and so with a node")
 	flags.BoolVar(&c.options.Argo, "argo", false, "with Argo Workflows, and so with a node")
 	flags.BoolVar(&c.options.Events, "events", false, "with Argo Events, and so with Argo Workflows")
-	flags.BoolVar(&c.options.Databases, "databases", false, "with an image of MariaDB, Redis and SQLite, and so with a node")
+	flags.BoolVar(&c.options.Databases, "databases", false,
+		"with an image of MariaDB, Redis and SQLite, and so with a node")
 }
 
 // parse reads the flags all have and those the command adds.

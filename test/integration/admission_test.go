@@ -38,19 +38,30 @@ func TestAdmission(t *testing.T) {
 
 	// What the Role allows, and the policy does not.
 	for name, patch := range map[string]struct{ claim, text, of string }{
-		"another annotation":            {harness.Claim, `{"metadata":{"annotations":{"x":"y"}}}`, ""},
-		"together with the trigger":     {harness.Claim, `{"metadata":{"annotations":{"volsync.backube/copy-trigger":"x","x":"y"}}}`, ""},
-		"another of our prefix":         {harness.Claim, `{"metadata":{"annotations":{"copytrigger/other":"x"}}}`, ""},
-		"a changed annotation":          {harness.Claim, `{"metadata":{"annotations":{"other":"changed"}}}`, ""},
-		"without an annotation":         {harness.Claim, `{"metadata":{"annotations":{"other":null}}}`, ""},
-		"without annotations":           {harness.Claim, `{"metadata":{"annotations":null}}`, ""},
-		"without use-copy-trigger":      {harness.Claim, `{"metadata":{"annotations":{"volsync.backube/use-copy-trigger":null}}}`, ""},
-		"VolSync's latest-copy-trigger": {harness.Claim, `{"metadata":{"annotations":{"volsync.backube/latest-copy-trigger":"x"}}}`, ""},
-		"a label":                       {harness.Claim, labelling, ""},
-		"without finalizers":            {harness.Claim, `{"metadata":{"finalizers":null}}`, ""},
-		"an owner":                      {harness.Claim, `{"metadata":{"ownerReferences":[{"apiVersion":"v1","kind":"ConfigMap","name":"x","uid":"1b4e28ba-2fa1-11d2-883f-0016d3cca427"}]}}`, ""},
-		"the spec":                      {pending, `{"spec":{"volumeName":"x"}}`, ""},
-		"the status":                    {harness.Claim, `{"status":{"capacity":{"storage":"2Gi"}}}`, "status"},
+		"another annotation": {harness.Claim, `{"metadata":{"annotations":{"x":"y"}}}`, ""},
+		"together with the trigger": {
+			harness.Claim, `{"metadata":{"annotations":{"volsync.backube/copy-trigger":"x","x":"y"}}}`, "",
+		},
+		"another of our prefix": {harness.Claim, `{"metadata":{"annotations":{"copytrigger/other":"x"}}}`, ""},
+		"a changed annotation":  {harness.Claim, `{"metadata":{"annotations":{"other":"changed"}}}`, ""},
+		"without an annotation": {harness.Claim, `{"metadata":{"annotations":{"other":null}}}`, ""},
+		"without annotations":   {harness.Claim, `{"metadata":{"annotations":null}}`, ""},
+		"without use-copy-trigger": {
+			harness.Claim, `{"metadata":{"annotations":{"volsync.backube/use-copy-trigger":null}}}`, "",
+		},
+		"VolSync's latest-copy-trigger": {
+			harness.Claim, `{"metadata":{"annotations":{"volsync.backube/latest-copy-trigger":"x"}}}`, "",
+		},
+		"a label":            {harness.Claim, labelling, ""},
+		"without finalizers": {harness.Claim, `{"metadata":{"finalizers":null}}`, ""},
+		"an owner": {
+			harness.Claim,
+			`{"metadata":{"ownerReferences":[{"apiVersion":"v1","kind":"ConfigMap","name":"x",` +
+				`"uid":"1b4e28ba-2fa1-11d2-883f-0016d3cca427"}]}}`,
+			"",
+		},
+		"the spec":   {pending, `{"spec":{"volumeName":"x"}}`, ""},
+		"the status": {harness.Claim, `{"status":{"capacity":{"storage":"2Gi"}}}`, "status"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if err := bound(patch.claim, patch.text, patch.of); !refusedByPolicy(err) {

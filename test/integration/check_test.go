@@ -309,7 +309,8 @@ func storageClass(s *harness.Site, binding storagev1.VolumeBindingMode) string {
 	s.Helper()
 	classes := s.Kube().StorageV1().StorageClasses()
 	_, err := classes.Create(s.Ctx, &storagev1.StorageClass{
-		ObjectMeta: metav1.ObjectMeta{Name: s.Namespace}, Provisioner: "dir.csi.copytrigger.test", VolumeBindingMode: &binding,
+		ObjectMeta:  metav1.ObjectMeta{Name: s.Namespace},
+		Provisioner: "dir.csi.copytrigger.test", VolumeBindingMode: &binding,
 	}, metav1.CreateOptions{})
 	s.Must(err)
 	s.Cleanup(func() { _ = classes.Delete(context.Background(), s.Namespace, metav1.DeleteOptions{}) })
@@ -405,7 +406,9 @@ func TestCheckFindsAPolicy(t *testing.T) {
 		ObjectMeta: metav1.ObjectMeta{Name: s.Namespace},
 		Spec: admissionv1.ValidatingAdmissionPolicySpec{
 			MatchConstraints: &admissionv1.MatchResources{
-				NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"kubernetes.io/metadata.name": s.Namespace}},
+				NamespaceSelector: &metav1.LabelSelector{
+					MatchLabels: map[string]string{"kubernetes.io/metadata.name": s.Namespace},
+				},
 				ResourceRules: []admissionv1.NamedRuleWithOperations{{RuleWithOperations: admissionv1.RuleWithOperations{
 					Operations: []admissionv1.OperationType{admissionv1.Update},
 					Rule: admissionv1.Rule{

@@ -25,10 +25,20 @@ func TestOnlyTheFlagNamesACluster(t *testing.T) {
 		says    string
 		skipped bool
 	}{
-		"KUBECONFIG alone":             {nil, false, "PASS", true},
-		"and tests of a cluster":       {[]string{"COPYTRIGGER_CLUSTER_TESTS=1", "COPYTRIGGER_CLUSTER_DIR=none"}, false, "no cluster is running", false},
-		"control: with the flag":       {[]string{"USE_EXISTING_CLUSTER=true"}, true, "install VolSync", false},
-		"with a flag that says little": {[]string{"USE_EXISTING_CLUSTER=yes"}, false, "say true", false},
+		"KUBECONFIG alone": {says: "PASS", skipped: true},
+		"and tests of a cluster": {
+			env:  []string{"COPYTRIGGER_CLUSTER_TESTS=1", "COPYTRIGGER_CLUSTER_DIR=none"},
+			says: "no cluster is running",
+		},
+		"control: with the flag": {
+			env:   []string{"USE_EXISTING_CLUSTER=true"},
+			asked: true,
+			says:  "install VolSync",
+		},
+		"with a flag that says little": {
+			env:  []string{"USE_EXISTING_CLUSTER=yes"},
+			says: "say true",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

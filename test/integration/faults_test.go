@@ -12,18 +12,24 @@ import (
 func TestBackupThroughTrouble(t *testing.T) {
 	t.Parallel()
 	for name, arrange := range map[string]func(*harness.Proxy){
-		"429 to the try":              func(p *harness.Proxy) { p.Answer(harness.Try, 1, harness.TooMany()) },
-		"429 to the write":            func(p *harness.Proxy) { p.Answer(harness.Write, 1, harness.TooMany()) },
-		"503 to the write":            func(p *harness.Proxy) { p.Answer(harness.Write, 2, harness.Unavailable()) },
-		"write dropped":               func(p *harness.Proxy) { p.Drop(harness.Write, 1, false) },
-		"reply to the write lost":     func(p *harness.Proxy) { p.Drop(harness.Write, 1, true) },
-		"503 to looks":                func(p *harness.Proxy) { p.Answer(harness.GetClaim, 2, harness.Unavailable()) },
-		"429 to looks":                func(p *harness.Proxy) { p.Answer(harness.GetSnapshot, 1, harness.TooMany()) },
-		"looks dropped":               func(p *harness.Proxy) { p.Drop(harness.GetClaim, 2, false); p.Drop(harness.ListSources, 2, true) },
+		"429 to the try":          func(p *harness.Proxy) { p.Answer(harness.Try, 1, harness.TooMany()) },
+		"429 to the write":        func(p *harness.Proxy) { p.Answer(harness.Write, 1, harness.TooMany()) },
+		"503 to the write":        func(p *harness.Proxy) { p.Answer(harness.Write, 2, harness.Unavailable()) },
+		"write dropped":           func(p *harness.Proxy) { p.Drop(harness.Write, 1, false) },
+		"reply to the write lost": func(p *harness.Proxy) { p.Drop(harness.Write, 1, true) },
+		"503 to looks":            func(p *harness.Proxy) { p.Answer(harness.GetClaim, 2, harness.Unavailable()) },
+		"429 to looks":            func(p *harness.Proxy) { p.Answer(harness.GetSnapshot, 1, harness.TooMany()) },
+		"looks dropped": func(p *harness.Proxy) {
+			p.Drop(harness.GetClaim, 2, false)
+			p.Drop(harness.ListSources, 2, true)
+		},
 		"410 to the claim's watch":    func(p *harness.Proxy) { p.Answer(harness.WatchClaim, 2, harness.Expired()) },
 		"410 to the sources' watch":   func(p *harness.Proxy) { p.Answer(harness.WatchSources, 1, harness.Expired()) },
 		"503 to the snapshot's watch": func(p *harness.Proxy) { p.Answer(harness.WatchSnapshot, 2, harness.Unavailable()) },
-		"watches dropped":             func(p *harness.Proxy) { p.Drop(harness.WatchClaim, 2, false); p.Drop(harness.WatchSnapshot, 1, true) },
+		"watches dropped": func(p *harness.Proxy) {
+			p.Drop(harness.WatchClaim, 2, false)
+			p.Drop(harness.WatchSnapshot, 1, true)
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -88,7 +88,11 @@ func TestAwaitCompletedStoppedBefore(t *testing.T) {
 // Stopped before anything was fired.
 func TestAwaitWaitingStopped(t *testing.T) {
 	t.Parallel()
-	for code, signal := range map[int]os.Signal{harness.SIGTERM: syscall.SIGTERM, harness.SIGINT: syscall.SIGINT, harness.SIGHUP: syscall.SIGHUP} {
+	for code, signal := range map[int]os.Signal{
+		harness.SIGTERM: syscall.SIGTERM,
+		harness.SIGINT:  syscall.SIGINT,
+		harness.SIGHUP:  syscall.SIGHUP,
+	} {
 		t.Run(signal.String(), func(t *testing.T) {
 			t.Parallel()
 			s := harness.New(t)

@@ -3,7 +3,8 @@
 //
 //	COPYTRIGGER_CLUSTER_TESTS=1 go test -count=1 ./integration
 //
-// (-count=1, for go test does not see when the program has changed), and quicker, while writing tests, in a cluster that is running already:
+// (-count=1, for go test does not see when the program has changed), and quicker, while writing tests,
+// in a cluster that is running already:
 //
 //	go run ./devcluster up --detach --dir /tmp/dev
 //	COPYTRIGGER_CLUSTER_TESTS=1 COPYTRIGGER_CLUSTER_DIR=/tmp/dev go test -count=1 ./integration

@@ -159,16 +159,40 @@ func TestFireTriggerRefusesAfterAChange(t *testing.T) {
 		status string
 		copies int
 	}{
-		{"paused", func(s *harness.Site) { s.PatchSource(map[string]any{"paused": true}) }, "is paused", harness.Waiting, 0},
-		{"a second ReplicationSource", func(s *harness.Site) { s.Replicate(harness.Source{Name: "weekly"}) }, "2 ReplicationSources", harness.Waiting, 0},
-		{"no ReplicationSource", func(s *harness.Site) { s.DeleteSource() }, "no ReplicationSource", harness.Waiting, 0},
-		{"another ReplicationSource of the name", func(s *harness.Site) {
-			s.DeleteSource()
-			s.Replicate(harness.Source{})
-			s.AwaitSyncing()
-		}, "was made for another wait", harness.Waiting, 0},
-		{"the claim is being deleted", func(s *harness.Site) { s.BeginDeletingClaim() }, "it is being deleted", harness.Waiting, 0},
-		{"copy triggers turned off", func(s *harness.Site) { s.Annotate(harness.Use, ""); s.AwaitMover() }, "it has no annotation " + harness.Use, harness.Waiting, 1},
+		{
+			name:   "paused",
+			change: func(s *harness.Site) { s.PatchSource(map[string]any{"paused": true}) },
+			reason: "is paused", status: harness.Waiting,
+		},
+		{
+			name:   "a second ReplicationSource",
+			change: func(s *harness.Site) { s.Replicate(harness.Source{Name: "weekly"}) },
+			reason: "2 ReplicationSources", status: harness.Waiting,
+		},
+		{
+			name:   "no ReplicationSource",
+			change: func(s *harness.Site) { s.DeleteSource() },
+			reason: "no ReplicationSource", status: harness.Waiting,
+		},
+		{
+			name: "another ReplicationSource of the name",
+			change: func(s *harness.Site) {
+				s.DeleteSource()
+				s.Replicate(harness.Source{})
+				s.AwaitSyncing()
+			},
+			reason: "was made for another wait", status: harness.Waiting,
+		},
+		{
+			name:   "the claim is being deleted",
+			change: func(s *harness.Site) { s.BeginDeletingClaim() },
+			reason: "it is being deleted", status: harness.Waiting,
+		},
+		{
+			name:   "copy triggers turned off",
+			change: func(s *harness.Site) { s.Annotate(harness.Use, ""); s.AwaitMover() },
+			reason: "it has no annotation " + harness.Use, status: harness.Waiting, copies: 1,
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

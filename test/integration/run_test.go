@@ -50,7 +50,10 @@ func TestRun(t *testing.T) {
 			app.AwaitWrites()
 			s.LeftUnlocked()
 			sum := 0.0
-			for _, part := range []string{"quiesce-seconds", "fire-seconds", "taken-seconds", "cut-seconds", "completed-seconds", "unquiesce-seconds"} {
+			for _, part := range []string{
+				"quiesce-seconds", "fire-seconds", "taken-seconds",
+				"cut-seconds", "completed-seconds", "unquiesce-seconds",
+			} {
 				if r.Values[part] != "" || part != "cut-seconds" { // the cut may be seen too late
 					sum += seconds(t, r, part)
 				}

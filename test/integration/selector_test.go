@@ -97,7 +97,8 @@ func TestCleanupBySelector(t *testing.T) {
 	other.AwaitWaiting("other")
 
 	log := t.TempDir() + "/log"
-	g.StartRaw("cleanup", "-l", "app=db", "--run-id", "run", "--run-ended", "--unquiesce", "echo again >"+log).End().Exits(0)
+	g.StartRaw("cleanup", "-l", "app=db", "--run-id", "run", "--run-ended", "--unquiesce", "echo again >"+log).
+		End().Exits(0)
 	for _, m := range g.Members[:2] {
 		m.LeftUnlocked()
 	}

@@ -92,7 +92,8 @@ func TestVisit(t *testing.T) {
 	harness.Need(t)
 	v := startVisit(
 		t,
-		"^(TestAwaitCompletedKilled|TestCopyDeletedDuringTheCopy|TestStories|TestFireTriggerRefusesAfterAChange)$/^(the_claim_is_being_deleted|clone|aborted-before)$",
+		"^(TestAwaitCompletedKilled|TestCopyDeletedDuringTheCopy|TestStories|TestFireTriggerRefusesAfterAChange)$/"+
+			"^(the_claim_is_being_deleted|clone|aborted-before)$",
 	)
 	code := v.end()
 	const want = ": 3 tests ran, 2 were skipped: 2 × looks into the directory of a volume\n"

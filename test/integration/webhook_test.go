@@ -78,8 +78,10 @@ func webhook(s *harness.Site, annotation, to string, dryRun bool) {
 		Webhooks: []registrationv1.MutatingWebhook{{
 			Name: "changes.copytrigger.test", FailurePolicy: &ignore, SideEffects: &none,
 			AdmissionReviewVersions: []string{"v1"},
-			NamespaceSelector:       &metav1.LabelSelector{MatchLabels: map[string]string{"kubernetes.io/metadata.name": s.Namespace}},
-			ClientConfig:            registrationv1.WebhookClientConfig{URL: &server.URL, CABundle: ca},
+			NamespaceSelector: &metav1.LabelSelector{
+				MatchLabels: map[string]string{"kubernetes.io/metadata.name": s.Namespace},
+			},
+			ClientConfig: registrationv1.WebhookClientConfig{URL: &server.URL, CABundle: ca},
 			Rules: []registrationv1.RuleWithOperations{{
 				Operations: []registrationv1.OperationType{registrationv1.Update},
 				Rule: registrationv1.Rule{

@@ -16,7 +16,10 @@ import (
 // which finds its run's id where the example looks for it.
 func TestApplied(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"postgresql-checkpoint", "postgresql-backup", "mariadb", "mysql", "sqlite", "redis", "fsfreeze", "scale-to-zero"} {
+	for _, name := range []string{
+		"postgresql-checkpoint", "postgresql-backup", "mariadb", "mysql", "sqlite", "redis", "fsfreeze",
+		"scale-to-zero",
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := harness.New(t)

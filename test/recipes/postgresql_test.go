@@ -34,7 +34,8 @@ func (p *postgres) client() []string {
 
 func (p *postgres) insert(n int64) string {
 	return fmt.Sprintf(
-		"INSERT INTO ledger VALUES (%d, repeat('.', 300)) ON CONFLICT (entry) DO UPDATE SET entry = excluded.entry RETURNING entry;",
+		"INSERT INTO ledger VALUES (%d, repeat('.', 300)) "+
+			"ON CONFLICT (entry) DO UPDATE SET entry = excluded.entry RETURNING entry;",
 		n,
 	)
 }

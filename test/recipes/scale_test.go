@@ -92,7 +92,8 @@ func TestScaleToZero(t *testing.T) {
 			b, r := newScaling(t, replicas)
 			run, held := r.begin()
 			d := b.deployment()
-			if kept := b.Annotations()[keptReplicas]; *d.Spec.Replicas != 0 || kept != fmt.Sprint(replicas, "/", r.uid) || len(b.pods()) != 0 {
+			kept := b.Annotations()[keptReplicas]
+			if *d.Spec.Replicas != 0 || kept != fmt.Sprint(replicas, "/", r.uid) || len(b.pods()) != 0 {
 				t.Errorf("quiesced with %d replicas, %d pods; %q is kept", *d.Spec.Replicas, len(b.pods()), kept)
 			}
 			held.Release()

@@ -145,7 +145,8 @@ func TestTwoRunsPostgres(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, "postgres")
 	p := b.postgresOnVolume()
-	p.query(b, "GRANT pg_read_all_stats, pg_signal_backend TO backup; GRANT ALL ON ledger TO PUBLIC; CREATE ROLE app LOGIN")
+	p.query(b, "GRANT pg_read_all_stats, pg_signal_backend TO backup; "+
+		"GRANT ALL ON ledger TO PUBLIC; CREATE ROLE app LOGIN")
 	p.query(b, "ALTER DATABASE postgres OWNER TO backup")
 	dir := b.folder("scripts")
 	for name, text := range postgresScripts(b) {

@@ -152,7 +152,8 @@ func page(sets []set) string {
 
 <!-- Made by `+"`make versions`"+` from test/devcluster/upstream/versions and what the tests have left in bin/ran. -->
 
-copytrigger is tested against two sets of versions. Every change is tested on `+"`current`"+`; `+"`oldest`"+` runs before a release. `+"`make VERSIONS=oldest TARGET`"+` runs a target on it.
+copytrigger is tested against two sets of versions. Every change is tested on `+"`current`"+`; `+
+		"`oldest`"+` runs before a release. `+"`make VERSIONS=oldest TARGET`"+` runs a target on it.
 
 `)
 	row := func(name string, cell func(set) string) {

@@ -18,7 +18,10 @@ func TestCount(t *testing.T) {
 {"Time":"2026-11-29T01:00:00Z","Action":"pass","Package":"p"}`, "2 passed, 2026-11-29"},
 		"some skipped": {`{"Time":"2026-11-28T01:00:00Z","Action":"pass","Package":"p","Test":"A"}
 {"Action":"skip","Package":"p","Test":"B"}`, "1 passed, 1 skipped, 2026-11-28"},
-		"one failed":       {`{"Action":"fail","Package":"p","Test":"A"}` + "\n" + `{"Action":"fail","Package":"p"}`, "**1 failed**, 0 passed"},
+		"one failed": {
+			`{"Action":"fail","Package":"p","Test":"A"}` + "\n" + `{"Action":"fail","Package":"p"}`,
+			"**1 failed**, 0 passed",
+		},
 		"none, and failed": {`{"Action":"fail","Package":"p"}`, "**1 failed**, 0 passed"},
 	} {
 		got, err := count(strings.NewReader(c.events))

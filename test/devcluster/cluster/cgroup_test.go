@@ -35,7 +35,8 @@ func TestRemoveCgroupWaitsForTheDying(t *testing.T) {
 			}
 		}
 	}
-	if err := os.WriteFile(filepath.Join(group, "cgroup.procs"), []byte(fmt.Sprint(process.Process.Pid)), 0o644); err != nil {
+	procs, pid := filepath.Join(group, "cgroup.procs"), []byte(fmt.Sprint(process.Process.Pid))
+	if err := os.WriteFile(procs, pid, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if err := tryRemoveCgroup(name); !errors.Is(err, syscall.EBUSY) {

@@ -51,10 +51,12 @@ func debian(ctx context.Context, packages, to string) error {
 		"--dpkgopt=path-exclude=/usr/lib/*/libLLVM*",
 		"--dpkgopt=path-exclude=/usr/lib/postgresql/*/lib/*jit*",
 		fmt.Sprintf(
-			`--essential-hook=echo postgres:x:%[1]d:%[1]d::/var/lib/postgresql:/bin/bash >>"$1/etc/passwd" && echo postgres:x:%[1]d: >>"$1/etc/group"`,
+			`--essential-hook=echo postgres:x:%[1]d:%[1]d::/var/lib/postgresql:/bin/bash >>"$1/etc/passwd" && `+
+				`echo postgres:x:%[1]d: >>"$1/etc/group"`,
 			PostgresUser,
 		),
-		`--essential-hook=mkdir -p "$1/etc/postgresql-common" && echo "create_main_cluster = false" >"$1/etc/postgresql-common/createcluster.conf"`,
+		`--essential-hook=mkdir -p "$1/etc/postgresql-common" && `+
+			`echo "create_main_cluster = false" >"$1/etc/postgresql-common/createcluster.conf"`,
 		debianSuite,
 		to+".next.tar",
 	)
@@ -110,7 +112,9 @@ func (i image) tar() ([]byte, error) {
 	made := map[string]bool{}
 	if !i.debian {
 		made["tmp"] = true
-		if err := w.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: "tmp/", Mode: 0o1777, ModTime: time.Unix(0, 0)}); err != nil {
+		if err := w.WriteHeader(&tar.Header{
+			Typeflag: tar.TypeDir, Name: "tmp/", Mode: 0o1777, ModTime: time.Unix(0, 0),
+		}); err != nil {
 			return nil, err
 		}
 	}
@@ -125,7 +129,9 @@ func (i image) tar() ([]byte, error) {
 				continue
 			}
 			made[dir] = true
-			if err := w.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: dir + "/", Mode: 0o755, ModTime: time.Unix(0, 0)}); err != nil {
+			if err := w.WriteHeader(&tar.Header{
+				Typeflag: tar.TypeDir, Name: dir + "/", Mode: 0o755, ModTime: time.Unix(0, 0),
+			}); err != nil {
 				return nil, err
 			}
 		}
@@ -133,7 +139,9 @@ func (i image) tar() ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := w.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: to, Mode: 0o755, Size: int64(len(content)), ModTime: time.Unix(0, 0)}); err != nil {
+		if err := w.WriteHeader(&tar.Header{
+			Typeflag: tar.TypeReg, Name: to, Mode: 0o755, Size: int64(len(content)), ModTime: time.Unix(0, 0),
+		}); err != nil {
 			return nil, err
 		}
 		if _, err := w.Write(content); err != nil {

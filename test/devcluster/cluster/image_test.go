@@ -20,8 +20,14 @@ func TestImageHasItsFiles(t *testing.T) {
 		image image
 		want  []string
 	}{
-		"of nothing":  {image{files: map[string]string{file: "/a/b/program"}}, []string{"tmp/", "a/", "a/b/", "a/b/program"}},
-		"upon Debian": {image{debian: true, files: map[string]string{file: "/usr/local/bin/program"}}, []string{"usr/local/bin/program"}},
+		"of nothing": {
+			image{files: map[string]string{file: "/a/b/program"}},
+			[]string{"tmp/", "a/", "a/b/", "a/b/program"},
+		},
+		"upon Debian": {
+			image{debian: true, files: map[string]string{file: "/usr/local/bin/program"}},
+			[]string{"usr/local/bin/program"},
+		},
 	} {
 		layer, err := c.image.tar()
 		if err != nil {
@@ -73,7 +79,12 @@ func TestArchivesFollowTheirPrograms(t *testing.T) {
 		return files
 	}
 	first := of("")
-	for program, changes := range map[string][2]bool{"volsync-manager": {true, false}, "nodeinit": {true, false}, "tekton-nop": {false, true}, "kubeall": {false, false}} {
+	for program, changes := range map[string][2]bool{
+		"volsync-manager": {true, false},
+		"nodeinit":        {true, false},
+		"tekton-nop":      {false, true},
+		"kubeall":         {false, false},
+	} {
 		got := of(program)
 		for i := range first {
 			if (got[i] != first[i]) != changes[i] {

@@ -54,7 +54,9 @@ func (b built) archives(o Options) []archive {
 		{name: "debian", run: "/bin/bash", debian: true, files: map[string]string{b["kubectl"]: "/usr/local/bin/kubectl"}},
 		{name: "volsync", run: "/manager", user: "65534", files: map[string]string{volsync: "/manager"}},
 		{name: "volsync-mover", run: "/bin/bash", debian: true, files: map[string]string{
-			filepath.Join(manifestsOf(volsync), path.Base(moverScript)): "/" + moverScript, b["restic"]: "/usr/local/bin/restic"}},
+			filepath.Join(manifestsOf(volsync), path.Base(moverScript)): "/" + moverScript,
+			b["restic"]: "/usr/local/bin/restic",
+		}},
 	})}
 	if o.Tekton {
 		var tekton []image

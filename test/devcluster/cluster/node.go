@@ -116,7 +116,11 @@ func (p *plan) configureNode() error {
 		"DIR": p.state.dir, "SOCKET": p.containerdSocket(), "PAUSE": imageName("pause"), "ADDRESS": serviceAddress,
 		"HEALTHZ": fmt.Sprint(p.ports.kubelet), "CGROUP": p.node.cgroup,
 	}
-	for name, to := range map[string]string{"containerd.toml": "containerd.toml", "kubelet.yaml": "kubelet.yaml", "cni.conflist": "cni/10-copytrigger.conflist"} {
+	for name, to := range map[string]string{
+		"containerd.toml": "containerd.toml",
+		"kubelet.yaml":    "kubelet.yaml",
+		"cni.conflist":    "cni/10-copytrigger.conflist",
+	} {
 		text, err := nodeFiles.ReadFile("node/" + name)
 		if err != nil {
 			return fmt.Errorf("configuring the node: %w", err)
@@ -125,7 +129,8 @@ func (p *plan) configureNode() error {
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			return fmt.Errorf("configuring the node: %w", err)
 		}
-		if err := os.WriteFile(path, []byte(os.Expand(string(text), func(key string) string { return values[key] })), 0o644); err != nil {
+		filled := os.Expand(string(text), func(key string) string { return values[key] })
+		if err := os.WriteFile(path, []byte(filled), 0o644); err != nil {
 			return fmt.Errorf("configuring the node: %w", err)
 		}
 	}

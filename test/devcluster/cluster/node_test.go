@@ -90,7 +90,8 @@ func runPod(t *testing.T, c *Cluster) {
 		Spec: corev1.PodSpec{
 			RestartPolicy: corev1.RestartPolicyNever,
 			Containers: []corev1.Container{{
-				Name: "writer", Image: DebianImage, Command: []string{"sh", "-ec", "kubectl get --raw /version >/dev/null; echo written >/data/file"},
+				Name: "writer", Image: DebianImage,
+				Command:      []string{"sh", "-ec", "kubectl get --raw /version >/dev/null; echo written >/data/file"},
 				VolumeMounts: []corev1.VolumeMount{{Name: "data", MountPath: "/data"}},
 				Env:          []corev1.EnvVar{{Name: "HOME", Value: "/tmp"}},
 			}},

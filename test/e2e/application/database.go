@@ -165,7 +165,8 @@ func endedByOthers(err error) bool {
 }
 
 // WritersWait says that the ledger is locked by a session, and that its writer waits for that.
-const WritersWait = `count(*) FILTER (WHERE granted AND mode = 'ExclusiveLock') = 1 AND count(*) FILTER (WHERE NOT granted) > 0
+const WritersWait = `count(*) FILTER (WHERE granted AND mode = 'ExclusiveLock') = 1 ` +
+	`AND count(*) FILTER (WHERE NOT granted) > 0
 	FROM pg_locks WHERE relation = 'ledger'::regclass`
 
 // EverybodyWaits is WritersWait of a session whose lock keeps readers out, too.

@@ -27,7 +27,8 @@ const Stamp = "date +%s.%N"
 
 // What users write today: a loop that looks at the claim, and a trigger of their own.
 const (
-	kubectlWait = `until [ "$(kubectl get pvc data --output=jsonpath='{.metadata.annotations.volsync\.backube/latest-copy-status}')" = %s ]; do sleep 5; done`
+	kubectlWait = `until [ "$(kubectl get pvc data ` +
+		`--output=jsonpath='{.metadata.annotations.volsync\.backube/latest-copy-status}')" = %s ]; do sleep 5; done`
 	kubectlFire = `kubectl annotate --overwrite pvc data volsync.backube/copy-trigger="$(date +%s)"`
 )
 

@@ -100,7 +100,8 @@ func (s *Site) CopiedTogether(uid string) {
 	s.CopiedOnce()
 	first, second := s.Annotations(), s.Get("PersistentVolumeClaim", Second).GetAnnotations()
 	for _, a := range []map[string]string{first, second} {
-		if !strings.HasPrefix(a[harness.Latest], uid+".") || a[harness.Latest] != first[harness.Trigger] || a[harness.LockedBy] != "" {
+		if !strings.HasPrefix(a[harness.Latest], uid+".") || a[harness.Latest] != first[harness.Trigger] ||
+			a[harness.LockedBy] != "" {
 			s.Fatalf("the claims are left with %v and %v", first, second)
 		}
 	}

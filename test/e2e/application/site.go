@@ -358,6 +358,10 @@ func Script(sql, after string) []any {
 	}
 }
 
+// UntilGo is a script that ends when the comment of the ledger is "go".
+const UntilGo = `until [ "$(psql --tuples-only --no-align ` +
+	`--command="SELECT obj_description('ledger'::regclass)")" = go ]; do :; done`
+
 // InPod is psql with what quiesces, or unquiesces, the database from its own pod: by its socket,
 // and with no script.
 func InPod(quiesce bool) []any {

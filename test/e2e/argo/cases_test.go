@@ -99,10 +99,7 @@ func nights() []night {
 			name: "fire is refused",
 			// The quiesce step does not end before the test has done its part.
 			params: map[string]string{
-				"quiesce-command": script(
-					"quiesce.sql",
-					`until [ "$(psql --tuples-only --no-align --command="SELECT obj_description('ledger'::regclass)")" = go ]; do :; done`,
-				),
+				"quiesce-command": script("quiesce.sql", application.UntilGo),
 			},
 			happens: func(s *site, _ *run) {
 				s.DeleteSource()

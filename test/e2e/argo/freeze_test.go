@@ -95,10 +95,14 @@ func keepPods(spec map[string]any) {
 func kubectlSteps() []any {
 	var all []any
 	for _, step := range [][2]string{
-		{"await", application.KubectlWaiting}, {"quiesce", application.Stamp}, {"copy", application.KubectlCopy}, {"main", application.Stamp},
+		{"await", application.KubectlWaiting},
+		{"quiesce", application.Stamp},
+		{"copy", application.KubectlCopy},
+		{"main", application.Stamp},
 	} {
 		c := map[string]any{
-			"name": step[0], "image": cluster.DebianImage, "command": []any{"bash", "-ec", step[1]}, "securityContext": map[string]any{
+			"name": step[0], "image": cluster.DebianImage, "command": []any{"bash", "-ec", step[1]},
+			"securityContext": map[string]any{
 				"allowPrivilegeEscalation": false, "capabilities": map[string]any{"drop": []any{"ALL"}},
 			},
 		}
@@ -205,7 +209,8 @@ func TestFreeze(t *testing.T) {
 	// seconds. In which second the controller looks is chance, for both.
 	if theirs := overhead.Median(names[len(names)-1]); several > theirs+10*time.Second {
 		t.Errorf(
-			"several pods: %s, with kubectl in a shell loop: %s; want not longer, but for one look of the controller, which looks every ten seconds",
+			"several pods: %s, with kubectl in a shell loop: %s; want not longer, "+
+				"but for one look of the controller, which looks every ten seconds",
 			several,
 			theirs,
 		)

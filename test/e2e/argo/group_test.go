@@ -62,9 +62,8 @@ func TestGroupAndOneOfIt(t *testing.T) {
 	s := newSite(t)
 	s.Together("workflows")
 	group := s.start(map[string]string{
-		"pvcs": harness.Claim + "," + application.Second,
-		"quiesce-command": script("quiesce.sql",
-			`until [ "$(psql --tuples-only --no-align --command="SELECT obj_description('ledger'::regclass)")" = go ]; do :; done`),
+		"pvcs":            harness.Claim + "," + application.Second,
+		"quiesce-command": script("quiesce.sql", application.UntilGo),
 	}, nil)
 	s.DB.AwaitFrozen(true)
 	one := s.start(nil, nil)
@@ -74,7 +73,8 @@ func TestGroupAndOneOfIt(t *testing.T) {
 	if got := one.pods("freeze")[0].output("outcome"); got != "refused" {
 		t.Errorf("the run of one claim has the outcome %q, want refused", got)
 	}
-	if waiting, _, _ := unstructured.NestedSlice(one.workflow().Object, "status", "synchronization", "mutex", "waiting"); len(waiting) > 0 {
+	waiting, _, _ := unstructured.NestedSlice(one.workflow().Object, "status", "synchronization", "mutex", "waiting")
+	if len(waiting) > 0 {
 		t.Error("the run of one claim waits for the group")
 	}
 	if !s.DB.Frozen() {

@@ -26,7 +26,9 @@ func oneStepNights() []night {
 		{
 			name: "in the application's own pod, with no image",
 			params: map[string]string{
-				"in-pod": "true", "quiesce-command": command(application.InPod(true)...), "unquiesce-command": command(application.InPod(false)...),
+				"in-pod":            "true",
+				"quiesce-command":   command(application.InPod(true)...),
+				"unquiesce-command": command(application.InPod(false)...),
 			},
 			change: func(s *site, spec map[string]any) {
 				s.MayExec()

@@ -84,7 +84,9 @@ PATH=$(echo /usr/lib/postgresql/*/bin):$PATH
 [ -e /data/pgdata ] || initdb --pgdata=/data/pgdata --username=postgres --auth=trust --no-sync >/dev/null
 rm -f /data/pgdata/postmaster.pid
 postgres -D /data/pgdata -c listen_addresses= -c unix_socket_directories=/tmp -c shared_buffers=16MB -c fsync=off &
-until psql -U postgres -c 'CREATE TABLE IF NOT EXISTS ledger (n bigint PRIMARY KEY)' >/dev/null 2>&1; do sleep 0.1; done`
+until psql -U postgres -c 'CREATE TABLE IF NOT EXISTS ledger (n bigint PRIMARY KEY)' >/dev/null 2>&1; do
+	sleep 0.1
+done`
 )
 
 func databases() []database {

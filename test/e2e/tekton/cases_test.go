@@ -58,10 +58,7 @@ func nights() []night {
 			name: "fire is refused",
 			// The quiesce step does not end before the test has done its part.
 			params: map[string]any{
-				"quiesce-command": application.Script(
-					"quiesce.sql",
-					`until [ "$(psql --tuples-only --no-align --command="SELECT obj_description('ledger'::regclass)")" = go ]; do :; done`,
-				),
+				"quiesce-command": application.Script("quiesce.sql", application.UntilGo),
 			},
 			happens: func(s *site, _ *run) {
 				s.DeleteSource()
@@ -79,7 +76,8 @@ func nights() []night {
 			// It fails once, where there is something to clean up.
 			params: map[string]any{
 				"unquiesce-command": []any{"bash", "-ec", `ask() { psql --tuples-only --no-align --command="$1"; }
-if [ "$(ask 'SHOW default_transaction_read_only')" = on ] && [ -z "$(ask "SELECT obj_description('ledger'::regclass)")" ]; then
+if [ "$(ask 'SHOW default_transaction_read_only')" = on ] &&
+	[ -z "$(ask "SELECT obj_description('ledger'::regclass)")" ]; then
 	psql --quiet --command='SET default_transaction_read_only = off' --command="COMMENT ON TABLE ledger IS 'failed once'"
 	exit 1
 fi

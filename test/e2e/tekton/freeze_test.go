@@ -78,7 +78,8 @@ func severalPods(s *site) *run {
 func kubectlSteps() (wait, quiesce, copy, unquiesce map[string]any) {
 	step := func(name, script string) map[string]any {
 		return map[string]any{
-			"name": name, "image": cluster.DebianImage, "command": []any{"bash", "-ec", script}, "securityContext": map[string]any{
+			"name": name, "image": cluster.DebianImage, "command": []any{"bash", "-ec", script},
+			"securityContext": map[string]any{
 				"allowPrivilegeEscalation": false, "runAsNonRoot": true, "capabilities": map[string]any{"drop": []any{"ALL"}},
 				"seccompProfile": map[string]any{"type": "RuntimeDefault"},
 			},
@@ -151,7 +152,8 @@ func TestFreeze(t *testing.T) {
 	// seconds.
 	if theirs := overhead.Median(names[len(names)-1]); several > theirs+2*time.Second {
 		t.Errorf(
-			"several pods: %s, with kubectl in a shell loop: %s; want not longer, but for what a busy machine may add to the start of two pods",
+			"several pods: %s, with kubectl in a shell loop: %s; want not longer, "+
+				"but for what a busy machine may add to the start of two pods",
 			several,
 			theirs,
 		)

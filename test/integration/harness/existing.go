@@ -50,7 +50,8 @@ func wantsExisting() (bool, error) {
 	}
 	if os.Getenv(kubeconfigEnv) == "" {
 		return false, fmt.Errorf(
-			"%s is true, and %s is not set: name the kubeconfig whose current context is to be used; no other file is looked for",
+			"%s is true, and %s is not set: name the kubeconfig whose current context is to be used; "+
+				"no other file is looked for",
 			existingEnv,
 			kubeconfigEnv,
 		)

@@ -57,7 +57,8 @@ func (s *Site) bind() {
 		},
 	}, metav1.CreateOptions{})
 	s.Must(err)
-	s.until(claims, s.claim, "bound, as a pod wants it", func(o object) bool { return o.text("status", "phase") == "Bound" })
+	isBound := func(o object) bool { return o.text("status", "phase") == "Bound" }
+	s.until(claims, s.claim, "bound, as a pod wants it", isBound)
 	now := int64(0)
 	s.Must(pods.Delete(s.Ctx, name, metav1.DeleteOptions{GracePeriodSeconds: &now}))
 }

@@ -20,7 +20,11 @@ import (
 // theirs is a cluster with two namespaces of a run, one of another run, and one of nobody's.
 func theirs() (*guest, *kubefake.Clientset) {
 	var all []runtime.Object
-	for name, run := range map[string]string{"copytrigger-test-1": "mine", "copytrigger-test-2": "mine", "copytrigger-test-3": "yours"} {
+	for name, run := range map[string]string{
+		"copytrigger-test-1": "mine",
+		"copytrigger-test-2": "mine",
+		"copytrigger-test-3": "yours",
+	} {
 		all = append(
 			all,
 			&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{runLabel: run}}},

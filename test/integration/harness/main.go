@@ -25,7 +25,8 @@ const (
 	attachEnv = "COPYTRIGGER_CLUSTER_DIR"  // folder of a running cluster to use
 	logsEnv   = "COPYTRIGGER_CLUSTER_LOGS" // directory to save the cluster's logs in
 	skipped   = "needs a cluster: run with %s=1 (starts one; the first time it builds it, which takes minutes), and " +
-		attachEnv + "=DIR to use a running one (devcluster up --dir DIR); or with " + existingEnv + "=true in that of " + kubeconfigEnv
+		attachEnv + "=DIR to use a running one (devcluster up --dir DIR); or with " +
+		existingEnv + "=true in that of " + kubeconfigEnv
 )
 
 // Config is what the tests of a package ask of their cluster.

@@ -46,14 +46,15 @@ func (s *Site) Played(n int) *Played {
 		if err != nil {
 			return err
 		}
-		_, err = shared.dynamic.Resource(sources).Namespace(s.Namespace).Create(s.Ctx, &unstructured.Unstructured{Object: map[string]any{
-			"apiVersion": "volsync.backube/v1alpha1", "kind": "ReplicationSource",
-			"metadata": map[string]any{"name": claim},
-			"spec": map[string]any{
-				"sourcePVC": claim, "trigger": map[string]any{"manual": "first"},
-				"restic": map[string]any{"repository": "mover", "copyMethod": "Snapshot"},
-			},
-		}}, metav1.CreateOptions{})
+		_, err = shared.dynamic.Resource(sources).Namespace(s.Namespace).
+			Create(s.Ctx, &unstructured.Unstructured{Object: map[string]any{
+				"apiVersion": "volsync.backube/v1alpha1", "kind": "ReplicationSource",
+				"metadata": map[string]any{"name": claim},
+				"spec": map[string]any{
+					"sourcePVC": claim, "trigger": map[string]any{"manual": "first"},
+					"restic": map[string]any{"repository": "mover", "copyMethod": "Snapshot"},
+				},
+			}}, metav1.CreateOptions{})
 		return err
 	})
 	// The controller finds that the volume is not there. That is its last word.
@@ -102,7 +103,9 @@ func (p *Played) Wait() time.Time {
 	p.Helper()
 	now := time.Now().UTC().Format(time.RFC3339)
 	status := p.json(map[string]any{"status": map[string]any{"lastSyncStartTime": now}})
-	waiting := p.json(map[string]any{"metadata": map[string]any{"annotations": map[string]any{Status: Waiting, Since: now}}})
+	waiting := p.json(map[string]any{"metadata": map[string]any{
+		"annotations": map[string]any{Status: Waiting, Since: now},
+	}})
 	p.each(func(claim string) error {
 		_, err := shared.dynamic.Resource(sources).Namespace(p.Namespace).
 			Patch(p.Ctx, claim, types.MergePatchType, status, metav1.PatchOptions{}, "status")

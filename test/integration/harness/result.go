@@ -36,7 +36,8 @@ const (
 // outcomes are the words that go with the codes.
 var outcomes = map[int]string{
 	OK: "ok", Failed: "failed", Refused: "refused", Withdrawn: "withdrawn", Tainted: "tainted",
-	Unverified: "unverified", Unsynced: "unsynced", TimedOut: "timed-out", SIGHUP: "signalled", SIGINT: "signalled", SIGTERM: "signalled",
+	Unverified: "unverified", Unsynced: "unsynced", TimedOut: "timed-out",
+	SIGHUP: "signalled", SIGINT: "signalled", SIGTERM: "signalled",
 }
 
 // Ends asserts the exit code, the outcome that goes with it, and that stdout is one JSON

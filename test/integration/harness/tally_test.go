@@ -21,9 +21,18 @@ func TestTally(t *testing.T) {
 		of   counts
 		want string
 	}{
-		{first.counts("one"), "one: 2 tests ran, 2 were skipped: 1 × slows the storage down; 1 × stops a component"},
-		{second.counts("two"), "one, two: 3 tests ran, 3 were skipped: 2 × stops a component; 1 × slows the storage down"},
-		{(&tally{}).counts("none"), "one, two, none: 3 tests ran, 3 were skipped: 2 × stops a component; 1 × slows the storage down"},
+		{
+			first.counts("one"),
+			"one: 2 tests ran, 2 were skipped: 1 × slows the storage down; 1 × stops a component",
+		},
+		{
+			second.counts("two"),
+			"one, two: 3 tests ran, 3 were skipped: 2 × stops a component; 1 × slows the storage down",
+		},
+		{
+			(&tally{}).counts("none"),
+			"one, two, none: 3 tests ran, 3 were skipped: 2 × stops a component; 1 × slows the storage down",
+		},
 	} {
 		sum, err := c.of.upon(file)
 		if got := sum.String(); got != c.want || err != nil {

@@ -79,7 +79,8 @@ func (s *Site) Eventually(what string, holds func() bool) {
 // untilGone waits for an object to be deleted.
 func (s *Site) untilGone(r schema.GroupVersionResource, name string) {
 	s.Helper()
-	if _, err := follow(s.Ctx, shared.dynamic, r, s.Namespace, name, func(o *object) bool { return o == nil }); err != nil {
+	gone := func(o *object) bool { return o == nil }
+	if _, err := follow(s.Ctx, shared.dynamic, r, s.Namespace, name, gone); err != nil {
 		s.Fatalf("waiting for %s %s/%s to be gone: %v", r.Resource, s.Namespace, name, err)
 	}
 }

@@ -226,8 +226,12 @@ programs: ## build the cluster's programs into .cache (the first time takes minu
 	@cd test && $(DEVCLUSTER) build
 
 .PHONY: check
-check: ## formatting, go vet, staticcheck, tidy modules, generated files, no function that is hard to follow
+# A picture of 131 columns, as a terminal shows it.
+check: WIDE = test/demo/timeline_test.go
+check: ## formatting, lines that fit a page, go vet, staticcheck, tidy modules, generated files, no function that is hard to follow
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted"; exit 1; }
+	@long=$$(git ls-files '*.go' | grep -vxF $(WIDE) | LC_ALL=C.UTF-8 xargs grep -nE '^.{121,}'); \
+		[ -z "$$long" ] || { echo "more than 120 characters:"; echo "$$long"; exit 1; }
 	@$(GO) test -run '^TestGenerated$$' ./internal/cli ./docs
 	@$(GO) run $(GOCOGNIT) -ignore _test.go -over 20 cmd internal
 	@set -e; for module in $(MODULES); do \

@@ -34,9 +34,9 @@ func newOutput(to io.Writer, pod string, line func(string)) *output {
 func (o *output) stdout(token string, ended func(ending)) *lineWriter {
 	empty, found := false, false
 	return o.stream(func(line []byte, whole bool) {
-		if said, is := bytes.CutPrefix(line, []byte(token+" ")); is && whole && !found {
+		if said, is := bytes.CutPrefix(line, []byte(token+" ")); is && !found {
 			if how, is := readEnding(string(said)); is {
-				found = true
+				found, empty = true, false
 				ended(how)
 				return
 			}
@@ -44,7 +44,7 @@ func (o *output) stdout(token string, ended func(ending)) *lineWriter {
 		if empty {
 			o.say(nil)
 		}
-		if empty = whole && len(line) == 0; empty {
+		if empty = len(line) == 0; empty {
 			return
 		}
 		if whole && o.line != nil {

@@ -280,3 +280,25 @@ func TestSilentServer(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// What a command has said so far is not lost where it does not end, nor where nobody is told of its end.
+func TestSaidBeforeTheEnd(t *testing.T) {
+	protocols(t, func(t *testing.T, _ *podtest.Server, e Exec, out *said) {
+		ctx, cancel := context.WithCancel(t.Context())
+		c := sh(`printf 'one\nhalf'; exec sleep 600`)
+		c.Line = func(string) { cancel() }
+		var broken *Broken
+		if _, err := e.Run(ctx, target, c); !errors.As(err, &broken) {
+			t.Errorf("got %v", err)
+		}
+		if got := out.String(); got != "[db-0] one\n[db-0] half\n" {
+			t.Errorf("said %q", got)
+		}
+	})
+	protocols(t, func(t *testing.T, _ *podtest.Server, e Exec, out *said) {
+		code, err := e.Run(t.Context(), target, Command{Args: []string{"printf", "half"}, Bare: true})
+		if got := out.String(); code != 0 || err != nil || got != "[db-0] half\n" {
+			t.Errorf("got %d, %v, said %q", code, err, got)
+		}
+	})
+}

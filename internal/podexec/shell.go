@@ -66,7 +66,7 @@ func (e Exec) Check(ctx context.Context, t pods.Target, commands ...[]string) (s
 		return true, nil
 	case errors.As(err, &notRun) && notRun.NoShell && !needed:
 		return false, nil
-	case errors.As(err, &notRun) || code == 0 || code > len(programs):
+	case errors.As(err, &notRun) || code > len(programs):
 		return false, err
 	}
 	return true, &NotRun{Where: t, Err: fmt.Errorf("there is no program %s", programs[code-1])}

@@ -24,7 +24,7 @@ func Retry(ctx context.Context, trouble Trouble, f func(context.Context) error) 
 	err := retry.Do(ctx, backoff(&last), func(ctx context.Context) error {
 		err := f(ctx)
 		switch {
-		case err != nil && last != nil && ctx.Err() != nil && interrupted(ctx, err):
+		case last != nil && ctx.Err() != nil && interrupted(ctx, err):
 			return last // err only repeats that time is up
 		case err == nil || ctx.Err() != nil || !trouble(err):
 			last = err
@@ -33,7 +33,7 @@ func Retry(ctx context.Context, trouble Trouble, f func(context.Context) error) 
 		last = err
 		return retry.RetryableError(err)
 	})
-	if err != nil && last != nil {
+	if last != nil {
 		return last
 	}
 	return err

@@ -165,3 +165,52 @@ func TestRetryHonoursRetryAfter(t *testing.T) {
 		}
 	})
 }
+
+// A first try that the end interrupts has failed, also if there was no trouble before.
+func TestRetryInterruptedAtFirst(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	err := Retry(ctx, quiet, func(ctx context.Context) error { cancel(); return ctx.Err() })
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A limit of the request itself is a trouble like any other, and is repeated.
+func TestRetryRepeatsWhatHasALimitOfItsOwn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tries := 0
+		err := Retry(t.Context(), quiet, func(context.Context) error {
+			switch tries++; tries {
+			case 1:
+				return passing
+			case 2:
+				return context.DeadlineExceeded
+			}
+			return nil
+		})
+		if err != nil || tries != 3 {
+			t.Errorf("got %v after %d tries", err, tries)
+		}
+	})
+}
+
+// What fails at the end is not tried again, and nobody is told that it is. A step that is stopped says
+// what was wrong before, not that a request was interrupted, whichever of the two its client returns.
+func TestRetryEndsWithoutTrouble(t *testing.T) {
+	for _, last := range []error{passing, context.Canceled, errStopped} {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		tries, told := 0, 0
+		err := Retry(ctx, func(err error) bool { told++; return Passing(err) }, func(context.Context) error {
+			if tries++; tries == 1 {
+				return passing
+			}
+			cancel(errStopped)
+			return last
+		})
+		if !errors.Is(err, passing) || tries != 2 || told != 1 {
+			t.Errorf("%v: got %v after %d tries, told of %d", last, err, tries, told)
+		}
+	}
+}
+
+var errStopped = errors.New("stopped")

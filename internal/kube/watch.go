@@ -46,7 +46,7 @@ func Follow(ctx context.Context, r Request, open WatchFunc, changed func(runtime
 		err := Retry(ctx, trouble, func(ctx context.Context) error {
 			start := time.Now()
 			err := r.wrap(follow(ctx, open, opts, changed))
-			if time.Since(start) >= steady && (err == nil || Passing(err)) {
+			if time.Since(start) >= steady && Passing(err) {
 				return nil
 			}
 			return err

@@ -245,3 +245,44 @@ func TestFollowNoNameNoSelector(t *testing.T) {
 		t.Errorf("err %v, selectors %q, want none", err, selector)
 	}
 }
+
+// A watch that has lasted as long as it takes is reopened at once when it ends; a moment less, and
+// there is a pause. A refusal ends it for good, however long it has lasted.
+func TestFollowAfterAWatchThatHeld(t *testing.T) {
+	for lasts, pauses := range map[time.Duration]bool{steady: false, steady - time.Millisecond: true} {
+		follows(t, nil, func(s *server, _ context.CancelFunc) {
+			pass(lasts)
+			ends(s)
+			if got := len(s.opened) == 1; got != pauses {
+				t.Errorf("after %s: paused %t, want %t", lasts, got, pauses)
+			}
+		})
+	}
+	s, err := follows(t, nil, func(s *server, _ context.CancelFunc) {
+		pass(time.Hour)
+		revoked := apierrors.NewForbidden(pvcs, "data", errors.New("revoked"))
+		s.now.Error(&revoked.ErrStatus)
+		synctest.Wait()
+	})
+	if !IsForbidden(err) {
+		t.Errorf("got %v, want the refusal", err)
+	}
+	s.want(1, 1, 0)
+}
+
+// Who is told of an event gets its object; that a watch stands is told without one.
+func TestFollowTellsWhich(t *testing.T) {
+	w := watch.NewFakeWithChanSize(1, false)
+	w.Modify(object)
+	ctx, cancel := context.WithCancel(t.Context())
+	var told []runtime.Object
+	err := Follow(ctx, Request{}, func(context.Context, metav1.ListOptions) (watch.Interface, error) { return w, nil },
+		func(o runtime.Object) {
+			if told = append(told, o); len(told) == 2 {
+				cancel()
+			}
+		}, quiet)
+	if err != nil || !slices.Equal(told, []runtime.Object{nil, object}) {
+		t.Errorf("got %v, %v", told, err)
+	}
+}

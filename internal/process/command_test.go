@@ -205,3 +205,57 @@ func TestItself(t *testing.T) {
 		}
 	}
 }
+
+// A command whose time is over is ended, all of it, and its code says by which signal.
+func TestRunUntilEnds(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		_, _ = bufio.NewReader(r).ReadString('\n')
+		cancel()
+	}()
+	code, err := Command{
+		Args: []string{"sh", "-c", `tail -f "$0"`, oneLine(t)}, Env: os.Environ(), Stdout: w,
+	}.RunUntil(ctx)
+	w.Close()
+	if code != 143 || fmt.Sprint(err) != "sh ended with exit code 143 (terminated)" {
+		t.Errorf("got %d, %v", code, err)
+	}
+}
+
+// oneLine is a file with one line.
+func oneLine(t *testing.T) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "line")
+	if err := os.WriteFile(name, []byte("x\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+// Why a program was not run is said once, and with its name once.
+func TestNotStartedSaysWhy(t *testing.T) {
+	const program, why = "no-such-program", "executable file not found in $PATH"
+	c := Command{Args: []string{program}, Env: os.Environ()}
+	if code, err := c.RunUntil(t.Context()); code != 127 || fmt.Sprint(err) != program+" was not run: "+why {
+		t.Errorf("got %d, %v", code, err)
+	}
+	if code, err := c.Run(nil); code != 127 || fmt.Sprint(err) != why {
+		t.Errorf("got %d, %v", code, err)
+	}
+	if code, err := CanRun(program); code != 127 || fmt.Sprint(err) != why {
+		t.Errorf("got %d, %v", code, err)
+	}
+}
+
+// A command whose output nobody wants may say something all the same.
+func TestRunWithoutStreams(t *testing.T) {
+	code, err := Command{Args: []string{"sh", "-c", "echo out; echo err >&2; cat"}, Env: os.Environ()}.Run(nil)
+	if code != 0 || err != nil {
+		t.Errorf("got %d, %v", code, err)
+	}
+}

@@ -40,7 +40,7 @@ func allZombies(group int) bool {
 		if of != group {
 			continue
 		}
-		if found = true; state != "Z" && state != "X" {
+		if found = true; state != "Z" {
 			return false
 		}
 	}

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -75,4 +77,44 @@ func TestParseStat(t *testing.T) {
 			t.Errorf("%q: got %q, want %q", text, got, want)
 		}
 	}
+}
+
+// What has ended in a group of its own, and is another process's to ask about, is not waited for.
+func TestZombiesOfOthersDoNotCount(t *testing.T) {
+	said, says := pipe(t)
+	end, ends := pipe(t)
+	// Its parent becomes a program that never asks, and says when it is that.
+	parent := exec.Command("sh", "-c", `setsid head -n 1 <&3 >/dev/null & echo $!; exec tail -f "$0"`, oneLine(t))
+	parent.Stdout, parent.ExtraFiles = says, []*os.File{end}
+	if err := parent.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = parent.Process.Kill(); _ = parent.Wait() }()
+	var group int
+	var line string
+	if _, err := fmt.Fscan(said, &group, &line); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ends.WriteString("\n"); err != nil {
+		t.Fatal(err)
+	}
+	for limit := time.Now().Add(time.Minute); !allZombies(group); runtime.Gosched() { // it is about to end
+		if time.Now().After(limit) {
+			t.Fatal("it does not end")
+		}
+	}
+	if groupLives(group) {
+		t.Error("one that has ended counts")
+	}
+}
+
+// pipe is a pipe that is closed when the test ends.
+func pipe(t *testing.T) (r, w *os.File) {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close(); w.Close() })
+	return r, w
 }

@@ -4,9 +4,11 @@ package process
 
 import (
 	"bufio"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -121,5 +123,99 @@ func TestOutputWithoutReader(t *testing.T) {
 	defer f.Close()
 	if line, err := bufio.NewReader(f).ReadString('\n'); line != "well\n" {
 		t.Errorf("got %q, %v", line, err)
+	}
+}
+
+// What a command says on both of its streams comes in the order in which it said it, where one writer gets both.
+func TestOutputKeepsTheOrder(t *testing.T) {
+	const script = `i=0; while [ $i -lt 500 ]; do echo "out $i"; echo "err $i" >&2; i=$((i+1)); done`
+	out := &heard{}
+	code, err := Command{Args: []string{"sh", "-c", script}, Env: os.Environ(), Stdout: out, Stderr: out}.Run(nil)
+	var want strings.Builder
+	for i := range 500 {
+		fmt.Fprintf(&want, "out %d\nerr %d\n", i, i)
+	}
+	if code != 0 || err != nil || out.String() != want.String() {
+		t.Errorf("got %d, %v, %q", code, err, out.String())
+	}
+}
+
+// The command's ends of a pipe are its own: this process keeps none, or it would never see the end. Of a
+// command that was not started nothing is left.
+func TestOutputLeavesNoPipes(t *testing.T) {
+	left := func(o *outputs) (open []string) {
+		for name, f := range map[string]*os.File{"w": o.pipes[0].w, "twin": o.pipes[0].twin, "r": o.pipes[0].r} {
+			if f.Close() == nil {
+				open = append(open, name)
+			}
+		}
+		slices.Sort(open)
+		return open
+	}
+	var started, not outputs
+	p, err := Command{Args: []string{"sleep", "600"}, Env: os.Environ(), Stdout: &heard{}}.start(&started)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if open := left(&started); !slices.Equal(open, []string{"r"}) {
+		t.Errorf("of a command that was started %q are open", open)
+	}
+	p.End()
+	odd := Command{Args: []string{"true", "a\x00b"}, Env: os.Environ(), Stdout: &heard{}}
+	if _, err := odd.start(&not); err == nil {
+		t.Error("it was started")
+	}
+	if open := left(&not); len(open) > 0 {
+		t.Errorf("of a command that was not started %q are open", open)
+	}
+}
+
+// refill says as much again as it has heard, up to a limit: there is no end of it.
+type refill struct {
+	t           *testing.T
+	w           io.Writer
+	heard, most int
+}
+
+func (r *refill) Write(p []byte) (int, error) {
+	if r.heard += len(p); r.heard <= r.most {
+		if _, err := r.w.Write(p); err != nil {
+			r.t.Error(err)
+		}
+	}
+	return len(p), nil
+}
+
+// What is left running may say something without end: it is not waited for until it is silent.
+func TestOutputWithoutEnd(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	defer w.Close()
+	to := &refill{t: t, w: w, most: 4 * fullPipe}
+	if _, err := w.WriteString(strings.Repeat("on and on\n", 100)); err != nil {
+		t.Fatal(err)
+	}
+	p := &output{to: to, r: r}
+	if err := p.readWhatIsThere(make([]byte, chunk)); err != nil || to.heard < fullPipe || to.heard > 2*fullPipe {
+		t.Errorf("got %v after %d bytes", err, to.heard)
+	}
+}
+
+// A line is kept back until it ends, or is too long, and is written once.
+func TestOutputKeepsLinesBack(t *testing.T) {
+	out := &heard{}
+	p := &output{to: out}
+	longest := strings.Repeat("x", longestLine)
+	for _, piece := range []string{"one\ntwo", "\n", longest[1:], "y", "rest"} {
+		p.write([]byte(piece))
+	}
+	p.flush()
+	p.flush()
+	p.write([]byte("\n"))
+	if want := []string{"one\n", "two\n", longest[1:] + "y", "rest", "\n"}; !slices.Equal(out.writes, want) {
+		t.Errorf("got %q", out.writes)
 	}
 }

@@ -162,7 +162,6 @@ func (c *checking) readSources(ctx context.Context) error {
 // member is a claim that is looked at.
 type member struct {
 	step  Step
-	there bool             // the claim
 	by    handshake.Source // that copies it; the zero one for not known
 	found []Checked
 }
@@ -191,7 +190,6 @@ func (c *checking) member(ctx context.Context, m *member) error {
 	case err != nil:
 		return err
 	}
-	m.there = true
 	w := st.observed
 	if w.ClaimOnly = c.step.ClaimOnly || c.unread != nil; !w.ClaimOnly {
 		for _, s := range c.sources {
@@ -209,7 +207,7 @@ func (c *checking) member(ctx context.Context, m *member) error {
 // copying looks at the claim, its one ReplicationSource, and at whether the storage can make its copy.
 func (c *checking) copying(ctx context.Context, m *member, w *handshake.Observed) error {
 	by, honoured := observation{observed: *w}.copies()
-	if w.ClaimOnly || !honoured {
+	if !honoured {
 		c.findings(m, *w)
 		return nil
 	}

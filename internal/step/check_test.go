@@ -335,3 +335,258 @@ func TestCheckOfAnAccount(t *testing.T) {
 		}
 	}
 }
+
+// may is the access of an account that is asked by another way than check's other answers.
+type may struct {
+	*checked
+	answer func(kube.Request) (bool, error)
+	asked  []string
+}
+
+func (m *may) May(_ context.Context, r kube.Request) (bool, error) {
+	what := r.Verb + " " + r.Resource
+	if r.Group != "" {
+		what += "." + r.Group
+	}
+	if r.Namespace != namespace {
+		what += " in namespace " + r.Namespace
+	}
+	if r.Name != "" {
+		what += " " + r.Name
+	}
+	m.asked = append(m.asked, what)
+	if m.answer == nil {
+		return true, nil
+	}
+	return m.answer(r)
+}
+
+// What cannot be found out for the moment is waited for: a check without it would say that all is well.
+func TestCheckWaitsForWhatPasses(t *testing.T) {
+	unsure := func(c *checked, verb, resource string) Access {
+		return &may{checked: c, answer: func(r kube.Request) (bool, error) {
+			if r.Verb == verb && r.Resource == resource {
+				return false, away
+			}
+			return true, nil
+		}}
+	}
+	for what, prepare := range map[string]func(*checked, *CheckOptions){
+		"ReplicationSources": func(c *checked, _ *CheckOptions) { c.sources = away },
+		"the copy":           func(c *checked, _ *CheckOptions) { c.play.faults(always(away, "get copy"), nil) },
+		"the storage":        func(c *checked, _ *CheckOptions) { c.of = away },
+		"the pod":            func(c *checked, o *CheckOptions) { o.Pod, c.pod = c, away },
+		"who looks":          func(c *checked, o *CheckOptions) { o.Self = unsure(c, "create", "volumesnapshots") },
+		"the account":        func(c *checked, o *CheckOptions) { o.Account = unsure(c, "watch", "replicationsources") },
+		"a right by its name": func(c *checked, o *CheckOptions) {
+			o.Account = &may{checked: c, answer: func(r kube.Request) (bool, error) {
+				if r.Name != "" {
+					return true, away
+				}
+				return r.Resource != "persistentvolumeclaims", nil
+			}}
+		},
+		"the right to patch": func(c *checked, o *CheckOptions) {
+			c.play.faults(always(forbidden, "try pvc"), nil)
+			o.Account = &may{checked: c, answer: func(r kube.Request) (bool, error) {
+				if r.Name != "" {
+					return false, away
+				}
+				return true, nil
+			}}
+		},
+	} {
+		_, p, _ := check(t, prepare)
+		if p.err == nil || endingOf(p.err).Outcome != outcome.TimedOut || p.took != time.Minute {
+			t.Errorf("%s: got %v after %s", what, p.err, p.took)
+		}
+	}
+}
+
+// The account is asked for what the run will need, and for nothing else: not for VolSync's objects without
+// it, nor for a copy of which nobody knows what it will be.
+func TestCheckAsksForRights(t *testing.T) {
+	const (
+		claim     = "get persistentvolumeclaims, watch persistentvolumeclaims, patch persistentvolumeclaims, "
+		sources   = "list replicationsources.volsync.backube, watch replicationsources.volsync.backube, "
+		snapshots = "get volumesnapshots.snapshot.storage.k8s.io, watch volumesnapshots.snapshot.storage.k8s.io, "
+		clones    = "get persistentvolumeclaims, watch persistentvolumeclaims, "
+		cleanup   = "list pods, watch pods, "
+		events    = "create events"
+	)
+	for what, c := range map[string]struct {
+		prepare func(*checked, *CheckOptions)
+		want    string
+	}{
+		"labels": {
+			prepare: func(c *checked, _ *CheckOptions) { c.play.step.Selector = "app=db" },
+			want:    claim + sources + snapshots + cleanup + "list persistentvolumeclaims, " + events,
+		},
+		"a snapshot": {want: claim + sources + snapshots + cleanup + events},
+		"a clone": {
+			prepare: func(c *checked, _ *CheckOptions) { c.play.sources[0].Method = "Clone" },
+			want:    claim + sources + clones + cleanup + events,
+		},
+		"no ReplicationSource": {
+			prepare: func(c *checked, o *CheckOptions) { c.play.sources, o.Start = nil, true },
+			want:    claim + sources + cleanup + events,
+		},
+		"the claim alone": {
+			prepare: func(c *checked, _ *CheckOptions) { c.play.step.ClaimOnly = true }, want: claim + cleanup + events,
+		},
+		"in a pod": {
+			prepare: func(c *checked, o *CheckOptions) { o.Pod = c },
+			want: claim + sources + snapshots + "get pods, list pods, create pods/exec, get pods/exec, " + cleanup +
+				events,
+		},
+		"with a sync": {
+			prepare: func(_ *checked, o *CheckOptions) { o.Start = true },
+			want:    claim + sources + snapshots + cleanup + "patch replicationsources.volsync.backube, " + events,
+		},
+	} {
+		var account *may
+		check(t, func(k *checked, o *CheckOptions) {
+			account = &may{checked: k}
+			o.Account = account
+			if c.prepare != nil {
+				c.prepare(k, o)
+			}
+		})
+		if got := strings.Join(account.asked, ", "); got != c.want {
+			t.Errorf("%s: asked for %s\nwant %s", what, got, c.want)
+		}
+	}
+}
+
+// What is missing is granted by commands that work as they stand: by the name where it has one, which
+// comes once, to a user or a service account.
+func TestCheckGrants(t *testing.T) {
+	for what, c := range map[string]struct {
+		who      string
+		verbs    []string
+		resource string
+		says     string
+		commands []string
+	}{
+		"a name": {
+			who: "system:serviceaccount:app:backup", verbs: []string{"get", "watch"}, resource: "volumesnapshots",
+			says: "system:serviceaccount:app:backup may not get, watch volumesnapshots.snapshot.storage.k8s.io " +
+				"volsync-rs-src: that is for",
+			commands: []string{
+				"kubectl create role copytrigger-volumesnapshots-volsync-rs-src -n app --verb=get,watch " +
+					"--resource=volumesnapshots.snapshot.storage.k8s.io --resource-name=volsync-rs-src",
+				"kubectl create rolebinding copytrigger-volumesnapshots-volsync-rs-src -n app " +
+					"--role=copytrigger-volumesnapshots-volsync-rs-src --serviceaccount=app:backup",
+			},
+		},
+		"any name": {
+			who: "ann", verbs: []string{"list"}, resource: "replicationsources",
+			says: "ann may not list replicationsources.volsync.backube: that is for",
+			commands: []string{
+				"kubectl create role copytrigger-replicationsources -n app --verb=list " +
+					"--resource=replicationsources.volsync.backube",
+				"kubectl create rolebinding copytrigger-replicationsources -n app " +
+					"--role=copytrigger-replicationsources --user=ann",
+			},
+		},
+		"a subresource": {
+			who: "ann", verbs: []string{"create"}, resource: "pods/exec", says: "ann may not create pods/exec: that is for",
+			commands: []string{
+				"kubectl create role copytrigger-pods-exec -n app --verb=create --resource=pods/exec",
+				"kubectl create rolebinding copytrigger-pods-exec -n app --role=copytrigger-pods-exec --user=ann",
+			},
+		},
+		"nobody knows to whom": {
+			verbs: []string{"list"}, resource: "replicationsources",
+			says: "the account may not list replicationsources.volsync.backube: that is for",
+			commands: []string{
+				"kubectl create role copytrigger-replicationsources -n app --verb=list " +
+					"--resource=replicationsources.volsync.backube",
+			},
+		},
+	} {
+		_, _, found := check(t, func(k *checked, o *CheckOptions) {
+			k.who, o.Pod = c.who, k
+			o.Account = &may{checked: k, answer: func(r kube.Request) (bool, error) {
+				return r.Resource != c.resource || !slices.Contains(c.verbs, r.Verb), nil
+			}}
+		})
+		w := worst(found, AboutRights)
+		if !strings.HasPrefix(w.Why, c.says) || !slices.Equal(w.Commands, c.commands) {
+			t.Errorf("%s: got %q, %q", what, w.Why, w.Commands)
+		}
+	}
+}
+
+// Who looks tries the copy, and the account of the steps writes the claim: each right is asked of whom it
+// is for. What only the cleanup of a pipeline needs refuses no run.
+func TestCheckAsksWhomItIsFor(t *testing.T) {
+	refusing := func(c *checked, refuses func(kube.Request) bool) *may {
+		return &may{checked: c, answer: func(r kube.Request) (bool, error) { return !refuses(r), nil }}
+	}
+	for what, c := range map[string]struct {
+		prepare func(*checked, *CheckOptions)
+		about   handshake.Aspect
+		level   handshake.Level
+		says    string
+	}{
+		"the copy, by who looks": {
+			prepare: func(c *checked, o *CheckOptions) {
+				o.Self = refusing(c, func(r kube.Request) bool {
+					return r == kube.Request{
+						Verb: "create", Group: "snapshot.storage.k8s.io", Resource: "volumesnapshots", Namespace: namespace,
+					}
+				})
+			},
+			about: AboutQuota, level: handshake.NotKnown, says: "may not create volumesnapshots",
+		},
+		"the claim, by the account": {
+			prepare: func(c *checked, o *CheckOptions) {
+				c.play.faults(always(forbidden, "try pvc"), nil)
+				o.Account = refusing(c, func(r kube.Request) bool { return r.Verb == "patch" })
+			},
+			about: AboutAdmission, level: handshake.NotKnown, says: "not checked without the right",
+		},
+		"the claim, by its name": {
+			prepare: func(c *checked, o *CheckOptions) {
+				c.play.faults(always(forbidden, "try pvc"), nil)
+				o.Account = refusing(c, func(r kube.Request) bool { return r.Verb == "patch" && r.Name == "" })
+			},
+			about: AboutAdmission, level: handshake.Refusal, says: "would be refused",
+		},
+		"the cleanup": {
+			prepare: func(c *checked, o *CheckOptions) {
+				o.Account = refusing(c, func(r kube.Request) bool { return r.Resource == "pods" })
+			},
+			about: AboutRights, says: "system:serviceaccount:app:backup may not list, watch pods; that is only for await-pods",
+		},
+	} {
+		_, _, found := check(t, c.prepare)
+		if w := worst(found, c.about); w.Level != c.level || !strings.Contains(w.Why, c.says) {
+			t.Errorf("%s: got %+v", what, w)
+		}
+	}
+}
+
+// Where the pod is not one, the labels that were asked for show which there are.
+func TestCheckShowsThePods(t *testing.T) {
+	_, _, found := check(t, func(c *checked, o *CheckOptions) {
+		o.Pod, c.pod = c, &pods.NotOne{Why: "none", Next: "choose one", Seen: "app=db"}
+	})
+	w := worst(found, AboutPod)
+	want := []string{"kubectl get pods -n app -l app=db"}
+	if w.Hint != "choose one; what is there" || !slices.Equal(w.Commands, want) {
+		t.Errorf("got %+v", w)
+	}
+}
+
+// A finding about a claim has its name.
+func TestCheckNamesTheClaim(t *testing.T) {
+	_, _, found := check(t, nil)
+	if w := worst(found, AboutAdmission); w.Claim != name {
+		t.Errorf("got %+v", w)
+	}
+	if w := worst(found, AboutRights); w.Claim != "" {
+		t.Errorf("got %+v", w)
+	}
+}

@@ -83,7 +83,7 @@ func (s Step) overview(ctx context.Context, o StatusOptions) (Overview, error) {
 		w := handshake.Observed{
 			Claim: readClaim(c), Sources: l.sources[c.Namespace+"/"+c.Name], ClaimOnly: !l.volSync,
 		}
-		if source, copied := (observation{observed: w}).copies(); copied && !w.ClaimOnly {
+		if source, copied := (observation{observed: w}).copies(); copied {
 			var err error
 			if w.Copy, err = l.copyOf(ctx, c.Namespace, source); err != nil {
 				return Overview{}, err
@@ -178,8 +178,7 @@ func (l *looking) readCopies(ctx context.Context, claims []pvc.Claim) error {
 	l.copies = map[string]*handshake.Copy{}
 	for _, c := range claims {
 		clone := &handshake.Copy{
-			Name: c.Name, UID: c.UID, Deleting: c.Deleting, Owner: string(c.Owner.UID),
-			Bound: c.Annotations[handshake.BoundAnnotation] == "yes", Created: c.Created.UTC().Format(time.RFC3339),
+			Name: c.Name, Deleting: c.Deleting, Owner: string(c.Owner.UID), Created: c.Created.UTC().Format(time.RFC3339),
 		}
 		if c.Owner.UID != "" {
 			clone.OwnerName = handshake.Line(c.Owner.Kind + "/" + c.Owner.Name)
@@ -293,7 +292,7 @@ const settle = time.Second
 
 // endedByHand is how a watch ends: by a signal, which is no error.
 func endedByHand(ctx context.Context, err error) error {
-	if ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
+	if errors.Is(err, context.Cause(ctx)) {
 		return nil
 	}
 	return err

@@ -5,12 +5,15 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/copytrigger/copytrigger/internal/handshake"
 	"github.com/copytrigger/copytrigger/internal/kube"
+	"github.com/copytrigger/copytrigger/internal/outcome"
 	"github.com/copytrigger/copytrigger/internal/pvc"
 	"github.com/copytrigger/copytrigger/internal/volsync"
 )
@@ -217,5 +220,132 @@ func TestStatusOverview(t *testing.T) {
 		if got := strings.Join(e.asked, ", "); got != c.asked {
 			t.Errorf("%s: asked %q, want %q", name, got, c.asked)
 		}
+	}
+}
+
+// A clone that is left over is told of as a snapshot is: when it was made, whose it is, and whether it goes.
+func TestStatusOfAClone(t *testing.T) {
+	for name, c := range map[string]struct {
+		change  func(*pvc.Claim)
+		says    string
+		saysNot string
+	}{
+		"its source's": {
+			change: func(*pvc.Claim) {}, says: "exists already, made at 2026-01-02T03:04:05Z", saysNot: "it is not",
+		},
+		"another's": {
+			change: func(c *pvc.Claim) { c.Owner.Name, c.Owner.UID = "other", "x" },
+			says:   "it is not ReplicationSource rs's, but ReplicationSource/other's",
+		},
+		"nobody's": {
+			change: func(c *pvc.Claim) { c.Owner = metav1.OwnerReference{} },
+			says:   "it is not ReplicationSource rs's, but nobody's",
+		},
+		"being deleted": {
+			change: func(c *pvc.Claim) { c.Deleting = true }, says: "of an earlier sync is being deleted",
+		},
+	} {
+		clone := pvc.Claim{
+			Namespace: "app", Name: "volsync-rs-src", Created: time.Date(2026, 1, 2, 4, 4, 5, 0, time.FixedZone("", 3600)),
+			Owner: metav1.OwnerReference{Kind: "ReplicationSource", Name: "rs", UID: "rs-app"},
+		}
+		c.change(&clone)
+		e := &everything{
+			claims:  []pvc.Claim{claimIn("app", "data"), clone},
+			sources: []volsync.Of[handshake.Source]{sourceIn("app", "data", "Clone")},
+		}
+		s := Step{Log: slog.New(slog.DiscardHandler)}
+		seen, err := s.Status(t.Context(), StatusOptions{Claims: e, VolSync: e, Timeout: time.Minute})
+		if err != nil || len(seen.Claims) != 1 {
+			t.Fatalf("%s: got %+v, %v", name, seen, err)
+		}
+		why := seen.Claims[0].Why
+		if !strings.Contains(why, c.says) || c.saysNot != "" && strings.Contains(why, c.saysNot) {
+			t.Errorf("%s: got %q, want %q", name, why, c.says)
+		}
+	}
+}
+
+// withoutClones cannot list what VolSync has made.
+type withoutClones struct{ *everything }
+
+func (w withoutClones) List(ctx context.Context, selector string) ([]pvc.Claim, error) {
+	if selector == ofVolSync {
+		return nil, away
+	}
+	return w.everything.List(ctx, selector)
+}
+
+// What cannot be read for the moment is waited for: a status without it would say that there is nothing.
+func TestStatusWaitsForWhatPasses(t *testing.T) {
+	for what, prepare := range map[string]func(*everything, *StatusOptions){
+		"claims":             func(e *everything, _ *StatusOptions) { e.noList = away },
+		"claims, of a name":  func(e *everything, o *StatusOptions) { e.noList, o.Names = away, []string{"data"} },
+		"clones, by labels":  func(e *everything, o *StatusOptions) { o.Claims, o.Selector = withoutClones{e}, "app=db" },
+		"ReplicationSources": func(e *everything, _ *StatusOptions) { e.noSources = away },
+		"snapshots":          func(e *everything, _ *StatusOptions) { e.noSnapshots = away },
+		"the copy, of a name": func(e *everything, o *StatusOptions) {
+			e.noSnapshots, e.noCopy, o.Names = forbidden, away, []string{"data"}
+		},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			e := &everything{
+				claims:  []pvc.Claim{claimIn("app", "data")},
+				sources: []volsync.Of[handshake.Source]{sourceIn("app", "data", "Snapshot")},
+			}
+			o := StatusOptions{Claims: e, VolSync: e, Timeout: time.Minute}
+			prepare(e, &o)
+			begun := time.Now()
+			seen, err := Step{Log: slog.New(slog.DiscardHandler)}.Status(t.Context(), o)
+			if err == nil || endingOf(err).Outcome != outcome.TimedOut || time.Since(begun) != time.Minute {
+				t.Errorf("%s: got %+v, %v after %s", what, seen, err, time.Since(begun))
+			}
+		})
+	}
+}
+
+// A copy that was seen among all is not asked for again, where others cannot be listed.
+func TestStatusAsksForNoCopyTwice(t *testing.T) {
+	e := &everything{
+		claims: []pvc.Claim{claimIn("app", "data")}, noList: forbidden,
+		sources: []volsync.Of[handshake.Source]{sourceIn("app", "data", "Snapshot")},
+		snapshots: []volsync.Of[handshake.Copy]{
+			{Namespace: "app", Object: handshake.Copy{Name: "volsync-rs-src", Owner: "rs-app"}},
+		},
+	}
+	seen, err := Step{Log: slog.New(slog.DiscardHandler)}.Status(t.Context(),
+		StatusOptions{Names: []string{"data"}, Claims: e, VolSync: e, Timeout: time.Minute})
+	if err != nil || len(seen.Claims) != 1 || !strings.Contains(seen.Claims[0].Why, "exists already") {
+		t.Errorf("got %+v, %v", seen, err)
+	}
+	if got := strings.Join(e.asked, ", "); got != "get data" {
+		t.Errorf("asked %q", got)
+	}
+}
+
+// Everything that is known of a claim is in its status; of two ReplicationSources none is the one.
+func TestStatusOfAClaim(t *testing.T) {
+	claim := claimIn("app", "data")
+	claim.Annotations[handshake.LastRunAnnotation] = handshake.LastRun{Run: "run-1", Outcome: "ok"}.String()
+	e := &everything{
+		claims: []pvc.Claim{claim}, sources: []volsync.Of[handshake.Source]{sourceIn("app", "data", "Snapshot")},
+	}
+	look := func() ClaimStatus {
+		s := Step{Log: slog.New(slog.DiscardHandler)}
+		seen, err := s.Status(t.Context(), StatusOptions{Claims: e, VolSync: e, Timeout: time.Minute})
+		if err != nil || len(seen.Claims) != 1 {
+			t.Fatalf("got %+v, %v", seen, err)
+		}
+		return seen.Claims[0]
+	}
+	st := look()
+	if st.Does != handshake.SyncWaits || st.Since != "2000-01-01T00:00:00Z" || st.Source.Name != "rs" ||
+		st.LastRun.Run != "run-1" || !st.Claim.Bound {
+		t.Errorf("got %+v", st)
+	}
+	e.sources = append(e.sources, e.sources[0])
+	e.sources[1].Object.Name = "second"
+	if st := look(); st.Does != handshake.SeveralSources || st.Source.Name != "" || st.Hint == "" {
+		t.Errorf("with two sources: got %+v", st)
 	}
 }

@@ -1,9 +1,16 @@
 package cli
 
 import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/copytrigger/copytrigger/internal/handshake"
+	"github.com/copytrigger/copytrigger/internal/pvc"
 	"github.com/copytrigger/copytrigger/internal/step"
 )
 
@@ -34,5 +41,66 @@ copytrigger_locked{namespace="app",pvc="new"} 0
 `
 	if got != want {
 		t.Errorf("got\n%s", got)
+	}
+}
+
+// theClaim is a claim that can be read, or cannot.
+type theClaim struct {
+	step.Claims
+	fails error
+}
+
+func (c theClaim) Get(ctx context.Context, name string) (pvc.Claim, error) {
+	if ctx.Err() != nil {
+		return pvc.Claim{}, ctx.Err()
+	}
+	return pvc.Claim{Name: name}, c.fails
+}
+
+// The file is written where it was asked for, also by a command that was stopped, for the node exporter
+// to read, which is another user. Where the claims are not known it stays as it is, and that is said.
+func TestMetricsFile(t *testing.T) {
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	const was = "as it was"
+	for name, c := range map[string]struct {
+		ctx    context.Context
+		fails  error
+		claims []string
+		unset  bool
+		want   string // a part of the file
+		says   string
+	}{
+		"well":       {claims: []string{"data"}, want: `copytrigger_locked{namespace="app",pvc="data"} 0`},
+		"stopped":    {ctx: stopped, claims: []string{"data"}, want: `copytrigger_locked{namespace="app",pvc="data"} 0`},
+		"not known":  {fails: errors.New("no"), claims: []string{"data"}, want: was, says: "file was not written: no"},
+		"no claims":  {want: was},
+		"not wanted": {claims: []string{"data"}, unset: true, want: was},
+	} {
+		file := filepath.Join(t.TempDir(), "copytrigger.prom")
+		if err := os.WriteFile(file, []byte(was), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		f := metricsFlags{metrics: file}
+		if c.unset {
+			f.metrics = ""
+		}
+		var log strings.Builder
+		s := step.Step{
+			Namespace: "app", Group: c.claims, Claims: theClaim{fails: c.fails}, Log: slog.New(slog.NewTextHandler(&log, nil)),
+		}
+		ctx := t.Context()
+		if c.ctx != nil {
+			ctx = c.ctx
+		}
+		f.writeMetrics(ctx, s)
+		got, err := os.ReadFile(file)
+		if err != nil || !strings.Contains(string(got), c.want) || !strings.Contains(log.String(), c.says) ||
+			c.says == "" && log.Len() > 0 {
+			t.Errorf("%s: got %q, %v, and said %s", name, got, err, &log)
+		}
+		if info, err := os.Stat(file); err != nil || c.want != was && info.Mode().Perm() != 0o644 {
+			t.Errorf("%s: got %v, %v", name, info.Mode(), err)
+		}
 	}
 }

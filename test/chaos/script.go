@@ -5,10 +5,13 @@ import "strconv"
 // Steps is the script of docs/shell.md: the steps of a run, and what ends it whatever happens. It reads
 // what disarm has found: in the freeze of another run nothing must be unquiesced.
 const Steps = `#!/usr/bin/env bash
-waiting=$(copytrigger await-waiting --until "$CHAOS_UNTIL" --timeout "$CHAOS_WAIT") || exit
+waiting=$(mktemp) || exit
 quiesced=
 finish() {
   code=$1; trap '' HUP INT TERM; trap - EXIT
+  kill %% 2>/dev/null; wait
+  trigger=$(sed -n 's/.*"trigger":"\([^"]*\)".*/\1/p' "$waiting"); rm -f "$waiting" "$waiting.copied"
+  [ "$trigger" ] || exit "$code"
   found=$(copytrigger disarm --timeout 5s) ||
     echo "a trigger may stay armed: copytrigger disarm --run-id $COPYTRIGGER_RUN_ID" >&2
   lock=$(printf '%s' "$found" | sed -n 's/.*"lock":"\([^"]*\)".*/\1/p')
@@ -30,16 +33,17 @@ finish() {
 }
 trap 'finish $?' EXIT
 trap 'finish 129' HUP; trap 'finish 130' INT; trap 'finish 143' TERM
-trigger=$(printf '%s' "$waiting" | sed -n 's/.*"trigger":"\([^"]*\)".*/\1/p')
+copytrigger await-waiting --until "$CHAOS_UNTIL" --timeout "$CHAOS_WAIT" >"$waiting" & wait $! || exit
+trigger=$(sed -n 's/.*"trigger":"\([^"]*\)".*/\1/p' "$waiting")
 quiesced=yes; bash "$CHAOS_SCRIPT" quiesce || exit
 fire=
 if [ "$CHAOS_FIRE" ]; then fire=--fire; else copytrigger fire-trigger --trigger "$trigger" || exit; fi
-copied=$(copytrigger await-completed $fire --trigger "$trigger" --until "$CHAOS_UNTIL" \
-  --timeout "$CHAOS_COPY" --ack-timeout "$CHAOS_ACK") || exit
+copytrigger await-completed $fire --trigger "$trigger" --until "$CHAOS_UNTIL" \
+  --timeout "$CHAOS_COPY" --ack-timeout "$CHAOS_ACK" >"$waiting.copied" & wait $! || exit
 if [ "$CHAOS_UNTIL" = cut ]; then
-  copy=$(printf '%s' "$copied" | sed -n 's/.*"copy":"\([^"]*\)".*/\1/p')
+  copy=$(sed -n 's/.*"copy":"\([^"]*\)".*/\1/p' "$waiting.copied")
   bash "$CHAOS_SCRIPT" unquiesce || exit
-  copytrigger await-completed --trigger "$trigger" --copy "$copy" --timeout "$CHAOS_COPY" || exit
+  copytrigger await-completed --trigger "$trigger" --copy "$copy" --timeout "$CHAOS_COPY" & wait $! || exit
 fi
 exit 0
 `

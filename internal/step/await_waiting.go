@@ -77,10 +77,12 @@ func (g Group) prepare(ctx context.Context, o AwaitWaitingOptions) error {
 // awaited decides about one look at all members, and locks them where all wait.
 func (g Group) awaited(ctx context.Context, o AwaitWaitingOptions, sts []observation) (Waiting, bool, string, error) {
 	ds, errs := g.awaits(o, sts)
-	switch d, about := handshake.Together(ds); {
+	for i, err := range g.takeBack(ctx, o.Run, ds, sts) {
+		errs[i] = cmp.Or(errs[i], err)
+	}
+	switch d, _ := handshake.Together(ds); {
 	case d.Do == handshake.Write:
-		err := g[about].takeBack(ctx, o.Run, sts[about].observed.Claim.Lock)
-		return Waiting{}, false, "for the take-back of this run's trigger", err
+		return Waiting{}, false, "for the take-back of this run's trigger", g.together(errs)
 	case d.Do == handshake.Look:
 		return Waiting{}, false, g.waitsFor(ds), nil
 	case d.Outcome != outcome.OK:
@@ -104,7 +106,8 @@ func (g Group) awaited(ctx context.Context, o AwaitWaitingOptions, sts []observa
 func (g Group) awaits(o AwaitWaitingOptions, sts []observation) (ds []handshake.Decision, errs []error) {
 	for i, s := range g {
 		d := handshake.Await(sts[i].observed, o.Run)
-		if no := handshake.NoCut(sts[i].observed); o.UntilCut && no.Outcome != outcome.OK {
+		left := d.Do == handshake.Write || d.Outcome == outcome.Tainted // by an earlier attempt: that comes first
+		if no := handshake.NoCut(sts[i].observed); o.UntilCut && !left && no.Outcome != outcome.OK {
 			d = no
 		}
 		ds, errs = append(ds, d), append(errs, s.endingOfEnd(d))
@@ -195,23 +198,37 @@ func (s Step) tryToFire(ctx context.Context, run string, once bool) error {
 	})
 }
 
+// takeBack does it for every member that is to be written, also where the group is refused for another.
+func (g Group) takeBack(ctx context.Context, run string, ds []handshake.Decision, sts []observation) []error {
+	return g.each(func(i int, s Step) error {
+		if ds[i].Do != handshake.Write {
+			return nil
+		}
+		return s.takeBack(ctx, run, sts[i].observed.Claim.Lock)
+	})
+}
+
 // takeBack is the disarm of an attempt of this run that finds the trigger of an earlier
 // one in flight. Whatever it changes is an event, after which we look again.
-// An attempt that had the claim locked may have left the application quiesced.
+// An attempt that had the claim locked may have left the application quiesced: there may be no other
+// look to say so.
 func (s Step) takeBack(ctx context.Context, run string, lock handshake.Lock) error {
 	ctx, cancel := afterwards(ctx)
 	defer cancel()
 	d, err := s.giveBack(ctx, loop{passes: lenient}, &handshake.Disarming{Run: run})
-	if err == nil && d.Outcome == outcome.Withdrawn {
-		s.Log.Warn(s.subject() + ": an earlier attempt of this run was lost after it had fired: " + d.Why)
-		return nil
-	}
 	armed, end := outcome.Left(0), s.ending(d)
-	if err != nil {
+	switch {
+	case err != nil:
 		armed, end = outcome.LeftArmed, s.undecided(err, run)
+	case d.Outcome == outcome.Withdrawn:
+		s.Log.Warn(s.subject() + ": an earlier attempt of this run was lost after it had fired: " + d.Why)
+		end = nil
 	}
-	if end == nil || !lock.Of(run) {
+	switch {
+	case !lock.Of(run):
 		return end
+	case end == nil:
+		return s.ending(handshake.TakeLock(handshake.Claim{Lock: lock}, run))
 	}
 	return s.left(armed|outcome.LeftFrozen|outcome.LeftLocked, run, endingOf(end))
 }

@@ -78,10 +78,14 @@ func (g Group) endRun(signalled context.Context, o CleanupOptions) ([]Disarmed, 
 		s.Log.Error(err.Error(), "hint", hintOf(err))
 	}
 	if lock == Anothers {
-		return found, cmp.Or(g.leaveAlone(o.Run, found, unlock), err)
+		return found, s.mergeLeft(g.leaveAlone(o.Run, found, unlock), err)
 	}
 	if o.App == nil && !o.Unquiesced && mayBeFrozen(found) {
-		e := s.left(outcome.LeftFrozen|outcome.LeftLocked, o.Run, &outcome.Ending{
+		what := outcome.LeftFrozen | outcome.LeftLocked
+		if err != nil {
+			what |= endingOf(err).Left
+		}
+		e := s.left(what, o.Run, &outcome.Ending{
 			Outcome: outcome.Failed, Err: err,
 			Why: s.about("the run had quiesced the application by a command, and nobody says how it is let run again"),
 		})
@@ -98,7 +102,11 @@ func (g Group) endRun(signalled context.Context, o CleanupOptions) ([]Disarmed, 
 	if o.RunsAgain != nil && uerr == nil {
 		o.RunsAgain()
 	}
-	return found, cmp.Or(uerr, err, g.together(g.each(unlock)))
+	lerr := g.together(g.each(unlock))
+	if uerr != nil {
+		return found, uerr // it says that the claims may stay locked
+	}
+	return found, s.mergeLeft(err, lerr)
 }
 
 // mayBeFrozen reports whether the run that had locked a claim may have left the application
@@ -169,6 +177,9 @@ func (s Step) outlive(ctx context.Context, run string, owners []string, longest 
 			left := slices.ContainsFunc(owners, func(owner string) bool { return l.Of(run) && l.Has(owner) })
 			return !left, why, nil
 		}})
+	if err != nil && !kube.IsNotFound(err) {
+		<-limited.Done() // that it could not look any more does not mean that they are dead
+	}
 	switch {
 	case err == nil:
 		return nil

@@ -57,7 +57,7 @@ func (g Group) Disarm(ctx context.Context, o DisarmOptions) ([]Disarmed, error) 
 		return err
 	})
 	if len(g) > 1 && WhoseAll(all) == Anothers {
-		errs = g.each(func(i int, s Step) error { return cmp.Or(errs[i], s.notLocked(ctx, o, all[i])) })
+		errs = g.each(func(i int, s Step) error { return s.mergeLeft(errs[i], s.notLocked(ctx, o, all[i])) })
 	}
 	if o.Owner == "" {
 		notMarked(all, o.owner(), errs)

@@ -34,9 +34,9 @@ func (g Group) fireOnce(ctx context.Context, o FireTriggerOptions) (Fired, error
 	if err = g.Unfire(ctx, o.Trigger, why); err == nil {
 		err = why
 	}
-	return fired, &outcome.Ending{
+	return fired, g.shared().mergeLeft(&outcome.Ending{
 		Outcome: outcome.Unverified, Err: err,
 		Why:  g.shared().about("another attempt of this run has fired, and nobody knows in which freeze: " + err.Error()),
 		Hint: outcome.Unverified.Next(),
-	}
+	}, err)
 }

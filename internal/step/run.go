@@ -219,6 +219,14 @@ func (s Step) mergeEndings(first, second error) error {
 	}
 }
 
+// mergeLeft is mergeEndings where the second matters only for what it leaves behind.
+func (s Step) mergeLeft(first, second error) error {
+	if first != nil && (second == nil || endingOf(second).Left == 0) {
+		return first
+	}
+	return s.mergeEndings(first, second)
+}
+
 // quiesceAndCopy is everything between the start of quiesce and that of unquiesce.
 func (r *running) quiesceAndCopy(ctx context.Context) error {
 	s, o := r.step, r.options

@@ -96,6 +96,7 @@ type restoring struct {
 	template map[string]any // of the CronJob
 
 	tried   bool   // the ReplicationDestination may have been made
+	doubt   bool   // a write that makes it may be under way still, if it is not there
 	uid     string // of it; "" while nobody knows
 	job     string // the uid of the check's Job
 	remains string // of what was to be thrown away, as kubectl has it
@@ -280,6 +281,7 @@ func (r *restoring) make(ctx context.Context) (bool, error) {
 		return false, nil
 	}
 	if err != nil {
+		r.doubt = r.doubt || !kube.Undone(err)
 		return false, err
 	}
 	r.uid = made.UID
@@ -424,6 +426,10 @@ func (r *restoring) end(ctx context.Context, err error) error {
 	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), within, timeUp{within})
 	defer cancel()
 	reason, terr := r.throwAway(ctx)
+	if terr == nil && r.doubt && r.uid == "" {
+		r.remains = "replicationdestination/" + r.found.Destination
+		terr = errors.New("the write that makes it may still be under way")
+	}
 	if terr == nil {
 		return err
 	}

@@ -230,6 +230,11 @@ func TestCheckRestore(t *testing.T) {
 			},
 			how: outcome.Signalled, says: "SIGTERM", deleted: dest,
 		},
+		"a signal, and nobody knows whether it is made": {
+			prepare: func(r *restores) { r.before = once("make", func() error { r.signal(); return away }) },
+			how:     outcome.Signalled, says: "A RESTORED COPY MAY STAY",
+			hint: "kubectl delete -n app replicationdestination/rs-restored",
+		},
 		"taken over": {
 			prepare: func(r *restores) {
 				r.after = once("make", func() error {

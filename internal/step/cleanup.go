@@ -45,10 +45,12 @@ func (g Group) Cleanup(ctx context.Context, o CleanupOptions) ([]Disarmed, error
 		o.RunEnded = o.RunEnded || waited == nil
 	}
 	found, err := g.cleanUp(ctx, o)
-	if err == nil {
-		err = waited
+	if err == nil || waited == nil {
+		return found, cmp.Or(err, waited)
 	}
-	return found, err
+	pods := *endingOf(waited)
+	pods.Outcome = endingOf(err).Outcome // how the cleanup itself has ended says more
+	return found, s.mergeEndings(err, &pods)
 }
 
 // cleanUp is a cleanup once no pod can quiesce any more. What a start-sync has left comes last: for it
@@ -102,11 +104,9 @@ func (g Group) endRun(signalled context.Context, o CleanupOptions) ([]Disarmed, 
 	if o.RunsAgain != nil && uerr == nil {
 		o.RunsAgain()
 	}
-	lerr := g.together(g.each(unlock))
-	if uerr != nil {
-		return found, uerr // it says that the claims may stay locked
-	}
-	return found, s.mergeLeft(err, lerr)
+	errs := g.errorsOf(err)
+	err = g.together(g.each(func(i int, s Step) error { return s.mergeLeft(errs[i], unlock(i, s)) }))
+	return found, cmp.Or(uerr, err) // where it was not let go, that says that the claims may stay locked
 }
 
 // mayBeFrozen reports whether the run that had locked a claim may have left the application

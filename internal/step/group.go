@@ -95,6 +95,14 @@ func (m *MemberErrors) Error() string { return m.worst.Error() }
 // Unwrap returns the ending of the group: that of the worst member, and what the others leave.
 func (m *MemberErrors) Unwrap() error { return m.worst }
 
+// errorsOf are the errors of the members that together made one of.
+func (g Group) errorsOf(err error) []error {
+	if m := (*MemberErrors)(nil); errors.As(err, &m) {
+		return m.Errors
+	}
+	return slices.Repeat([]error{err}, len(g))
+}
+
 // another is why a member of a group ends although nothing is wrong with it: one without the others
 // is worth nothing.
 type another struct{ claim string }

@@ -2,6 +2,7 @@ package step
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 
 	"github.com/copytrigger/copytrigger/internal/handshake"
 	"github.com/copytrigger/copytrigger/internal/outcome"
+	"github.com/copytrigger/copytrigger/internal/pods"
 )
 
 const (
@@ -42,6 +44,17 @@ func TestCleanupSaysAllThatItLeaves(t *testing.T) {
 				}, nil)
 			},
 			want: want{outcome: outcome.Tainted, says: []string{saysArmed, saysLocked}, hint: "copytrigger unlock"},
+		},
+		"the trigger, and a pod that could quiesce again": {
+			prepare: func(p *play, o *CleanupOptions) {
+				lockedFor(run + "/held/p-0s")(p)
+				p.pods = []pods.Pod{{Name: "freeze-1"}}
+				o.Selector, o.Wait = podLabels, time.Minute
+				p.faults(refused, nil)
+			},
+			want: want{
+				outcome: outcome.Tainted, says: []string{saysArmed, saysLocked, "freeze-1"}, hint: "kubectl get pods",
+			},
 		},
 		"the trigger, where another run was lost": {
 			prepare: func(p *play, o *CleanupOptions) {
@@ -191,4 +204,28 @@ func TestAwaitWaitingUntilCutTakesBack(t *testing.T) {
 	p.wants(t, want{
 		outcome: outcome.Tainted, says: []string{"has locked the claim"}, hint: "by hand", trigger: "before",
 	})
+}
+
+// Each member of a group says what is left on it: of one the trigger, of another the lock.
+func TestGroupCleanupSaysAllThatItLeaves(t *testing.T) {
+	p := together(t, nil, func(p *groupPlay) {
+		for _, of := range p.all {
+			of.annotate(handshake.LockAnnotation, lockValue(run+"/held/p-0s"))
+		}
+		p.annotate(handshake.TriggerAnnotation, other.String())
+		p.cluster.faults(func(r string) error {
+			return map[bool]error{true: forbidden}[r == "patch pvc" && !p.log.has("cannot make sure")]
+		}, nil)
+		p.second().faults(func(r string) error {
+			return map[bool]error{true: forbidden}[r == "patch pvc" && p.log.has("cannot make sure")]
+		}, nil)
+	}, func(ctx context.Context, _ *groupPlay, g Group) (any, error) {
+		return g.Cleanup(ctx, CleanupOptions{Run: run, Unquiesce: time.Minute})
+	}, nil)
+	p.wants(t, left{outcome: outcome.Tainted, says: []string{saysArmed, saysLocked}, data: other.String(), lock: "="})
+	errs := (*MemberErrors)(nil)
+	if !errors.As(p.err, &errs) || endingOf(errs.Errors[0]).Left != outcome.LeftArmed ||
+		endingOf(errs.Errors[1]).Left != outcome.LeftLocked {
+		t.Errorf("got %v", p.err)
+	}
 }

@@ -134,6 +134,12 @@ func (run Run) Outcome() error {
 	}
 	if r := run.reports[disarm]; r.failed() && v.by.step != disarm {
 		e.Why += "; disarm " + r.exit.String()
+		if r.outcome == outcome.Tainted {
+			e.Why += ": " + armed
+		}
+	}
+	if r := run.reports[startSync]; r.failed() && v.by.step != startSync {
+		e.Why += "; start-sync " + r.exit.String() + ": " + manualStays
 	}
 	if run.Cleanup() && run.reports[disarm].failed() && run.reports[unquiesce].exit.OK() {
 		e.Why = leftAlone + "; " + e.Why

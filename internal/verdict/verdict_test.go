@@ -68,6 +68,18 @@ func TestOutcomeSaysWhy(t *testing.T) {
 				"; unlock ended with exit code 3: " + locked,
 			hint: "do not rely on this sync's copy",
 		},
+		"disarm too": {
+			codes: []int{0, 0, 0, 5, 5, 0},
+			why: "await-completed ended with exit code 5: " + outcome.Tainted.Meaning() +
+				"; disarm ended with exit code 5: " + armed,
+			hint: "run disarm, then unquiesce, if they have not run; do not use this sync's copy",
+		},
+		"start-sync too": {
+			codes: []int{124, absent, absent, absent, 0, 0, absent, absent, absent, 137},
+			why: "await-waiting ended with exit code 124: " + outcome.TimedOut.Meaning() +
+				"; start-sync ended with exit code 137: " + manualStays,
+			hint: "see why in the log of the step",
+		},
 		"disarm": {
 			codes: []int{0, 0, 0, 0, 3, 0},
 			why:   "disarm ended with exit code 3: " + untied,

@@ -237,11 +237,13 @@ func setDisarmed(v *result.Values, s step.Step, all []step.Disarmed, err error) 
 		v.Set("outcome", string(found))
 	}
 	v.Set("lock", string(step.WhoseAll(all)))
+	var errs *step.MemberErrors
+	errors.As(err, &errs)
 	setMembers(v, s, err, func(i int, m *result.Values) {
 		if i >= len(all) { // nobody knows
 			return
 		}
-		if all[i].Outcome != "" {
+		if all[i].Outcome != "" && (errs == nil || errs.Errors[i] == nil) {
 			m.Set("outcome", string(all[i].Outcome))
 		}
 		m.Set("lock", string(all[i].Lock))

@@ -103,3 +103,18 @@ func TestResultsOfMembersThatEndBadly(t *testing.T) {
 		})
 	}
 }
+
+// A claim that a cleanup leaves locked is not said to be well because nothing was armed on it.
+func TestResultsOfMembersThatAreLeft(t *testing.T) {
+	two := step.Step{Namespace: "app", Group: []string{"data", "wal"}}
+	stays := &outcome.Ending{Outcome: outcome.Failed, Left: outcome.LeftLocked, Why: "no"}
+	v := claimValues(two)
+	setDisarmed(&v, two, []step.Disarmed{
+		{Outcome: outcome.Withdrawn, Lock: step.Own}, {Outcome: outcome.OK, Lock: step.Own},
+	}, &step.MemberErrors{Errors: []error{nil, stays}})
+	want := `[{"name":"data","outcome":"withdrawn","lock":"own"},{"name":"wal","outcome":"failed",` +
+		`"reason":"THE CLAIM MAY STAY LOCKED: no","lock":"own"}]`
+	if got := asJSON(t, v.Get("claims")); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}

@@ -65,14 +65,14 @@ func (st *Starting) GiveUp() PuttingBack { return PuttingBack{Run: st.Run, doubt
 
 // Next decides about the present state. A Write without an outcome is followed by another look.
 func (st *Starting) Next(w Observed) (Patch, Decision) {
-	if no := w.first(sourceObstacles()...); no != nil {
-		return Patch{}, *no
-	}
 	s, _ := w.source()
 	st.asks = false
 	rec, recorded := readStarted(s.Started)
 	ours := recorded && rec.Run == st.Run
 	st.doubt, st.asked = st.doubt && !ours, st.asked || ours
+	if no := w.first(sourceObstacles()...); no != nil {
+		return Patch{}, *no
+	}
 	switch {
 	case s.SyncStart != "":
 		st.begun = ours || st.source.UID != ""

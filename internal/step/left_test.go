@@ -227,3 +227,17 @@ func TestGroupCleanupSaysAllThatItLeaves(t *testing.T) {
 		t.Errorf("got %v", p.err)
 	}
 }
+
+// What an earlier attempt of the run has set is put back also where this one is refused.
+func TestStartSyncThatIsRefusedPutsBack(t *testing.T) {
+	p := start(t, func(p *play) {
+		p.rests(run + ".1")
+		p.change("rs", func() {
+			p.sources[0].Started = handshake.Started{Run: run, Manual: run + ".1", Was: "git"}.String()
+			p.sources[0].Paused = true
+		})
+	}, nil)
+	if got := endingOf(p.err); got.Outcome != outcome.Refused || p.manual() != "git" || p.started() != "" {
+		t.Errorf("got %v, and left manual %q, %q", p.err, p.manual(), p.started())
+	}
+}

@@ -29,7 +29,8 @@ func TestScriptToldToEnd(t *testing.T) {
 		t.Fatal("shell.md has no script in bash")
 	}
 	waits := func(said string, code int) string {
-		return fmt.Sprintf(`trap 'echo "{\"trigger\":\"%s\"}"; exit %d' TERM; echo begun >&2; while :; do :; done`, said, code)
+		const script = `trap 'echo "{\"trigger\":\"%s\"}"; exit %d' TERM; echo begun >&2; while :; do :; done`
+		return fmt.Sprintf(script, said, code)
 	}
 	for name, c := range map[string]struct {
 		awaitWaiting string

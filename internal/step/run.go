@@ -195,9 +195,13 @@ func (r *running) cleanUpEarlier(ctx context.Context, ended bool) error {
 			forgetLocked(o.State, o.Run)
 		},
 	})
+	fired := "what it had fired was given back, and "
+	if err != nil && endingOf(err).Left&outcome.LeftArmed != 0 {
+		fired = ""
+	}
 	return s.mergeEndings(err, &outcome.Ending{
 		Outcome: outcome.Tainted,
-		Why:     s.about("an earlier attempt of this run was lost; what it had fired was given back, and " + let),
+		Why:     s.about("an earlier attempt of this run was lost; " + fired + let),
 		Hint:    "do not use a copy of that attempt; start again",
 	})
 }

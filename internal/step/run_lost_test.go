@@ -2,6 +2,7 @@ package step
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -89,6 +90,32 @@ func TestRunAfterALostAttempt(t *testing.T) {
 				t.Errorf("let go %d times, want %d", len(app.trigger), c.let)
 			}
 			p.wantLock(t, c.lock)
+		})
+	}
+}
+
+// What an attempt that was lost had fired is said to be given back only where it is.
+func TestRunAfterALostAttemptThatStaysArmed(t *testing.T) {
+	const givenBack = "what it had fired was given back"
+	for name, refused := range map[string]bool{"given back": false, "the writes are refused": true} {
+		t.Run(name, func(t *testing.T) {
+			app := &lostApp{}
+			p := on(t, func(p *play) {
+				app.play = p
+				p.annotate(handshake.TriggerAnnotation, other.String())
+				lockedFor(run)(p)
+				if refused {
+					p.faults(always(forbidden, "patch pvc"), nil)
+				}
+			}, func(ctx context.Context, s Step) (any, error) {
+				_, err := Group{s}.Run(ctx, RunOptions{
+					Run: run, App: app, Times: &Timeline{}, Limits: Limits{Wait: time.Hour, Unquiesce: time.Minute},
+				})
+				return nil, err
+			}, nil)
+			if says := p.err.Error(); strings.Contains(says, givenBack) == refused || strings.Contains(says, saysArmed) != refused {
+				t.Errorf("got %s", says)
+			}
 		})
 	}
 }

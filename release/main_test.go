@@ -206,11 +206,11 @@ func TestPages(t *testing.T) {
 		},
 		"tekton.md": {"name: quiesced-copy-run\n", "kind: StepAction\n"},
 	} {
-		_, rest, _ := strings.Cut(read(t, "docs/"+page), "`nightly/kustomization.yaml`")
+		_, rest, _ := strings.Cut(read(t, "docs/"+page), "/kustomization.yaml` beside `bin`")
 		_, rest, _ = strings.Cut(rest, "```yaml\n")
 		text, _, found := strings.Cut(rest, "```")
 		if !found {
-			t.Fatalf("%s has no nightly/kustomization.yaml", page)
+			t.Fatalf("%s has no kustomization.yaml beside bin", page)
 		}
 		text = strings.TrimPrefix(strings.ReplaceAll(text, "\n   ", "\n"), "   ") // it stands in a list
 		if err := write(filepath.Join(dir, "nightly/kustomization.yaml"), text); err != nil {

@@ -109,8 +109,8 @@ func (w *Disarming) wasKept(c Claim) bool {
 // Replied takes the reply to the patch; passing reports whether its error may pass. It reports
 // whether to look again at once.
 func (w *Disarming) Replied(r Reply, passing bool) (again bool) {
-	// Whatever was written on the condition of an older claim fails after a change of it.
-	w.doubtful = r == Unknown && w.next.SetLock || r == NotWritten && w.doubtful
+	// Whatever was written on the condition of an older claim fails after a change of it, and only then.
+	w.doubtful = r == Unknown && w.next.SetLock || (r == Unknown || r == NotWritten) && w.doubtful
 	switch {
 	case r == Conflict:
 		return true

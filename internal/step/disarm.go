@@ -158,7 +158,12 @@ func (s Step) disarm(ctx context.Context, o DisarmOptions) (Disarmed, error) {
 	}
 	var refused *outcome.Ending
 	if !errors.As(s.unfired(err, ""), &refused) || refused.Outcome != outcome.Refused || !nothingArmed {
-		return found, s.undecided(err, o.Run)
+		armed := endingOf(s.undecided(err, o.Run))
+		if found.Lock == Nobodys && w.LockInDoubt() { // its write takes the trigger away, and locks
+			armed.Hint = joinHints(armed.Hint, s.then("", handshake.Move{Kind: handshake.MoveUnlock, Run: o.Run}))
+			armed.Left |= outcome.LeftLocked
+		}
+		return found, armed
 	}
 	if found.Lock == "" && (kube.IsNotFound(err) || kube.IsForbidden(err)) {
 		// A run that was given the wrong name has quiesced nothing, but another may have. A Role

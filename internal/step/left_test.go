@@ -3,6 +3,7 @@ package step
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -239,5 +240,29 @@ func TestStartSyncThatIsRefusedPutsBack(t *testing.T) {
 	}, nil)
 	if got := endingOf(p.err); got.Outcome != outcome.Refused || p.manual() != "git" || p.started() != "" {
 		t.Errorf("got %v, and left manual %q, %q", p.err, p.manual(), p.started())
+	}
+}
+
+// A disarm of a claim that is not locked takes the trigger away and locks in one write. Where that may be
+// under way still, both are said.
+func TestDisarmSaysThatItsLockMayCome(t *testing.T) {
+	for name, c := range map[string]struct {
+		fault func(string) error
+		says  []string
+		not   string
+	}{
+		"the reply is lost": {always(away, "patch pvc"), []string{saysArmed, saysLocked}, ""},
+		"it is refused":     {always(forbidden, "patch pvc"), []string{saysArmed}, saysLocked},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := on(t, func(p *play) {
+				p.annotate(handshake.TriggerAnnotation, other.String())
+				p.faults(c.fault, nil)
+			}, disarm, nil)
+			p.wants(t, want{outcome: outcome.Tainted, says: c.says, hint: "copytrigger disarm", trigger: other.String()})
+			if c.not != "" && strings.Contains(p.err.Error(), c.not) {
+				t.Errorf("got %v", p.err)
+			}
+		})
 	}
 }

@@ -113,7 +113,8 @@ func TestRunAfterALostAttemptThatStaysArmed(t *testing.T) {
 				})
 				return nil, err
 			}, nil)
-			if says := p.err.Error(); strings.Contains(says, givenBack) == refused || strings.Contains(says, saysArmed) != refused {
+			says := p.err.Error()
+			if strings.Contains(says, givenBack) == refused || strings.Contains(says, saysArmed) != refused {
 				t.Errorf("got %s", says)
 			}
 		})

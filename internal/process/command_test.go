@@ -131,7 +131,7 @@ func TestRunUntil(t *testing.T) {
 		"well":            {t.Context(), "true", 0, ""},
 		"failed":          {t.Context(), "exit 3", 3, "sh ended with exit code 3"},
 		"not by a signal": {t.Context(), "exit 128", 128, "sh ended with exit code 128"},
-		"by a signal":     {t.Context(), "kill -HUP $$", 129, "sh ended with exit code 129 (hangup)"},
+		"by a signal":     {t.Context(), "kill -TERM $$", 143, "sh ended with exit code 143 (terminated)"},
 		"over":            {over, "echo >" + mark, NotExecutable, "sh was not run: time is up"},
 	} {
 		code, err := Command{Args: []string{"sh", "-c", c.script}, Env: os.Environ()}.RunUntil(c.ctx)

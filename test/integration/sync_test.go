@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/copytrigger/copytrigger/test/integration/harness"
 )
 
@@ -195,7 +197,10 @@ func TestAwaitSynced(t *testing.T) {
 		copied(s, "second", second)
 		// The mover's last result, lastSyncTime and lastManualSync are those of the first sync.
 		s.Run("await-synced", "--trigger", second, "--timeout", "3s").Ends(harness.Unsynced).
-			Error("the copy is good").Error("moves the data of the sync").Hint("kubectl describe replicationsources")
+			Error("the copy is good").Error("moves the data of the sync").
+			Hint("kubectl logs -n " + s.Namespace + " job/volsync-src-nightly")
+		_, err := s.Kube().BatchV1().Jobs(s.Namespace).Get(s.Ctx, "volsync-src-nightly", metav1.GetOptions{})
+		s.Must(err) // what the hint names is there
 		s.Run("await-synced", "--trigger", first, "--timeout", "3s").Ends(harness.Unverified)
 		s.FinishSync()
 		s.Run("await-synced", "--trigger", second, "--timeout", "0").Ends(harness.OK)

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,18 +19,19 @@ import (
 // With the real client: the pod ends while a watch is broken, and nobody says so.
 func TestAwaitPodsEndedOverABrokenWatch(t *testing.T) {
 	const pod = `{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1","metadata":{"name":"a","namespace":"app"}}`
-	lists, watches := 0, 0
+	var lists, watches atomic.Int64
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		if r.URL.Query().Has("watch") {
-			if watches++; watches > 1 {
+			if watches.Add(1) > 1 {
 				_ = http.NewResponseController(w).Flush()
 				<-r.Context().Done() // it stands, and nothing happens
 			}
 			return // or ends at once
 		}
+		lists.Add(1)
 		items := pod
-		if lists++; lists > 1 {
+		if watches.Load() > 1 { // it has ended since the first watch did
 			items = ""
 		}
 		fmt.Fprintf(w, `{"kind":"PartialObjectMetadataList","apiVersion":"meta.k8s.io/v1","metadata":{},"items":[%s]}`, items)
@@ -43,7 +45,7 @@ func TestAwaitPodsEndedOverABrokenWatch(t *testing.T) {
 	if err := s.AwaitPodsEnded(t.Context(), AwaitPodsEndedOptions{Selector: podLabels, Timeout: time.Minute}); err != nil {
 		t.Error(err)
 	}
-	if lists < 2 || watches < 2 {
-		t.Errorf("%d lists, %d watches, want two of each", lists, watches)
+	if lists.Load() < 2 || watches.Load() < 2 {
+		t.Errorf("%d lists, %d watches, want two of each", lists.Load(), watches.Load())
 	}
 }

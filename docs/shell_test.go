@@ -102,7 +102,7 @@ func told(t *testing.T, dir string) string {
 		t.Fatalf("the script said %q: %v", said, err)
 	}
 	signal := func() { _ = cmd.Process.Signal(syscall.SIGTERM) } // it may have ended just now
-	signal()                                                     // it waits for quiesce
+	signal()                                                     // what has begun does not end by itself
 	if err := stdin.Close(); err != nil {
 		t.Fatal(err)
 	}

@@ -42,10 +42,11 @@ func MoverLog(s Source) Move {
 		if m.Name != s.Mover || m.job == "" {
 			continue
 		}
-		if len(m.job+s.Name) > longestJob {
-			return Move{Kind: MoveLog, Object: "job/" + m.job + s.UID}
+		name := m.job + s.Name
+		if len(name) > longestJob {
+			name = m.job + s.UID
 		}
-		return Move{Kind: MoveLog, Object: "job/" + m.job + s.Name}
+		return Move{Kind: MoveLog, Object: "job/" + name}
 	}
 	return Move{}
 }

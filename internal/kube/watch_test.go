@@ -270,7 +270,7 @@ func TestFollowAfterAWatchThatHeld(t *testing.T) {
 	s.want(1, 1, 0)
 }
 
-// Who is told of an event gets its object; that a watch stands is told without one.
+// Follow tells of an event with its object, and of a watch that is established without one.
 func TestFollowTellsWhich(t *testing.T) {
 	w := watch.NewFakeWithChanSize(1, false)
 	w.Modify(object)

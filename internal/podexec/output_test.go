@@ -29,8 +29,8 @@ func TestOutputOfALongLine(t *testing.T) {
 	}
 }
 
-// A command ends once, and the line that says so is not passed on. What looks like another end is what
-// something says that it has left running.
+// A command ends once, and the line that says so is not passed on. Something that it has left running
+// may say what looks like another end.
 func TestOutputEndsOnce(t *testing.T) {
 	var out bytes.Buffer
 	var endings []ending

@@ -58,16 +58,7 @@ func TestRunCodes(t *testing.T) {
 // handles itself, as dash does with SIGINT: its vfork shares the handler's memory.
 func interrupted(t *testing.T, script string, signals ...os.Signal) int {
 	t.Helper()
-	line := filepath.Join(t.TempDir(), "line")
-	if err := os.WriteFile(line, []byte("x\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	r, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	defer w.Close()
+	r, w := pipe(t)
 	got := make(chan os.Signal, len(signals))
 	go func() {
 		_, _ = bufio.NewReader(r).ReadString('\n')
@@ -75,7 +66,7 @@ func interrupted(t *testing.T, script string, signals ...os.Signal) int {
 			got <- s
 		}
 	}()
-	code, err := Command{Args: []string{"sh", "-c", script, line}, Env: os.Environ(), Stdout: w}.Run(got)
+	code, err := Command{Args: []string{"sh", "-c", script, oneLine(t)}, Env: os.Environ(), Stdout: w}.Run(got)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -208,11 +199,7 @@ func TestItself(t *testing.T) {
 
 // A command whose time is over is ended, all of it, and its code says by which signal.
 func TestRunUntilEnds(t *testing.T) {
-	r, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
+	r, w := pipe(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
 		_, _ = bufio.NewReader(r).ReadString('\n')
@@ -221,10 +208,20 @@ func TestRunUntilEnds(t *testing.T) {
 	code, err := Command{
 		Args: []string{"sh", "-c", `tail -f "$0"`, oneLine(t)}, Env: os.Environ(), Stdout: w,
 	}.RunUntil(ctx)
-	w.Close()
 	if code != 143 || fmt.Sprint(err) != "sh ended with exit code 143 (terminated)" {
 		t.Errorf("got %d, %v", code, err)
 	}
+}
+
+// pipe is a pipe that is closed when the test ends.
+func pipe(t *testing.T) (r, w *os.File) {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close(); w.Close() })
+	return r, w
 }
 
 // oneLine is a file with one line.

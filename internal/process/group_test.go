@@ -107,14 +107,3 @@ func TestZombiesOfOthersDoNotCount(t *testing.T) {
 		t.Error("one that has ended counts")
 	}
 }
-
-// pipe is a pipe that is closed when the test ends.
-func pipe(t *testing.T) (r, w *os.File) {
-	t.Helper()
-	r, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { r.Close(); w.Close() })
-	return r, w
-}

@@ -188,12 +188,7 @@ func (r *refill) Write(p []byte) (int, error) {
 
 // What is left running may say something without end: it is not waited for until it is silent.
 func TestOutputWithoutEnd(t *testing.T) {
-	r, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	defer w.Close()
+	r, w := pipe(t)
 	to := &refill{t: t, w: w, most: 4 * fullPipe}
 	if _, err := w.WriteString(strings.Repeat("on and on\n", 100)); err != nil {
 		t.Fatal(err)

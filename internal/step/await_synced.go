@@ -108,11 +108,13 @@ func (s Step) unsynced(err error, reason string, last Synced, of handshake.Sourc
 	if last.Result == "Failed" && !strings.Contains(why, "last result is Failed") {
 		why += "; the mover's last result is Failed"
 	}
-	hint := s.then("VolSync goes on with the same copy; what it says",
-		handshake.Move{Kind: handshake.MoveShowSources})
+	who, says := "it", handshake.Move{Kind: handshake.MoveShowSources}
 	// While its Job has tries left VolSync tells no result.
 	if log := handshake.MoverLog(of); last.Result == "" && log != (handshake.Move{}) {
-		hint = s.then("VolSync goes on with the same copy; what its mover says", log)
+		who, says = "its mover", log
 	}
-	return &outcome.Ending{Outcome: outcome.Unsynced, Err: err, Why: s.about(why), Hint: hint}
+	return &outcome.Ending{
+		Outcome: outcome.Unsynced, Err: err, Why: s.about(why),
+		Hint: s.then("VolSync goes on with the same copy; what "+who+" says", says),
+	}
 }

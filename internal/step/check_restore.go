@@ -413,7 +413,8 @@ func (r *restoring) end(ctx context.Context, err error) error {
 	if !r.tried {
 		return err
 	}
-	r.remains = "replicationdestination/" + r.found.Destination
+	made := "replicationdestination/" + r.found.Destination
+	r.remains = made
 	away := func() string { return r.then("", handshake.Move{Kind: handshake.MoveDelete, Object: r.remains}) }
 	if r.o.Keep {
 		r.Log.Info(r.about("the restored claim " + r.found.Scratch + " stays for a look; then: " + away()))
@@ -427,7 +428,7 @@ func (r *restoring) end(ctx context.Context, err error) error {
 	defer cancel()
 	reason, terr := r.throwAway(ctx)
 	if terr == nil && r.doubt && r.uid == "" {
-		r.remains = "replicationdestination/" + r.found.Destination
+		r.remains = made
 		terr = errors.New("the write that makes it may still be under way")
 	}
 	if terr == nil {

@@ -83,11 +83,7 @@ func (g Group) endRun(signalled context.Context, o CleanupOptions) ([]Disarmed, 
 		return found, s.mergeLeft(g.leaveAlone(o.Run, found, unlock), err)
 	}
 	if o.App == nil && !o.Unquiesced && mayBeFrozen(found) {
-		what := outcome.LeftFrozen | outcome.LeftLocked
-		if err != nil {
-			what |= endingOf(err).Left
-		}
-		e := s.left(what, o.Run, &outcome.Ending{
+		e := s.left(outcome.LeftFrozen|outcome.LeftLocked|leftBy(err), o.Run, &outcome.Ending{
 			Outcome: outcome.Failed, Err: err,
 			Why: s.about("the run had quiesced the application by a command, and nobody says how it is let run again"),
 		})
@@ -106,7 +102,7 @@ func (g Group) endRun(signalled context.Context, o CleanupOptions) ([]Disarmed, 
 	}
 	errs := g.errorsOf(err)
 	err = g.together(g.each(func(i int, s Step) error { return s.mergeLeft(errs[i], unlock(i, s)) }))
-	return found, cmp.Or(uerr, err) // where it was not let go, that says that the claims may stay locked
+	return found, cmp.Or(uerr, err) // uerr says itself that the claims may stay locked
 }
 
 // mayBeFrozen reports whether the run that had locked a claim may have left the application

@@ -109,9 +109,7 @@ func TestCleanup(t *testing.T) {
 			prepare: func(p *play) {
 				armed(p)
 				lockedFor(run)(p)
-				p.faults(func(r string) error {
-					return map[bool]error{true: forbidden}[r == "patch pvc" && !p.log.has("cannot make sure")]
-				}, nil)
+				p.faults(refusedWhile(func() bool { return !p.log.has("cannot make sure") }), nil)
 			},
 			want: want{
 				outcome: outcome.Tainted,

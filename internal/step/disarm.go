@@ -150,7 +150,8 @@ func (s Step) disarm(ctx context.Context, o DisarmOptions) (Disarmed, error) {
 		return found, nil
 	}
 	nothingArmed := d.Do != handshake.Write || kube.IsNotFound(err)
-	if nothingArmed && found.Lock == Nobodys && w.LockInDoubt() {
+	lockMayCome := found.Lock == Nobodys && w.LockInDoubt()
+	if nothingArmed && lockMayCome {
 		return found, s.left(outcome.LeftLocked, o.Run, &outcome.Ending{
 			Outcome: outcome.Failed, Err: err,
 			Why: s.about("the write of this cleanup's lock may still be under way: " + err.Error()),
@@ -159,7 +160,7 @@ func (s Step) disarm(ctx context.Context, o DisarmOptions) (Disarmed, error) {
 	var refused *outcome.Ending
 	if !errors.As(s.unfired(err, ""), &refused) || refused.Outcome != outcome.Refused || !nothingArmed {
 		armed := endingOf(s.undecided(err, o.Run))
-		if found.Lock == Nobodys && w.LockInDoubt() { // its write takes the trigger away, and locks
+		if lockMayCome { // its write takes the trigger away, and locks
 			armed.Hint = joinHints(armed.Hint, s.then("", handshake.Move{Kind: handshake.MoveUnlock, Run: o.Run}))
 			armed.Left |= outcome.LeftLocked
 		}

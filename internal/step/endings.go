@@ -70,6 +70,15 @@ func endingOf(err error) *outcome.Ending {
 	return ending
 }
 
+// leftBy is what an error says that is left behind; nothing for nil.
+func leftBy(err error) outcome.Left {
+	var ending *outcome.Ending
+	if !errors.As(err, &ending) {
+		return 0
+	}
+	return ending.Left
+}
+
 // hintAfter is the next move after a request that was refused for good.
 func (s Step) hintAfter(e *kube.Error) string {
 	switch {

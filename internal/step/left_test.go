@@ -40,9 +40,7 @@ func TestCleanupSaysAllThatItLeaves(t *testing.T) {
 				lockedFor(run)(p)
 				o.App = &lostApp{play: p}
 				o.RunsAgain = func() { p.faults(refused, nil) }
-				p.faults(func(r string) error {
-					return map[bool]error{true: forbidden}[r == "patch pvc" && !p.log.has("cannot make sure")]
-				}, nil)
+				p.faults(refusedWhile(func() bool { return !p.log.has("cannot make sure") }), nil)
 			},
 			want: want{outcome: outcome.Tainted, says: []string{saysArmed, saysLocked}, hint: "copytrigger unlock"},
 		},
@@ -101,6 +99,54 @@ func TestGroupDisarmSaysAllThatItLeaves(t *testing.T) {
 	p.wants(t, left{
 		outcome: outcome.Tainted, says: []string{saysFrozen, saysArmed, saysLocked}, wal: other.String(), lock: "=",
 	})
+}
+
+// What an await-waiting that gives up may leave behind is said, also where its time is up, or a signal
+// has come, before it could be taken back: then it is not just a wait that ended.
+func TestAwaitWaitingSaysWhatItLeaves(t *testing.T) {
+	goes := func(p *play) { p.faults(always(away), nil) }
+	locked := want{says: []string{saysLocked}, hint: "copytrigger unlock"}
+	armed := want{
+		outcome: outcome.Tainted, says: []string{saysArmed}, hint: "copytrigger disarm",
+		trigger: other.String(),
+	}
+	of := func(o outcome.Outcome, w want) want { w.outcome = o; return w }
+	for name, c := range map[string]struct {
+		prepare func(p *play)
+		want    want
+	}{
+		"the lock's reply is lost, and time is up": {
+			prepare: func(p *play) { p.faults(nil, once("patch pvc", func() error { goes(p); return away })) },
+			want:    of(outcome.TimedOut, locked),
+		},
+		"the lock's reply is lost, and a signal comes": {
+			prepare: func(p *play) { p.faults(nil, once("patch pvc", func() error { goes(p); p.signal(); return away })) },
+			want:    of(outcome.Signalled, locked),
+		},
+		"the lock is written, and a signal comes": {
+			prepare: func(p *play) { p.faults(nil, once("patch pvc", func() error { goes(p); p.signal(); return nil })) },
+			want:    of(outcome.Signalled, locked),
+		},
+		"the trigger of an earlier attempt is taken back, and a signal comes": {
+			prepare: func(p *play) {
+				p.annotate(handshake.TriggerAnnotation, other.String())
+				p.faults(once("patch pvc", func() error { goes(p); p.signal(); return away }), nil)
+			},
+			want: armed,
+		},
+		"the trigger of an earlier attempt is taken back, and time is up": {
+			prepare: func(p *play) {
+				p.annotate(handshake.TriggerAnnotation, other.String())
+				p.faults(once("patch pvc", func() error { goes(p); time.Sleep(2 * time.Minute); return away }), nil)
+			},
+			want: armed,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := on(t, c.prepare, awaitWaiting(time.Minute), func(*play) { after(5 * time.Minute) })
+			p.wants(t, c.want)
+		})
+	}
 }
 
 // An earlier attempt of the run had the claim locked. That its trigger is taken back does not let the
@@ -212,12 +258,8 @@ func TestGroupCleanupSaysAllThatItLeaves(t *testing.T) {
 			of.annotate(handshake.LockAnnotation, lockValue(run+"/held/p-0s"))
 		}
 		p.annotate(handshake.TriggerAnnotation, other.String())
-		p.cluster.faults(func(r string) error {
-			return map[bool]error{true: forbidden}[r == "patch pvc" && !p.log.has("cannot make sure")]
-		}, nil)
-		p.second().faults(func(r string) error {
-			return map[bool]error{true: forbidden}[r == "patch pvc" && p.log.has("cannot make sure")]
-		}, nil)
+		p.cluster.faults(refusedWhile(func() bool { return !p.log.has("cannot make sure") }), nil)
+		p.second().faults(refusedWhile(func() bool { return p.log.has("cannot make sure") }), nil)
 	}, func(ctx context.Context, _ *groupPlay, g Group) (any, error) {
 		return g.Cleanup(ctx, CleanupOptions{Run: run, Unquiesce: time.Minute})
 	}, nil)

@@ -197,7 +197,7 @@ func TestCleanupBearsARefusal(t *testing.T) {
 	}
 }
 
-// writeLocked writes the state file that says that the run has locked the claim.
+// writeLocked writes the state file of a run that has locked the claim.
 func writeLocked(t *testing.T, file, owner string, until time.Time) {
 	t.Helper()
 	text := `{"run":"` + run + `","namespace":"app","claims":["data"],"owner":"` + owner + `",` +

@@ -195,6 +195,16 @@ func always(err error, requests ...string) func(string) error {
 	}
 }
 
+// refusedWhile refuses the writes of the claim as long as something holds.
+func refusedWhile(holds func() bool) func(string) error {
+	return func(request string) error {
+		if request == "patch pvc" && holds() {
+			return forbidden
+		}
+		return nil
+	}
+}
+
 // times is a fault that happens n times. Requests may come from several goroutines.
 func times(n int, fault func(string) error) func(string) error {
 	var left atomic.Int64

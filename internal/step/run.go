@@ -196,7 +196,7 @@ func (r *running) cleanUpEarlier(ctx context.Context, ended bool) error {
 		},
 	})
 	fired := "what it had fired was given back, and "
-	if err != nil && endingOf(err).Left&outcome.LeftArmed != 0 {
+	if leftBy(err)&outcome.LeftArmed != 0 {
 		fired = ""
 	}
 	return s.mergeEndings(err, &outcome.Ending{
@@ -225,7 +225,7 @@ func (s Step) mergeEndings(first, second error) error {
 
 // mergeLeft is mergeEndings where the second matters only for what it leaves behind.
 func (s Step) mergeLeft(first, second error) error {
-	if first != nil && (second == nil || endingOf(second).Left == 0) {
+	if first != nil && leftBy(second) == 0 {
 		return first
 	}
 	return s.mergeEndings(first, second)

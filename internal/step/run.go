@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/copytrigger/copytrigger/internal/handshake"
@@ -311,7 +312,7 @@ func (r *running) unquiesce(ctx context.Context, err error) error {
 	case errors.Is(uerr, quiesce.ErrLeaveAlone) && errors.As(uerr, &notOurs):
 		return r.unlock(ctx, s.mergeEndings(err, notOurs)) // of what this run still has
 	case errors.Is(uerr, quiesce.ErrNotHeld):
-		err = notHeld(s, err, uerr)
+		err = r.notHeld(err, uerr)
 	case uerr != nil:
 		return r.stillFrozen(err, uerr)
 	}
@@ -368,22 +369,25 @@ func hintOf(err error) string {
 }
 
 // notHeld is the end of a run whose application was not quiesced until the end. Only if there is
-// certainly no copy it does not matter.
-func notHeld(s Step, err, lost error) error {
-	var ending *outcome.Ending
-	switch {
-	case err == nil:
+// certainly no copy that does not matter for the outcome; it is told all the same, for what was lost
+// may go on in a pod.
+func (r *running) notHeld(err, lost error) error {
+	s := r.step
+	if err == nil {
 		return &outcome.Ending{
 			Outcome: outcome.Unverified, Err: lost,
 			Why:  s.about("VolSync copied, but " + lost.Error()),
 			Hint: outcome.Unverified.Next(),
 		}
-	case errors.As(err, &ending) && ending.Outcome == outcome.Tainted:
-		return &outcome.Ending{
-			Outcome: outcome.Unverified, Left: ending.Left, Err: err, Why: ending.Why, Hint: ending.Hint,
-		}
 	}
-	return err
+	ending := *endingOf(err)
+	if ending.Outcome == outcome.Tainted {
+		ending.Outcome, ending.Err = outcome.Unverified, err
+	}
+	if r.lostHold == nil || !strings.Contains(ending.Why, r.lostHold.Error()) {
+		ending.Why = s.about(ending.Why, lost.Error())
+	}
+	return &ending
 }
 
 // stillFrozen is the end of a run that could not let the application go. Whatever else there

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -372,6 +373,9 @@ func TestRunThatLosesItsHold(t *testing.T) {
 			if !errors.As(p.err, &ending) || ending.Outcome != c.outcome {
 				t.Errorf("got %v, want %s", p.err, c.outcome)
 			}
+			if said := strings.Count(fmt.Sprint(p.err), "sh ended early"); said != 1 {
+				t.Errorf("%v: the lost hold is told %d times, want once", p.err, said)
+			}
 			a.ranOnce(t)
 			if time.Since(start) > time.Minute || p.took > 2*time.Second {
 				t.Errorf("took %s", p.took)
@@ -381,6 +385,18 @@ func TestRunThatLosesItsHold(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A hold that was lost is told beside what the run ended with: in a pod it may go on.
+func TestRunTellsOfALostHoldWhateverItEndedWith(t *testing.T) {
+	a := &app{unquiesce: func(context.Context) error { return fmt.Errorf("%w: sh ended early", quiesce.ErrNotHeld) }}
+	p := whole(t, a, runLimits, nil, func(*play) {}) // VolSync does not react
+	var ending *outcome.Ending
+	if !errors.As(p.err, &ending) || ending.Outcome != outcome.Withdrawn ||
+		!strings.Contains(p.err.Error(), "did not react") || !strings.Contains(p.err.Error(), "sh ended early") {
+		t.Errorf("got %v, want withdrawn, and that sh ended early", p.err)
+	}
+	a.ranOnce(t)
 }
 
 func TestRunLocks(t *testing.T) {

@@ -253,23 +253,35 @@ func TestSelectInSpiteOfASignal(t *testing.T) {
 }
 
 // A container that is started again knows the claims of its run by its file, also while the API
-// server is away.
+// server is away. Those of another namespace are not its own.
 func TestSelectByStateFile(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "locked")
-	p := selected(t, func(p *groupPlay) {
-		p.faults(always(away), nil)
-		s := p.step
-		s.Group = []string{name, "x"}
-		(&running{step: s, options: RunOptions{Run: run, State: file}}).keepLocked()
-	}, func(ctx context.Context, _ *groupPlay, s Step) error {
-		got, err := s.Select(ctx, SelectOptions{Selector: ofDB, Purpose: ToBegin, Run: run, State: file})
-		if err != nil || !slices.Equal(got.Group, []string{name, "x"}) {
-			t.Errorf("got %q, %v", got.Group, err)
-		}
-		return nil
-	}, nil)
-	if n := p.count("list pvc"); n > 0 {
-		t.Errorf("asked %d times", n)
+	for about, c := range map[string]struct {
+		namespace string // that the file says
+		asked     bool
+	}{
+		"of this namespace":    {namespace: "app"},
+		"of another namespace": {namespace: "other", asked: true},
+	} {
+		t.Run(about, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "locked")
+			var got Step
+			var err error
+			p := selected(t, func(p *groupPlay) {
+				p.faults(always(away), nil)
+				s := p.step
+				s.Namespace, s.Group = c.namespace, []string{name, "x"}
+				(&running{step: s, options: RunOptions{Run: run, State: file}}).keepLocked()
+			}, func(ctx context.Context, _ *groupPlay, s Step) error {
+				got, err = s.Select(ctx, SelectOptions{Selector: ofDB, Purpose: ToBegin, Run: run, State: file})
+				return nil
+			}, nil)
+			if known := err == nil && slices.Equal(got.Group, []string{name, "x"}); known == c.asked {
+				t.Errorf("got %q, %v", got.Group, err)
+			}
+			if asked := p.count("list pvc") > 0; asked != c.asked {
+				t.Errorf("asked the API server: %t, want %t", asked, c.asked)
+			}
+		})
 	}
 }
 

@@ -32,6 +32,10 @@ const LockAnnotation = "copytrigger/locked-by"
 // in the states held and lost the first one is the run's own, every other one is a cleanup. When
 // the run's own is off, lost becomes cleanup; when the last one is off, the claim is free.
 //
+// An owner that gives up, with no attempt under way, takes itself off. The run's own cannot, because
+// the application may be quiesced: it stays as one that has ended ([EndedOwner]), for which no cleanup
+// waits.
+//
 // Lost and cleanup differ, besides, in what a failed unquiesce means. After lost the application
 // may be quiesced, and the claim stays locked. In the state cleanup the run has never locked the
 // claim, or has let its application run, so nothing of it is quiesced.
@@ -173,6 +177,19 @@ func StepwiseCleanup(id string) string {
 // it is ended then. 0 is for one whose unquiesce ends no freeze but its own. The id of a process
 // alone is an owner that has no limit.
 func Owner(process string, seconds int) string { return fmt.Sprintf("%s-%ds", process, seconds) }
+
+// endedMark stands in place of an owner's limit, once it has given up.
+const endedMark = "ended"
+
+// EndedOwner returns what becomes of an owner that gives up: it has no attempt under way, and begins
+// none any more.
+func EndedOwner(owner string) string {
+	process, _, _ := strings.Cut(owner, "-")
+	return process + "-" + endedMark
+}
+
+// OwnerHasEnded reports whether an owner has given up.
+func OwnerHasEnded(owner string) bool { return owner == EndedOwner(owner) }
 
 // OwnerSeconds returns the limit of an owner. It reports false if that has none.
 func OwnerSeconds(owner string) (seconds int, limited bool) {

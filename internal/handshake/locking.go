@@ -89,6 +89,32 @@ func (u *Unquiescing) Replied(r Reply, _ bool) (again bool) {
 // Doubt reports whether nobody knows where its write is.
 func (u *Unquiescing) Doubt() bool { return u.doubt }
 
+// EndingOwner is what an owner writes that could not let the application run, and stops trying. No
+// attempt of its own may be under way any more. Whether the application runs is as open as before.
+type EndingOwner struct{ Run, Process string }
+
+// Next decides about the claim as it is.
+func (e *EndingOwner) Next(w Observed) (Patch, Decision) {
+	l, p := w.Claim.Lock, Patch{To: w.Claim}
+	left := l
+	switch {
+	case !l.Of(e.Run) || !l.Has(e.Process):
+	case l.Own() == e.Process:
+		others := l.owners()[1:]
+		left.State, left.Owners = Lost, strings.Join(append([]string{EndedOwner(e.Process)}, others...), "/")
+	default:
+		left = l.without(e.Process)
+	}
+	d := Decision{Do: End, Outcome: outcome.OK, Why: "no process of run " + e.Run + " is waited for in vain"}
+	if left != l {
+		d.Do, p.SetLock, p.To.Lock = Write, true, left
+	}
+	return p, d
+}
+
+// Replied takes the reply to the patch. It reports whether to look again.
+func (e *EndingOwner) Replied(r Reply, _ bool) (again bool) { return r == Conflict }
+
 // Unlocking is unlock between its looks.
 type Unlocking struct {
 	Run         string

@@ -79,6 +79,9 @@ type scenes struct {
 	lookOnce     bool // the lock is looked at before the first attempt only
 	blind        bool // a cleanup that cannot read the lock unquiesces
 	noWait       bool // a cleanup does not wait for the others, but takes them off
+	endsEarly    bool // who gives up says so with an attempt under way
+	trusts       bool // a cleanup takes off who gave up after its own unquiesce
+	stays        bool // the run's own takes itself off when it gives up
 }
 
 func owner(i int) string { return fmt.Sprint("o", i) }
@@ -259,7 +262,22 @@ func (m scenes) attempt(s scene, i int, to func(string, scene, part)) {
 		t := s
 		t.fails++
 		to("fails to unquiesce", t, atLets)
+		t, _ = t.writes(m.givesUp(i))
+		to("fails to unquiesce, gives up, and says so", t, atGone)
 	}
+	if t, _ := s.writes(m.givesUp(i)); m.endsEarly && t.lock != s.lock {
+		to("gives up too early", t, atAttempts)
+	}
+}
+
+// givesUp is the last write of one that could not let the application run.
+func (m scenes) givesUp(i int) interface {
+	Next(Observed) (Patch, Decision)
+} {
+	if m.stays {
+		return &Unlocking{Run: runOf(i), Off: owner(i)}
+	}
+	return &EndingOwner{Run: runOf(i), Process: owner(i)}
 }
 
 func (m scenes) unlock(s scene, i int, to func(string, scene, part)) {
@@ -280,9 +298,22 @@ func (m scenes) unlock(s scene, i int, to func(string, scene, part)) {
 // only when each of them has ended: an owner has one of its own.
 func (m scenes) waits(s scene, i int, to func(string, scene, part)) {
 	a, l := s.actors[i], ParseLock(s.lock)
-	left := slices.ContainsFunc(strings.Split(a.seen, "/"), func(o string) bool { return l.Of(ourRun) && l.Has(o) })
+	left := slices.ContainsFunc(strings.Split(a.seen, "/"), func(o string) bool {
+		return l.Of(ourRun) && l.Has(o) && !OwnerHasEnded(o)
+	})
+	gaveUp := slices.ContainsFunc(strings.Split(a.seen, "/"), func(o string) bool {
+		return l.Of(ourRun) && l.Has(EndedOwner(o)) && !OwnerHasEnded(o)
+	})
+	if !left && gaveUp && !m.trusts {
+		to("leaves the claim locked, for the run may have quiesced after it, and says so", s, atGone)
+		return
+	}
 	if !left {
-		to("has waited for the others", s, atEnded)
+		t, _ := s.writes(&Unlocking{Run: ourRun, Off: a.seen})
+		if m.trusts {
+			t, _ = t.writes(&Unlocking{Run: ourRun, Own: true})
+		}
+		to("has waited for the others", t, atEnded)
 		return
 	}
 	if m.expired(s, a.seen) || m.noWait {
@@ -321,6 +352,9 @@ func (m scenes) left(s scene) string {
 		if a := s.actors[i]; a.does != atAbsent && !a.over() {
 			return ""
 		}
+	}
+	if s.frozen != 0 && s.lock == "" && !m.byHand && s.kills == 0 {
+		return "P2: the application stays quiesced, and no lock says so"
 	}
 	for _, run := range []string{ourRun, otherRun} {
 		l := ParseLock(s.lock)
@@ -428,6 +462,9 @@ func TestOwnersGuards(t *testing.T) {
 		"the lock is looked at before the first attempt": {lookOnce: true, fails: 1, byHand: true},
 		"a cleanup that cannot read the lock unquiesces": {blind: true},
 		"a cleanup waits for nobody":                     {noWait: true},
+		"who gives up says so too early":                 {endsEarly: true},
+		"a run that gives up takes itself off":           {stays: true, fails: 1},
+		"who gave up after a cleanup is taken off by it": {trusts: true, fails: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			states, _, v := m.search()

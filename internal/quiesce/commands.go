@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/sethvargo/go-retry"
+
+	"github.com/copytrigger/copytrigger/internal/podexec"
 )
 
 // notHeld is the exit code of a second command that has let the application go, and found
@@ -53,11 +55,22 @@ const (
 // ErrLeaveAlone says that the application is not to be let run by this process any more.
 var ErrLeaveAlone = errors.New("the application is left alone")
 
+// UnderWay is the error of an unquiesce of which an attempt may go on still: it was cut short, or the
+// connection to it ended before it did.
+type UnderWay struct{ Err error }
+
+func (e UnderWay) Error() string { return e.Err.Error() }
+func (e UnderWay) Unwrap() error { return e.Err }
+
+// MayGoOn reports whether an attempt of the unquiesce that ended with err may go on.
+func MayGoOn(err error) bool { return errors.As(err, &UnderWay{}) }
+
 // Unquiesce runs the second command until it ends well, or ctx ends. No command knows whose
 // freeze it ends, so may is asked before every attempt: after [ErrLeaveAlone] there is none any
-// more, and any other error puts it off.
+// more, and any other error puts it off. The error is an [UnderWay] unless every attempt was seen
+// to end.
 func (c Commands) Unquiesce(ctx context.Context, may func(context.Context) error) error {
-	err := context.Cause(ctx) // with which nothing is tried
+	err, seen := context.Cause(ctx), true // with an ended ctx nothing is tried
 	pauses := retry.WithCappedDuration(mostPause, retry.NewExponential(firstPause))
 	_ = retry.Do(ctx, pauses, func(ctx context.Context) error {
 		if no := may(ctx); no != nil {
@@ -76,6 +89,10 @@ func (c Commands) Unquiesce(ctx context.Context, may func(context.Context) error
 			err = fmt.Errorf("%w: %w", ErrNotHeld, again)
 			return nil
 		}
+		var broken *podexec.Broken
+		if again != nil && (ctx.Err() != nil || errors.As(again, &broken)) {
+			seen = false
+		}
 		if again != nil && ctx.Err() != nil && err != nil {
 			return nil // the limit cut this one short; the one before says why
 		}
@@ -84,5 +101,8 @@ func (c Commands) Unquiesce(ctx context.Context, may func(context.Context) error
 		}
 		return retry.RetryableError(err)
 	})
+	if err != nil && !seen {
+		return UnderWay{err}
+	}
 	return err
 }

@@ -11,7 +11,10 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
+	"time"
 
+	"github.com/copytrigger/copytrigger/internal/podexec"
 	"github.com/copytrigger/copytrigger/internal/process"
 )
 
@@ -151,8 +154,43 @@ func TestUnquiesceGivesUp(t *testing.T) {
 		),
 		Log: slog.New(slog.DiscardHandler),
 	}
-	if err := c.Unquiesce(ctx, always); err == nil || !strings.Contains(err.Error(), "exit code 8") {
-		t.Errorf("got %v", err)
+	err := c.Unquiesce(ctx, always)
+	if err == nil || !strings.Contains(err.Error(), "exit code 8") || !MayGoOn(err) {
+		t.Errorf("got %v, under way: %t", err, MayGoOn(err))
+	}
+}
+
+// Only an attempt that nobody has seen end may be under way still.
+func TestUnquiesceUnderWay(t *testing.T) {
+	for name, c := range map[string]struct {
+		err error
+		cut bool // by the limit
+		may bool
+	}{
+		"it ended":               {err: errors.New("exit code 1")},
+		"it was cut short":       {err: errors.New("exit code 143"), cut: true, may: true},
+		"its connection broke":   {err: &podexec.Broken{Err: errors.New("reset")}, may: true},
+		"it found another's run": {err: ErrLeaveAlone},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			off := runs(func(ctx context.Context) (int, error) {
+				if c.cut {
+					<-ctx.Done()
+				}
+				return 1, c.err
+			})
+			err := Commands{Off: off, Log: slog.New(slog.DiscardHandler)}.Unquiesce(ctx, func(context.Context) error {
+				if errors.Is(c.err, ErrLeaveAlone) {
+					return c.err
+				}
+				return nil
+			})
+			if !errors.Is(err, c.err) || MayGoOn(err) != c.may {
+				t.Errorf("%s: got %v, may be under way: %t", name, err, MayGoOn(err))
+			}
+		})
 	}
 }
 

@@ -80,9 +80,10 @@ func (g Group) endRun(signalled context.Context, o CleanupOptions) ([]Disarmed, 
 		s.Log.Error(err.Error(), "hint", hintOf(err))
 	}
 	if lock == Anothers {
-		return found, s.mergeLeft(g.leaveAlone(o.Run, found, unlock), err)
+		return found, s.mergeLeft(g.leaveAlone(ctx, o.Run, me, found, unlock), err)
 	}
 	if o.App == nil && !o.Unquiesced && mayBeFrozen(found) {
+		g.endOwner(ctx, o.Run, me)
 		e := s.left(outcome.LeftFrozen|outcome.LeftLocked|leftBy(err), o.Run, &outcome.Ending{
 			Outcome: outcome.Failed, Err: err,
 			Why: s.about("the run had quiesced the application by a command, and nobody says how it is let run again"),
@@ -94,6 +95,9 @@ func (g Group) endRun(signalled context.Context, o CleanupOptions) ([]Disarmed, 
 	var uerr error
 	if o.App != nil {
 		if uerr = g.unquiesceLost(ctx, o, me, err); uerr != nil && lock != Nobodys {
+			if !quiesce.MayGoOn(uerr) {
+				g.endOwner(ctx, o.Run, me)
+			}
 			return found, uerr // the run itself may have locked it: it stays so
 		}
 	}
@@ -138,7 +142,7 @@ func (s Step) awaitOwnersEnded(ctx context.Context, o CleanupOptions, found hand
 		seconds, limited := handshake.OwnerSeconds(owner)
 		limit := time.Duration(seconds) * time.Second
 		switch {
-		case o.RunEnded && owner == found.Own(), limited && limit == 0:
+		case o.RunEnded && owner == found.Own(), limited && limit == 0, handshake.OwnerHasEnded(owner):
 			dead += "/" + owner
 			continue
 		case !limited:
@@ -167,16 +171,25 @@ func (s Step) outlive(ctx context.Context, run string, owners []string, longest 
 		s.subject(), run, longest.Round(time.Second), s.then("if it is surely dead", unlock))
 	limited, cancel := limit(ctx, longest)
 	defer cancel()
+	gaveUp := false
 	_, err := s.wait(limited, false, wait{lenient: true, claimOnly: true, look: s.lookAtClaim,
 		decide: func(_ context.Context, st observation) (bool, string, error) {
 			l := st.observed.Claim.Lock
-			left := slices.ContainsFunc(owners, func(owner string) bool { return l.Of(run) && l.Has(owner) })
-			return !left, why, nil
+			has := func(owner string) bool { return l.Of(run) && l.Has(owner) }
+			gaveUp = slices.ContainsFunc(owners, func(owner string) bool { return has(handshake.EndedOwner(owner)) })
+			return gaveUp || !slices.ContainsFunc(owners, has), why, nil
 		}})
 	if err != nil && !kube.IsNotFound(err) {
 		<-limited.Done() // that it could not look any more does not mean that they are dead
 	}
 	switch {
+	case gaveUp:
+		// It may have quiesced the application after the cleanup has let it run.
+		return &outcome.Ending{
+			Outcome: outcome.Failed, Left: outcome.LeftFrozen | outcome.LeftLocked,
+			Why:  s.about("run " + run + " still lived, and has ended meanwhile without letting the application run"),
+			Hint: s.then("the cleanup again, with its --unquiesce", handshake.Move{Kind: handshake.MoveCleanup, Run: run}),
+		}
 	case err == nil:
 		return nil
 	case ctx.Err() != nil:
@@ -195,12 +208,15 @@ func wholeSeconds(d time.Duration) int { return int((d + time.Second - 1) / time
 
 // leaveAlone is the end of a cleanup of a group of which another run has locked a member. What the
 // cleanup itself has put on the others is taken off; what the run itself had locked stays so.
-func (g Group) leaveAlone(run string, found []Disarmed, unlock func(i int, s Step) error) error {
+func (g Group) leaveAlone(
+	ctx context.Context, run, me string, found []Disarmed, unlock func(i int, s Step) error,
+) error {
 	return g.together(g.each(func(i int, s Step) error {
 		switch found[i].Lock {
 		case Anothers:
 			return s.leftAlone(found[i].By)
 		case Own:
+			s.endOwner(ctx, run, me)
 			return s.staysLocked(run)
 		}
 		return unlock(i, s)

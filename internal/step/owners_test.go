@@ -3,6 +3,7 @@ package step
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -136,6 +137,7 @@ func TestCleanupWaitsForTheOtherOwners(t *testing.T) {
 		"the run's own limit":       {by: "run-1/held/p-600s", took: 10 * time.Minute},
 		"a hold, which is harmless": {by: "run-1/held/p-0s"},
 		"no limit":                  {by: "run-1/held/p", took: time.Minute},
+		"the run has given up":      {by: "run-1/lost/p-ended"},
 		"the run is known to be":    {by: "run-1/lost/p-600s", ended: true},
 		"an await-waiting's fence":  {by: "run-1/cleanup/await-waiting"},
 		"another cleanup":           {by: "run-1/cleanup/c-90s", took: 90 * time.Second},
@@ -155,6 +157,69 @@ func TestCleanupWaitsForTheOtherOwners(t *testing.T) {
 			}
 			if said := p.log.has("stays locked until then; if it is surely dead: copytrigger unlock"); said != (c.took > 0) {
 				t.Errorf("says why it waits: %t", said)
+			}
+		})
+	}
+}
+
+// A run that was alive beside its cleanup, and could not let the application run, may have quiesced it
+// after the cleanup has let it run.
+func TestCleanupBesideARunThatGivesUp(t *testing.T) {
+	app := &lostApp{}
+	p := on(t, func(p *play) { app.play = p; lockedFor("run-1/held/p-600s")(p) }, cleanupOf(CleanupOptions{App: app}),
+		func(p *play) {
+			after(time.Minute)
+			p.annotate(handshake.LockAnnotation, run+"/lost/p-ended")
+		})
+	p.wants(t, want{
+		outcome: outcome.Failed,
+		says:    []string{"THE APPLICATION MAY STILL BE QUIESCED", "THE CLAIM MAY STAY LOCKED", "still lived"},
+		hint:    "the cleanup again, with its --unquiesce: copytrigger cleanup -n app --pvc data --run-id run-1",
+	})
+	if p.wantLock(t, run+"/lost/p-ended"); p.took.Round(time.Second) != time.Minute {
+		t.Errorf("took %s", p.took)
+	}
+}
+
+// What could not let the application run says that it does not try any more, so that no cleanup waits
+// for it; unless an attempt may be under way, or it cannot be written.
+func TestWhoGivesUpSaysSo(t *testing.T) {
+	no := errors.New("sh ended with exit code 1")
+	cut := quiesce.UnderWay{Err: no}
+	runs := func(err error) func(t *testing.T) *play {
+		return func(t *testing.T) *play {
+			a := &app{unquiesce: func(context.Context) error { return err }}
+			return whole(t, a, runLimits, nil, func(p *play) { p.takes(); p.completes() })
+		}
+	}
+	cleans := func(app Application, by string) func(t *testing.T) *play {
+		return func(t *testing.T) *play {
+			return on(t, func(p *play) {
+				if lost, is := app.(*lostApp); is {
+					lost.play = p
+				}
+				lockedFor(by)(p)
+			}, cleanupOf(CleanupOptions{App: app}), nil)
+		}
+	}
+	longest := fmt.Sprintf("%s-%ds", me, wholeSeconds(runLimits.longest()))
+	for name, c := range map[string]struct {
+		ends func(t *testing.T) *play
+		lock string
+	}{
+		"a run":                                  {runs(no), run + "/lost/" + me + "-ended"},
+		"a run, with an attempt under way":       {runs(cut), run + "/held/" + longest},
+		"a cleanup":                              {cleans(&lostApp{err: no}, run+"/lost/p-600s"), run + "/lost/p-600s"},
+		"a cleanup, with one under way":          {cleans(&lostApp{err: cut}, run+"/lost/p-600s"), run + "/lost/p-600s/me-140s"},
+		"a cleanup that was told no --unquiesce": {cleans(nil, run+"/held/p-600s"), run + "/lost/p-600s"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := c.ends(t)
+			if !strings.Contains(fmt.Sprint(p.err), "THE APPLICATION MAY STILL BE QUIESCED") {
+				t.Errorf("got %v", p.err)
+			}
+			if got := p.get(handshake.LockAnnotation); got != c.lock {
+				t.Errorf("the claim is locked by %q, want %q", got, c.lock)
 			}
 		})
 	}

@@ -314,6 +314,9 @@ func (r *running) unquiesce(ctx context.Context, err error) error {
 	case errors.Is(uerr, quiesce.ErrNotHeld):
 		err = r.notHeld(err, uerr)
 	case uerr != nil:
+		if !quiesce.MayGoOn(uerr) && !o.App.UnquiesceIsScoped() && !r.lockInDoubt {
+			r.group.endOwner(ctx, o.Run, r.owner)
+		}
 		return r.stillFrozen(err, uerr)
 	}
 	o.Times.mark(runsAgain)

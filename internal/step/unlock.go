@@ -89,6 +89,25 @@ func (s Step) unlockItself(ctx context.Context, run, owner string, last handshak
 	return err
 }
 
+// endOwner says that an owner lets the application run no more, which it has not managed to, so that no
+// cleanup waits for it. Where that cannot be written, a cleanup waits until the owner's limit is over.
+func (s Step) endOwner(ctx context.Context, run, owner string) {
+	ctx, cancel := limit(context.WithoutCancel(ctx), shortLimit)
+	defer cancel()
+	_, err := s.apply(ctx, loop{passes: kube.Passing, whole: true}, &handshake.EndingOwner{Run: run, Process: owner})
+	if err != nil && !kube.IsNotFound(err) {
+		s.Log.Warn(s.about("a cleanup will wait until this process is surely dead: " + err.Error()))
+	}
+}
+
+// endOwner says so on every member.
+func (g Group) endOwner(ctx context.Context, run, owner string) {
+	g.each(func(_ int, s Step) error {
+		s.endOwner(ctx, run, owner)
+		return nil
+	})
+}
+
 // unlockItself takes off every member an owner that is not the run's own, or whose run has quiesced
 // nothing.
 func (g Group) unlockItself(ctx context.Context, run, owner string) error {

@@ -194,7 +194,6 @@ func (s Step) othersSelected(ctx context.Context, passes func(error) bool) (join
 		}
 		return err
 	})
-	slices.Sort(now)
 	return without(now, s.claims()), without(s.claims(), now), err
 }
 

@@ -252,6 +252,28 @@ func TestSelectInSpiteOfASignal(t *testing.T) {
 	}, nil)
 }
 
+// A signal ends the wait for an API server that is away; that of a cleanup goes on, for an application
+// may be quiesced.
+func TestSelectWhileTheServerIsAway(t *testing.T) {
+	for purpose, found := range map[Purpose]bool{ToBegin: false, ToCleanUp: true} {
+		selected(t, func(p *groupPlay) {
+			p.locked(run)
+			p.faults(always(away, "list pvc"), nil)
+		}, func(ctx context.Context, _ *groupPlay, s Step) error {
+			ctx, cancel := context.WithCancel(ctx)
+			cancel()
+			got, err := s.Select(ctx, SelectOptions{Selector: ofDB, Purpose: purpose, Run: run, Timeout: time.Minute})
+			if (err == nil) != found || found && len(got.Group) != 3 {
+				t.Errorf("purpose %d: got %q, %v", purpose, got.Group, err)
+			}
+			return nil
+		}, func(p *groupPlay) {
+			after(30 * time.Second)
+			p.faults(nil, nil)
+		})
+	}
+}
+
 // A container that is started again knows the claims of its run by its file, also while the API
 // server is away. Those of another namespace are not its own.
 func TestSelectByStateFile(t *testing.T) {
@@ -300,6 +322,10 @@ func TestAwaitWaitingBySelector(t *testing.T) {
 		"one leaves": {
 			func(p *groupPlay) { p.label("mail") },
 			left{outcome: outcome.Refused, says: []string{"claim data has left since the run began"}},
+		},
+		"nobody may look any more": {
+			func(p *groupPlay) { p.faults(always(forbidden, "list pvc"), nil) },
+			left{outcome: outcome.Refused, says: []string{"not yours"}},
 		},
 		"one is deleted": {
 			func(p *groupPlay) { p.change("pvc", func() { p.claim = nil }) },

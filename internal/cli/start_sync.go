@@ -20,8 +20,10 @@ func (m *program) startSyncCommand() command {
 		example: `copytrigger start-sync -n app --pvc data --run-id "$RUN"`,
 		description: "It sets spec.trigger.manual of every ReplicationSource that is idle, and puts back what was\n" +
 			"there when the sync has begun: a schedule goes on. One that runs a sync is left alone, and so\n" +
-			"is one that begins a sync by itself. When it gives up, it puts back, too; what it could not\n" +
-			"put back, because it was killed, cleanup and unlock of the run do, and the next start-sync.\n" +
+			"is one that begins a sync by itself. If the copy of that sync exists already, VolSync does not\n" +
+			"wait in it any more: another is started when it has ended. When it gives up, it puts back, too;\n" +
+			"what it could not put back, because it was killed, cleanup and unlock of the run do, and the\n" +
+			"next start-sync.\n" +
 			"It needs the Role of rbac/start-sync. await-waiting --start-sync and run --start-sync do the same\n" +
 			"first.\n\n" +
 			"Results: started (false where a sync ran already), sync-start, replication-source.",

@@ -24,6 +24,13 @@ func (s Source) idle() *Decision {
 	return &Decision{Do: Look, Why: why + s.says(), Next: next}
 }
 
+// Rests reports whether a sync could be started for a wait: none runs, and nothing is wrong with the
+// ReplicationSource.
+func Rests(w Observed) bool {
+	s, one := w.source()
+	return one && s.SyncStart == "" && s.Trouble == ""
+}
+
 // says adds what the ReplicationSource says itself; "" if nothing is wrong.
 func (s Source) says() string {
 	var says string

@@ -76,11 +76,11 @@ func (st *Starting) Next(w Observed) (Patch, Decision) {
 	switch {
 	case s.SyncStart != "":
 		st.begun = ours || st.source.UID != ""
-		d := Decision{Do: End, Outcome: outcome.OK, Why: w.runs(s, st.begun)}
+		d := w.runs(s, st.Run, st.begun)
 		if !recorded {
 			return Patch{}, d
 		}
-		d.Do = Write
+		d.Do = Write // what it decides follows, or another look does
 		return s.putBack(rec), d
 	case recorded:
 		return st.idle(s, rec)
@@ -138,25 +138,42 @@ func reverted(s Source, manual string) Decision {
 			"or change manual in Git instead of start-sync")
 }
 
-// runs says which sync runs.
-func (w Observed) runs(s Source, begun bool) string {
+// runs decides about a sync that runs. One of somebody else's, in which VolSync does not wait any
+// more, is of no use to the run: another is started when it has ended.
+func (w Observed) runs(s Source, run string, begun bool) Decision {
 	if begun {
-		return fmt.Sprintf("VolSync has begun the sync of ReplicationSource %s at %s", s.Name, s.SyncStart)
+		return Decision{Do: End, Outcome: outcome.OK,
+			Why: fmt.Sprintf("VolSync has begun the sync of ReplicationSource %s at %s", s.Name, s.SyncStart)}
 	}
-	why := fmt.Sprintf("ReplicationSource %s runs a sync since %s already, and is left alone", s.Name, s.SyncStart)
-	if w.Copy != nil {
-		why += "; VolSync does not wait in it any more, for its copy exists: start another when it has ended" + s.says()
+	why := fmt.Sprintf("ReplicationSource %s runs a sync since %s already", s.Name, s.SyncStart)
+	if w.Copy == nil || w.Copy.Deleting {
+		return Decision{Do: End, Outcome: outcome.OK, Why: why + ", and is left alone"}
 	}
-	return why
+	if no := w.mayStart(run); no != nil {
+		return *no
+	}
+	if w.Copy.stuck(s) {
+		return *w.leftOverOf(s)
+	}
+	return *notYet(why + ", in which VolSync does not wait any more, for its copy exists: " +
+		"another is started when it has ended" + s.says())
 }
 
-// startable returns why no sync of an idle ReplicationSource is started, or not yet.
-func (w Observed) startable(s Source, run string) *Decision {
+// mayStart returns why no sync is started for a run, by the claim alone.
+func (w Observed) mayStart(run string) *Decision {
 	if no := w.first(Observed.claimGoes, Observed.notEnabled, Observed.armed); no != nil {
 		return no
 	}
 	if lock := TakeLock(w.Claim, run); lock.Do != Write {
 		return &lock
+	}
+	return nil
+}
+
+// startable returns why no sync of an idle ReplicationSource is started, or not yet.
+func (w Observed) startable(s Source, run string) *Decision {
+	if no := w.mayStart(run); no != nil {
+		return no
 	}
 	if no := w.copyGoes(); no != nil {
 		return no

@@ -35,6 +35,7 @@ func asked(run string) func(*Source) {
 // leaves nothing; it does not ask what it waits for.
 func TestStartingFirstLook(t *testing.T) {
 	runs := func(s *Source) { s.SyncStart = "now" }
+	copies := func(w *Observed) { w.Copy = &Copy{Name: "c", Owner: w.Sources[0].UID} }
 	for name, c := range map[string]struct {
 		change  func(*Observed)
 		source  func(*Source)
@@ -73,8 +74,31 @@ func TestStartingFirstLook(t *testing.T) {
 		},
 		"it runs": {source: runs, do: End, outcome: outcome.OK, says: "and is left alone"},
 		"it runs, and its copy exists": {
-			source: runs, change: func(w *Observed) { w.Copy = &Copy{Name: "c"} },
-			do: End, outcome: outcome.OK, says: "VolSync does not wait in it any more",
+			source: runs, change: copies, do: Look, says: "another is started when it has ended",
+		},
+		"it runs, and a copy is being deleted": {
+			source: runs, change: func(w *Observed) { copies(w); w.Copy.Deleting = true },
+			do: End, outcome: outcome.OK, says: "and is left alone",
+		},
+		"it runs, and a copy that is not its own exists": {
+			source: runs, change: func(w *Observed) { copies(w); w.Copy.Owner = "another" },
+			do: Look, says: "it is not ReplicationSource",
+		},
+		"it runs, its copy exists, and another run has the claim": {
+			source: runs, change: func(w *Observed) { copies(w); w.Claim.Lock = Lock{Run: "b", State: Held, Owners: "p"} },
+			do: End, outcome: outcome.Refused, says: "run b has locked",
+		},
+		"it runs, its copy exists, and the claim is armed": {
+			source: runs, change: func(w *Observed) { copies(w); w.Claim.Trigger = "x" },
+			do: End, outcome: outcome.Refused, says: "armed",
+		},
+		"it runs by another run, and its copy exists": {
+			source: func(s *Source) { asked("b")(s); runs(s) }, change: copies,
+			do: Write, says: "another is started when it has ended", sets: "git",
+		},
+		"it runs by an earlier process of the run, and its copy exists": {
+			source: func(s *Source) { asked("a")(s); runs(s) }, change: copies,
+			do: Write, outcome: outcome.OK, says: "VolSync has begun", sets: "git", begun: true,
 		},
 		"it runs, by an earlier process of the run": {
 			source: func(s *Source) { asked("a")(s); runs(s) },

@@ -18,6 +18,7 @@ import (
 type syncing struct {
 	source Source
 	begun  int    // syncs
+	copied bool   // the copy of the sync that runs exists
 	want   string // manual, as whoever is no start-sync has left it
 
 	a, b    starter // two runs
@@ -45,6 +46,7 @@ type starter struct {
 	asked   int // syncs that had begun when it asked; -1 before
 	cleaner cleaner
 	gaveUp  bool
+	useless bool        // it ends with a sync of somebody else's, whose copy it has seen
 	late    manualPatch // a write whose reply was lost, and which may land
 	onTime  bool
 }
@@ -70,6 +72,7 @@ type syncSearch struct {
 	keeps         bool // does not put back
 	takes         bool // puts back over a value that is not the record's
 	forgets       bool // writes no record
+	blind         bool // sees no copy
 	found         string
 	states        int
 }
@@ -104,6 +107,7 @@ func (m *syncSearch) run(schedule, manual string) {
 type syncingKey struct {
 	manual, last, started, since, ended, want string
 	begun, user, gitops, cron, kills, lost    int
+	copied                                    bool
 
 	a, b    starterKey
 	cleanup cleanerKey
@@ -112,6 +116,7 @@ type syncingKey struct {
 type starterKey struct {
 	at, asked                                                             int
 	mine, ends, gaveUp, late, onTime, asks, doubt, begun, source, touched bool
+	useless                                                               bool
 	says                                                                  outcome.Outcome
 	before, manual, started                                               string
 	cleaner                                                               cleanerKey
@@ -127,14 +132,14 @@ func (s syncing) key() syncingKey {
 	src := s.source
 	return syncingKey{
 		src.Manual, src.LastManual, src.Started, src.SyncStart, src.LastSync, s.want,
-		s.begun, s.user, s.gitops, s.cron, s.kills, s.lost, s.a.key(), s.b.key(), s.cleanup.key(),
+		s.begun, s.user, s.gitops, s.cron, s.kills, s.lost, s.copied, s.a.key(), s.b.key(), s.cleanup.key(),
 	}
 }
 
 func (p starter) key() starterKey {
 	return starterKey{
 		p.at, p.asked, p.mine, p.ends, p.gaveUp, p.late.set, p.onTime, p.st.asks, p.st.doubt, p.st.begun,
-		p.st.source.UID != "", p.st.asked, p.says, p.st.source.LastSync, p.patch.manual + "/" + p.late.manual,
+		p.st.source.UID != "", p.st.asked, p.useless, p.says, p.st.source.LastSync, p.patch.manual + "/" + p.late.manual,
 		p.patch.started, p.cleaner.key(),
 	}
 }
@@ -146,6 +151,9 @@ func (c cleaner) key() cleanerKey {
 // check looks for what must not be.
 func (m *syncSearch) check(s syncing) {
 	for _, p := range []starter{s.a, s.b} {
+		if p.at == atEnd && p.useless {
+			m.found = fmt.Sprintf("run %s ends with a sync in which VolSync does not wait: %+v", p.st.Run, s)
+		}
 		if p.at == atEnd && !p.gaveUp && p.says == outcome.OK && p.st.Begun() && s.begun <= p.asked {
 			m.found = fmt.Sprintf("run %s says that its sync has begun, and none has: %+v", p.st.Run, s)
 		}
@@ -179,7 +187,14 @@ func (s syncing) volsync() (all []syncing) {
 	if s.source.SyncStart != "" {
 		t.source.SyncStart, t.source.LastManual = "", s.source.Manual
 		t.source.LastSync = strconv.Itoa(s.begun)
-		return []syncing{t}
+		t.copied = false
+		all = append(all, t)
+		if !s.copied {
+			t = s
+			t.copied = true
+			all = append(all, t)
+		}
+		return all
 	}
 	due := s.source.Manual != "" && s.source.Manual != s.source.LastManual
 	if s.source.Manual == "" && s.source.Schedule != "" && s.cron == 0 && s.calm() {
@@ -212,8 +227,12 @@ func (s syncing) others() (all []syncing) {
 }
 
 // look is what a process sees.
-func (s syncing) look() Observed {
-	return Observed{Claim: Claim{UID: "pvc", Enabled: true, Bound: true}, Sources: []Source{s.source}}
+func (m *syncSearch) look(s syncing) Observed {
+	w := Observed{Claim: Claim{UID: "pvc", Enabled: true, Bound: true}, Sources: []Source{s.source}}
+	if s.copied && !m.blind {
+		w.Copy = &Copy{Name: "copy", Owner: s.source.UID}
+	}
+	return w
 }
 
 // tampered is a patch without a guard.
@@ -284,8 +303,9 @@ func (m *syncSearch) starter(s syncing, of func(*syncing) *starter) (all []synci
 }
 
 func (m *syncSearch) starterLooks(s syncing, p *starter) {
-	next, d := p.st.Next(s.look())
+	next, d := p.st.Next(m.look(s))
 	patch := m.tampered(s, next)
+	p.useless = d.Outcome == outcome.OK && !p.st.Begun() && s.copied
 	switch {
 	case patch.set:
 		p.at, p.patch, p.mine, p.ends, p.says = atWrite, patch, true, d.Outcome != "", d.Outcome
@@ -351,7 +371,7 @@ func (m *syncSearch) cleaner(s syncing, of func(*syncing) *cleaner) (all []synci
 	case c.at == atLook:
 		t := s
 		p := of(&t)
-		next, d := p.b.Next(s.look())
+		next, d := p.b.Next(m.look(s))
 		patch := m.tampered(s, next)
 		if p.at, p.patch, p.mine, p.ends = atWrite, patch, true, d.Outcome != ""; !patch.set {
 			p.at = atEnd
@@ -397,6 +417,7 @@ func TestStartingGuards(t *testing.T) {
 		"not putting back":                       {keeps: true},
 		"taking another's manual value for ours": {takes: true},
 		"no record":                              {forgets: true},
+		"not looking at the copy":                {blind: true},
 	} {
 		for from, c := range startedFrom() {
 			m := m

@@ -3,6 +3,7 @@ package step
 import (
 	"cmp"
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -43,8 +44,10 @@ func (g Group) AwaitWaiting(ctx context.Context, o AwaitWaitingOptions) (Waiting
 	if err := g.prepare(ctx, o); err != nil {
 		return Waiting{}, err
 	}
-	var found Waiting
-	cautioned := false
+	var (
+		found Waiting
+		last  []observation
+	)
 	reason, err := g.wait(ctx, o.Timeout == 0, groupWait{
 		ends: func(sts []observation) bool {
 			ds, _ := g.awaits(o, sts)
@@ -52,17 +55,29 @@ func (g Group) AwaitWaiting(ctx context.Context, o AwaitWaitingOptions) (Waiting
 			return d.Do == handshake.End
 		},
 		decide: func(ctx context.Context, sts []observation) (done bool, why string, err error) {
-			if !cautioned {
-				cautioned = true
+			if last == nil {
 				for i, s := range g {
 					s.warnOf(sts[i].observed)
 				}
 			}
+			last = sts
 			found, done, why, err = g.awaited(ctx, o, sts)
 			return done, why, err
 		},
 	})
-	return found, g.shared().unfired(err, reason)
+	return found, g.orStart(g.shared().unfired(err, reason), last)
+}
+
+// orStart gives a wait that has timed out the hint that a sync can be started, where none runs.
+func (g Group) orStart(err error, last []observation) error {
+	rests := func(st observation) bool { return handshake.Rests(st.observed) }
+	if err == nil || endingOf(err).Outcome != outcome.TimedOut || !slices.ContainsFunc(last, rests) {
+		return err
+	}
+	ending := *endingOf(err)
+	ending.Hint = g.shared().then("this attempt has fired nothing; raise --timeout, or begin a sync now, "+
+		"by --start-sync or beforehand", handshake.Move{Kind: handshake.MoveStartSync})
+	return &ending
 }
 
 // prepare tries the writes of the run, and starts the syncs if that is asked for.

@@ -93,7 +93,24 @@ func TestAwaitWaitingGivesUp(t *testing.T) {
 			want: want{
 				outcome: outcome.TimedOut,
 				says:    []string{"timed out after 1h0m0s while waiting: PVC app/data: ReplicationSource rs has no sync running"},
-				hint:    "raise --timeout",
+				hint: "raise --timeout, or begin a sync now, by --start-sync or beforehand: " +
+					"copytrigger start-sync -n app --pvc data",
+			},
+			took: time.Hour,
+		},
+		"timeout, VolSync cannot": {
+			prepare: func(p *play) { idle(p); p.sources[0].Trouble = "no such Secret" },
+			timeout: time.Hour,
+			want: want{
+				outcome: outcome.TimedOut, says: []string{"no such Secret"}, hint: "raise --timeout, or see why it waits",
+			},
+			took: time.Hour,
+		},
+		"timeout, in a sync": {
+			prepare: func(p *play) { p.copied = ownCopy() },
+			timeout: time.Hour,
+			want: want{
+				outcome: outcome.TimedOut, says: []string{"exists already"}, hint: "raise --timeout, or see why it waits",
 			},
 			took: time.Hour,
 		},

@@ -31,6 +31,20 @@ func (p *play) begins() {
 	p.change("rs", func() { p.sources[0].SyncStart, p.sources[0].Version = "2000-01-01T01:00:00Z", "begun" })
 }
 
+// endsSync is VolSync's end of a sync: its copy goes a moment later.
+func (p *play) endsSync() {
+	p.change("rs", func() {
+		s := &p.sources[0]
+		s.SyncStart, s.LastSync, s.LastManual, s.Version = "", "2000-01-01T01:00:30Z", s.Manual, "ended"
+	})
+	after(time.Second)
+	p.change("copy", func() { p.copied = nil })
+}
+
+func ownCopy() *handshake.Copy {
+	return &handshake.Copy{Name: "volsync-rs-src", UID: "copy-0", Owner: "rs-1", Bound: true, Cut: "then"}
+}
+
 func start(t *testing.T, prepare, events func(*play)) *play {
 	return on(t, prepare, func(ctx context.Context, s Step) (any, error) {
 		return Group{s}.StartSync(ctx, StartSyncOptions{Run: run, Timeout: 5 * time.Minute})
@@ -81,9 +95,7 @@ func TestStartSync(t *testing.T) {
 			p.change("rs", func() { p.sources[0].Manual, p.sources[0].Version = "by hand", "by hand" })
 		}, outcome: outcome.Refused, says: `to "by hand"`, left: "by hand"},
 		"the copy of an earlier sync is there": {manual: "git", prepare: func(p *play) {
-			p.change("copy", func() {
-				p.copied = &handshake.Copy{Name: "volsync-rs-src", UID: "copy-0", Owner: "rs-1", Bound: true, Cut: "then"}
-			})
+			p.change("copy", func() { p.copied = ownCopy() })
 		}, events: func(p *play) {
 			after(time.Minute)
 			if p.manual() != "git" {
@@ -93,6 +105,22 @@ func TestStartSync(t *testing.T) {
 			after(time.Minute)
 			p.begins()
 		}, outcome: outcome.OK, left: "git", begun: true},
+		"one runs already, in which VolSync does not wait any more": {manual: "git", prepare: func(p *play) {
+			p.begins()
+			p.change("copy", func() { p.copied = ownCopy() })
+		}, events: func(p *play) {
+			after(time.Minute)
+			if p.manual() != "git" {
+				p.t.Error("VolSync is asked for a sync while one runs")
+			}
+			p.endsSync()
+			after(time.Minute)
+			p.begins()
+		}, outcome: outcome.OK, left: "git", begun: true},
+		"one runs already, and does not end": {manual: "git", prepare: func(p *play) {
+			p.begins()
+			p.change("copy", func() { p.copied = ownCopy() })
+		}, outcome: outcome.TimedOut, says: "another is started when it has ended", left: "git"},
 		"not enabled": {prepare: func(p *play) { p.annotate(handshake.UseAnnotation, "") }, outcome: outcome.Refused,
 			says: "without waiting"},
 		"armed": {prepare: func(p *play) { p.annotate(handshake.TriggerAnnotation, "x") }, outcome: outcome.Refused,
@@ -139,6 +167,30 @@ func TestStartSync(t *testing.T) {
 	}
 	if !strings.HasPrefix(asks, run) {
 		t.Error("the manual trigger does not name the run")
+	}
+}
+
+// A wait that is to start a sync begins one as soon as that is over in which VolSync does not wait, within
+// its own limit.
+func TestAwaitWaitingStartsTheNext(t *testing.T) {
+	p := on(t, func(p *play) {
+		p.rests("")
+		p.begins()
+		p.change("copy", func() { p.copied = ownCopy() })
+	}, func(ctx context.Context, s Step) (any, error) {
+		return Group{s}.AwaitWaiting(ctx, AwaitWaitingOptions{Run: run, Start: true, Timeout: time.Hour})
+	}, func(p *play) {
+		after(time.Minute)
+		p.endsSync()
+		after(time.Minute)
+		p.begins()
+		p.annotate(handshake.StatusAnnotation, handshake.StatusWaiting, handshake.SinceAnnotation, "then")
+	})
+	if p.err != nil || p.took > 3*time.Minute || p.manual() != "" || p.started() != "" {
+		t.Errorf("got %v after %s, left manual %q, and the record %q", p.err, p.took, p.manual(), p.started())
+	}
+	if !p.log.has("another is started when it has ended") {
+		t.Errorf("it does not say what it waits for\n%s", &p.log.b)
 	}
 }
 

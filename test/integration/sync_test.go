@@ -65,7 +65,8 @@ func TestStartSync(t *testing.T) {
 			}
 			trigger := s.AwaitWaiting("second")
 			copied(s, "second", trigger)
-			s.Run("start-sync", "--run-id", "third").Ends(harness.OK).Says("does not wait in it any more")
+			s.Run("start-sync", "--run-id", "third", "--timeout", "1s").Ends(harness.TimedOut).
+				Error("another is started when it has ended")
 			s.FinishSync()
 			after := s.SyncsBy(c.manual, c.cron)
 			if after.Since != "" || after.LastManual != c.manual {
@@ -74,6 +75,25 @@ func TestStartSync(t *testing.T) {
 			s.Copied(2)
 		})
 	}
+}
+
+// A sync is started as soon as that has ended in which VolSync does not wait any more.
+func TestStartSyncAfterTheOneThatRuns(t *testing.T) {
+	t.Parallel()
+	s := harness.New(t)
+	idle(s, yearly)
+	s.Run("start-sync", "--run-id", "second").Ends(harness.OK)
+	copied(s, "second", s.AwaitWaiting("second"))
+	p := s.Start("start-sync", "--run-id", "third")
+	p.Says("another is started when it has ended")
+	s.SyncsBy("", yearly)
+	s.FinishSync()
+	if r := p.End().Ends(harness.OK); r.Value("started") != "true" {
+		t.Errorf("got %s", r.Stdout)
+	}
+	s.SyncsBy("", yearly)
+	s.AwaitWaiting("third")
+	s.Copied(2)
 }
 
 // Without its right nothing is started.

@@ -114,6 +114,9 @@ func (t *commandText) check(flag string, inPod, bound bool) (err error) {
 	if _, err := process.CanRun(t.args[0]); err != nil {
 		return usageError{fmt.Errorf("--%s cannot be run: %w", flag, err), cannotRun}
 	}
+	if err := process.CanRunLine(t.args, environment()); err != nil {
+		return usageError{fmt.Errorf("--%s cannot be run: %w", flag, err), cannotRun}
+	}
 	return nil
 }
 
@@ -133,5 +136,5 @@ func commandLine(text string) ([]string, error) {
 	case strings.HasPrefix(text, `["`): // it was meant to be one
 		return nil, notStrings(err)
 	}
-	return []string{"/bin/sh", "-c", text}, nil
+	return []string{process.Shell, "-c", text}, nil
 }

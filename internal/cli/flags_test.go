@@ -34,6 +34,16 @@ func parsed(args ...string) (flagSet, error) {
 	return got, err
 }
 
+// programs makes programs in a directory, so that a command line may name them.
+func programs(t *testing.T, dir string, names ...string) {
+	t.Helper()
+	for _, name := range names {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // noEnv takes away the variables of the environment that the tests run in.
 func noEnv(t *testing.T) {
 	t.Helper()

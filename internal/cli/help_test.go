@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -22,6 +23,9 @@ func shellWords(t *testing.T, line string) []string {
 // The help of each command leads with an example, and the program takes it as it stands.
 func TestExamples(t *testing.T) {
 	noEnv(t)
+	dir := t.TempDir()
+	programs(t, dir, "fsfreeze")
+	t.Setenv("PATH", dir+string(os.PathListSeparator)+os.Getenv("PATH"))
 	for _, c := range newProgram(nil, nil, withSignals()).commands() {
 		t.Run(c.name, func(t *testing.T) {
 			var help bytes.Buffer

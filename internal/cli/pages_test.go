@@ -21,6 +21,7 @@ func TestPages(t *testing.T) {
 	if err := os.WriteFile("r/trigger", []byte(mine), 0o600); err != nil { // a page reads it
 		t.Fatal(err)
 	}
+	programs(t, ".", "quiesce", "unquiesce")
 	for line, page := range lines {
 		words := shellWords(t, line)
 		if _, err := parsed(words[1:]...); err != nil {

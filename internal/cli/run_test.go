@@ -44,6 +44,22 @@ func TestRunRefuses(t *testing.T) {
 			args: []string{"run", "--pvc", "a", "--quiesce", "true", "--unquiesce", `["/no/such"]`},
 			says: "--unquiesce cannot be run: ", hint: "in the image",
 		},
+		"no such quiesce in a line": {
+			args: []string{"run", "--pvc", "a", "--quiesce", "no-such-program x", "--unquiesce", "true"},
+			says: "--quiesce cannot be run: no-such-program: executable file not found", hint: "in the image",
+		},
+		"no such unquiesce in a line": {
+			args: []string{"run", "--pvc", "a", "--quiesce", "true", "--unquiesce", "./unquiese"},
+			says: "--unquiesce cannot be run: ./unquiese: no such file or directory", hint: "in the image",
+		},
+		"no such hold in a line": {
+			args: []string{"run", "--pvc", "a", "--hold", "./none"},
+			says: "--hold cannot be run: ./none: ", hint: "in the image",
+		},
+		"no such unquiesce in a line of a cleanup": {
+			args: []string{"cleanup", "--pvc", "a", "--run-id", "r", "--unquiesce", "./unquiese"},
+			says: "--unquiesce cannot be run: ./unquiese: no such file or directory", hint: "in the image",
+		},
 		"no such hold": {
 			args: []string{"run", "--pvc", "a", "--hold", `["/no/such"]`},
 			says: "--hold cannot be run: ", hint: "in the image",

@@ -46,7 +46,7 @@ func (e *NotRun) Hint() string {
 	if says(e.Err, unreachable) {
 		return "the API server does not reach the pod's node: is it Ready?"
 	}
-	return "is the program in the image of that container? --container chooses another"
+	return "is the program in the image of that container, and executable? --container chooses another"
 }
 
 // Broken says that nobody knows whether a command has ended, and how: the connection to it has.

@@ -25,7 +25,7 @@ func TestErrors(t *testing.T) {
 		"not run": {
 			err:  &NotRun{Where: in, Err: why},
 			says: "the command was not run in pod app/db-0 (container db): no",
-			hint: "is the program in the image of that container? --container chooses another",
+			hint: "is the program in the image of that container, and executable? --container chooses another",
 		},
 		"no shell": {
 			err:  &NotRun{Where: in, Err: why, NoShell: true},

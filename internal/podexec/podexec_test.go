@@ -255,6 +255,16 @@ func TestCheck(t *testing.T) {
 	if !errors.As(err, &notRun) || !strings.Contains(err.Error(), "there is no program psqll") {
 		t.Errorf("got %v", err)
 	}
+	dir := t.TempDir()
+	file := dir + "/not-executable"
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{dir, file, dir + "/none"} {
+		if _, err := e.Check(t.Context(), target, []string{path}); !errors.As(err, &notRun) {
+			t.Errorf("%s: got %v", path, err)
+		}
+	}
 }
 
 // A command that knows the words of the shell around it cannot end for it.

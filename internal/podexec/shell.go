@@ -52,7 +52,10 @@ func (e ending) result(t pods.Target) (int, error) {
 // Check finds out whether these commands can be run in a container, without running them: the right
 // to, the shell if one is needed, the programs. It reports whether the container has a shell.
 func (e Exec) Check(ctx context.Context, t pods.Target, commands ...[]string) (shellThere bool, err error) {
-	const look = `n=1; for p; do command -v "$p" >/dev/null 2>&1 || exit "$n"; n=$((n+1)); done`
+	// Some shells find a path that is not executable, too.
+	const look = `n=1; for p; do command -v "$p" >/dev/null 2>&1 || exit "$n"
+case $p in */*) if command -v [ >/dev/null 2>&1; then [ -x "$p" ] && [ ! -d "$p" ] || exit "$n"; fi ;; esac
+n=$((n+1)); done`
 	var programs []string
 	needed := false
 	for _, c := range commands {

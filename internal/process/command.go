@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"syscall"
+	"time"
 )
 
 // The codes of a shell for what it cannot run.
@@ -103,6 +104,32 @@ func CanRun(program string) (code int, err error) {
 		return notStarted(err), why(err)
 	}
 	return 0, nil
+}
+
+// askLimit is how long the shell may take to say whether it knows a program.
+const askLimit = 3 * time.Second
+
+// unknown is the exit code of asks for a program that the shell does not know.
+const unknown = 99
+
+// CanRunLine asks the shell that a line is for whether it could run the program of [FirstProgram],
+// without running it. It returns nil, too, where the shell does not say so.
+func CanRunLine(args, env []string) error {
+	program := FirstProgram(args)
+	if program == "" {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), askLimit)
+	defer cancel()
+	ask := Command{Args: []string{Shell, "-c", asks, "sh", program}, Env: env}
+	if code, _ := ask.RunUntil(ctx); code != unknown {
+		return nil
+	}
+	_, err := CanRun(program)
+	if err == nil {
+		err = errors.New("the shell does not find it")
+	}
+	return fmt.Errorf("%s: %w", program, err)
 }
 
 // own is the name by which a command calls this program. In a pod of an engine it is on a volume,

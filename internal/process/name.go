@@ -10,13 +10,15 @@ import (
 // Name returns the program of a command for messages. What does not look like one may be a whole
 // command line in one word, with a password in it.
 func Name(args []string) string {
-	plain := func(r rune) bool {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./+", r)
-	}
 	if len(args) == 0 || args[0] == "" || strings.TrimFunc(args[0], plain) != "" {
 		return "the command"
 	}
 	return args[0]
+}
+
+// plain reports whether a character has no meaning of its own to a shell.
+func plain(r rune) bool {
+	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./+", r)
 }
 
 // why returns what keeps a program from running, without its name.

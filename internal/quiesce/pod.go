@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/copytrigger/copytrigger/internal/podexec"
 	"github.com/copytrigger/copytrigger/internal/pods"
+	"github.com/copytrigger/copytrigger/internal/process"
 )
 
 // Cluster is what commands in the application's pod ask of a cluster.
@@ -48,13 +50,20 @@ type Pod struct {
 	bare   bool        // known has no shell
 }
 
-// choose finds the pod, and finds out whether these commands can be run in it.
+// choose finds the pod, and finds out whether these commands can be run in it, and the programs that
+// lines for the shell begin with. An unquiesce asks only for the shell: the line itself says more.
 func (p *Pod) choose(ctx context.Context, commands ...[]string) error {
 	t, err := p.Cluster.Find(ctx)
 	if err != nil {
 		return err
 	}
-	if err := p.get(ctx, t, commands...); err != nil {
+	programs := slices.Clone(commands)
+	for _, c := range commands {
+		if program := process.FirstProgram(c); program != "" {
+			programs = append(programs, []string{program})
+		}
+	}
+	if err := p.get(ctx, t, programs...); err != nil {
 		return err
 	}
 	p.chosen = t

@@ -367,3 +367,55 @@ func TestPodHoldThatTakesTooLong(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A line for the shell whose first program is not there is found out beforehand, of a hold, too.
+func TestPrepareLine(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for name, mode := range map[string]os.FileMode{"there": 0o755, "not-executable": 0o644} {
+		if err := os.WriteFile(name, []byte("#!/bin/sh\n"), mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for line, says := range map[string]string{
+		"./there":                    "",
+		"exit 0":                     "",
+		"FOO=1 ./none":               "",
+		`"./none"`:                   "",
+		"if ./none; then exit 1; fi": "",
+		"no-such-program || ./there": "",
+		"./unquiese":                 "there is no program ./unquiese",
+		"./not-executable && exit 0": "there is no program ./not-executable",
+		"no-such-program x":          "there is no program no-such-program",
+	} {
+		pod := podAt(t, podtest.New(t, database), &output{})
+		for what, app := range map[string]interface{ Prepare(context.Context) error }{
+			"quiesce":   &PodCommands{Pod: pod, On: shell(line), Off: shell("exit 0")},
+			"unquiesce": &PodCommands{Pod: pod, On: shell("exit 0"), Off: shell(line)},
+			"hold":      NewPodHold(pod, shell(line), "QUIESCED"),
+		} {
+			err := app.Prepare(t.Context())
+			var notRun *podexec.NotRun
+			if (err != nil) != (says != "") || err != nil && (!errors.As(err, &notRun) || !strings.Contains(err.Error(), says)) {
+				t.Errorf("%s %s: got %v, want %q", what, line, err, says)
+			}
+		}
+	}
+}
+
+// Once the application may be frozen a line is run, whatever it begins with: only the shell knows all of it.
+func TestUnquiesceRunsAnyLine(t *testing.T) {
+	log := t.TempDir() + "/log"
+	c := &PodCommands{Pod: podAt(t, podtest.New(t, database), &output{}), Off: shell("no-such-program >>" + log)}
+	ctx, cancel := context.WithCancel(t.Context())
+	attempts := 0
+	err := c.Unquiesce(ctx, func(context.Context) error {
+		if attempts++; attempts == 2 {
+			cancel()
+			return ErrLeaveAlone
+		}
+		return nil
+	})
+	if _, serr := os.Stat(log); serr != nil || !errors.Is(err, ErrLeaveAlone) {
+		t.Errorf("the line was not run: %v, %v", err, serr)
+	}
+}

@@ -1,6 +1,10 @@
 package process
 
-import "strings"
+import (
+	"strings"
+
+	"mvdan.cc/sh/v3/syntax"
+)
 
 // Shell is what a command line is for, with -c.
 const Shell = "/bin/sh"
@@ -12,73 +16,42 @@ func FirstProgram(args []string) string {
 	if len(args) != 3 || args[0] != Shell || args[1] != "-c" {
 		return ""
 	}
-	line := args[2]
-	rest := strings.TrimLeftFunc(line, plain)
-	word, next := line[:len(line)-len(rest)], strings.TrimLeft(rest, " \t")
-	switch {
-	case word == "" || word[0] == '-' || len(rest) > 0 && len(rest) == len(next), strings.HasPrefix(next, "("):
-		return "" // an option, a part of a word, or the name of a function
+	line, err := syntax.NewParser(syntax.Variant(syntax.LangPOSIX)).Parse(strings.NewReader(args[2]), "")
+	if err != nil || len(line.Stmts) != 1 || substitutes(line) {
+		return ""
 	}
-	for rest != "" {
-		n := piece(rest)
-		if n == 0 {
+	return firstOf(line.Stmts[0])
+}
+
+// substitutes reports whether a command runs within the words of another.
+func substitutes(line *syntax.File) (found bool) {
+	syntax.Walk(line, func(n syntax.Node) bool {
+		_, is := n.(*syntax.CmdSubst)
+		found = found || is
+		return !found
+	})
+	return found
+}
+
+func firstOf(s *syntax.Stmt) string {
+	if s.Background || s.Negated {
+		return ""
+	}
+	switch c := s.Cmd.(type) {
+	case *syntax.BinaryCmd:
+		if c.Op == syntax.AndStmt {
+			return firstOf(c.X)
+		}
+	case *syntax.CallExpr:
+		if len(c.Assigns) > 0 {
 			return ""
 		}
-		rest = rest[n:]
-	}
-	return word
-}
-
-// piece is the length of what a line goes on with; 0 for what may run another command although the one
-// before has failed, and for what would have to be read as the shell does.
-func piece(line string) int {
-	switch c := line[0]; {
-	case strings.HasPrefix(line, "&&"), strings.HasPrefix(line, ">&"), strings.HasPrefix(line, "<&"):
-		return 2
-	case c == '\'':
-		inside, _, closed := strings.Cut(line[1:], "'")
-		if !closed {
-			return 0
+		word := c.Args[0].Lit()
+		if !strings.HasPrefix(word, "-") && strings.TrimLeftFunc(word, plain) == "" {
+			return word
 		}
-		return len(inside) + 2
-	case c == '"':
-		return doubleQuoted(line)
-	case strings.IndexByte("|&;()#\n", c) >= 0:
-		return 0
 	}
-	return character(line)
-}
-
-func doubleQuoted(line string) int {
-	for n := 1; n < len(line); {
-		if line[n] == '"' {
-			return n + 1
-		}
-		c := character(line[n:])
-		if c == 0 {
-			return 0
-		}
-		n += c
-	}
-	return 0
-}
-
-// character is the length of a character, or of ${NAME}; 0 for any other expansion that has its own
-// quotes or commands.
-func character(line string) int {
-	switch {
-	case line[0] == '\\':
-		return min(2, len(line))
-	case line[0] == '`', strings.HasPrefix(line, "$("):
-		return 0
-	case strings.HasPrefix(line, "${"):
-		end := strings.IndexAny(line[2:], "}\"'`$\\")
-		if end < 0 || line[2+end] != '}' {
-			return 0
-		}
-		return end + 3
-	}
-	return 1
+	return ""
 }
 
 // asks has a shell say, by the exit code unknown, that it could not run $1. Some find a path that is not

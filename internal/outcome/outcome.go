@@ -52,7 +52,8 @@ func Table() []Row {
 			"is good, and not yet a backup", "see why the mover does not succeed; VolSync tries again with the same copy"},
 		{Usage, 64, "the command line was wrong, and nothing was done", "was not made by this run", look},
 		{TimedOut, 124, "the limit passed, and nothing was fired", "was not made", look},
-		{Signalled, 128, "a signal stopped it, and nothing was fired", "was not made", look},
+		{Signalled, 128, "a signal stopped it, and nothing was fired", "was not made",
+			"nothing was fired, and VolSync copies nothing before a run fires: start another run"},
 	}
 }
 

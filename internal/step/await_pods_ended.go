@@ -36,7 +36,7 @@ func (s Step) AwaitPodsEnded(ctx context.Context, o AwaitPodsEndedOptions) error
 	if err == nil {
 		s.Log.Info(fmt.Sprintf("no pod with the labels %s in namespace %s can run any more", o.Selector, s.Namespace))
 	}
-	err = s.unfired(err, w.why())
+	err = s.unseen(err, w.why())
 	if ending := (*outcome.Ending)(nil); errors.As(err, &ending) && ending.Outcome == outcome.TimedOut {
 		ending.Hint = s.then("raise --timeout, or see what they do",
 			handshake.Move{Kind: handshake.MoveShowPods, Labels: o.Selector})

@@ -159,6 +159,7 @@ func TestAwaitWaitingGivesUp(t *testing.T) {
 					"stopped by SIGTERM while waiting: PVC app/data: ReplicationSource rs has no sync running; " +
 						"this attempt has fired nothing",
 				},
+				hint: "start another run",
 			},
 			took: time.Minute / 2,
 		},
@@ -169,6 +170,7 @@ func TestAwaitWaitingGivesUp(t *testing.T) {
 			want: want{
 				outcome: outcome.Signalled,
 				says:    []string{"stopped by SIGTERM", "the server is away; this attempt has fired nothing"},
+				hint:    "start another run",
 			},
 			took: time.Minute / 2,
 		},

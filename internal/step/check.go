@@ -88,7 +88,7 @@ func (g Group) Check(ctx context.Context, o CheckOptions) ([]Checked, error) {
 		all = c.found
 		return err
 	})
-	return all, s.unfired(err, "the API server to answer")
+	return all, s.unseen(err, "the API server to answer")
 }
 
 // checking is a check under way.

@@ -36,6 +36,7 @@ func (s Step) unfired(err error, reason string) error {
 	case errors.As(err, &stop):
 		return &outcome.Ending{
 			Outcome: outcome.Signalled, Err: err, Why: during(err, reason) + "; this attempt has fired nothing",
+			Hint: outcome.Signalled.Next(),
 		}
 	case kube.IsNotFound(err) && errors.As(err, &failed) && failed.Request.Resource == "persistentvolumeclaims":
 		if s.Claim == "" {
@@ -52,6 +53,15 @@ func (s Step) unfired(err error, reason string) error {
 		return &outcome.Ending{Outcome: outcome.Refused, Err: err, Why: err.Error(), Hint: s.hintAfter(failed)}
 	}
 	return &outcome.Ending{Outcome: outcome.Failed, Err: err, Why: s.about(err.Error())}
+}
+
+// unseen is unfired for a command that is no part of a run: after a signal there is no run to start.
+func (s Step) unseen(err error, reason string) error {
+	err = s.unfired(err, reason)
+	if ending := (*outcome.Ending)(nil); errors.As(err, &ending) && ending.Outcome == outcome.Signalled {
+		ending.Hint = ""
+	}
+	return err
 }
 
 func during(err error, reason string) string {

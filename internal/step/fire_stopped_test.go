@@ -26,11 +26,16 @@ func TestFireTriggerStopped(t *testing.T) {
 	}{
 		"signal at the look": {
 			prepare: at("get copy", signal),
-			want:    want{outcome: outcome.Signalled, says: []string{"stopped by SIGTERM", "has fired nothing"}},
+			want: want{
+				outcome: outcome.Signalled, says: []string{"stopped by SIGTERM", "has fired nothing"}, hint: "another run",
+			},
 		},
 		"signal after the look": {
 			prepare: func(p *play) { p.faults(nil, once("get copy", func() error { p.signal(); return nil })) },
-			want:    want{outcome: outcome.Signalled, says: []string{"stopped by SIGTERM; this attempt has fired nothing"}},
+			want: want{
+				outcome: outcome.Signalled, says: []string{"stopped by SIGTERM; this attempt has fired nothing"},
+				hint: "another run",
+			},
 		},
 		"signal at the write": {
 			prepare: at("patch pvc", signal),

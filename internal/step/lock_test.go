@@ -417,12 +417,12 @@ func TestFireTriggerInDoubtMarksTheLock(t *testing.T) {
 	}{
 		"a signal": {
 			doubt: func(p *play) func(string) error { return once("patch pvc", func() error { p.signal(); return away }) },
-			want:  want{outcome: outcome.Signalled, says: []string{"SIGTERM"}},
+			want:  want{outcome: outcome.Signalled, says: []string{"SIGTERM"}, hint: "another run"},
 			lock:  run + "/lost",
 		},
 		"a signal, no doubt": {
 			doubt: func(p *play) func(string) error { return once("get copy", func() error { p.signal(); return nil }) },
-			want:  want{outcome: outcome.Signalled, says: []string{"SIGTERM"}},
+			want:  want{outcome: outcome.Signalled, says: []string{"SIGTERM"}, hint: "another run"},
 			lock:  run,
 		},
 		"a signal, and the mark cannot be written": {

@@ -187,7 +187,7 @@ func (r *running) cleanUpEarlier(ctx context.Context, ended bool) error {
 	s, o := r.step, r.options
 	s.Log.Warn("an earlier attempt of this run may have left the application quiesced")
 	o.Times.mark(unquiesceBegins)
-	let := "the application was left alone"
+	let := "the application was not let go" // why follows
 	_, err := r.group.cleanUp(ctx, CleanupOptions{
 		Run: o.Run, App: o.App, Unquiesced: o.App == nil, Unquiesce: o.Limits.Unquiesce, RunEnded: ended,
 		RunsAgain: func() {
@@ -202,13 +202,14 @@ func (r *running) cleanUpEarlier(ctx context.Context, ended bool) error {
 	}
 	return s.mergeEndings(err, &outcome.Ending{
 		Outcome: outcome.Tainted,
-		Why:     s.about("an earlier attempt of this run was lost; " + fired + let),
+		Why:     s.about("an earlier attempt of this run was lost, or could not clean up; " + fired + let),
 		Hint:    "do not use a copy of that attempt; start again",
 	})
 }
 
 // mergeEndings joins what two parts of a run ended with: the first says how, unless the trigger
-// may still be armed by the second, or the first is only something to clean up.
+// may still be armed by the second, or the first is only something to clean up. What to do about
+// something that is left behind comes first.
 func (s Step) mergeEndings(first, second error) error {
 	if first == nil || second == nil {
 		return cmp.Or(first, second)
@@ -218,9 +219,13 @@ func (s Step) mergeEndings(first, second error) error {
 	case b.Outcome == outcome.Tainted && a.Outcome != outcome.Tainted, a.Outcome == outcome.Failed:
 		a, b = b, a
 	}
+	hint := joinHints(a.Hint, b.Hint)
+	if a.Left == 0 && b.Left != 0 {
+		hint = joinHints(b.Hint, a.Hint)
+	}
 	return &outcome.Ending{
 		Outcome: a.Outcome, Left: a.Left | b.Left, Err: errors.Join(first, second),
-		Why: s.about(a.Why, b.Why), Hint: joinHints(a.Hint, b.Hint),
+		Why: s.about(a.Why, b.Why), Hint: hint,
 	}
 }
 

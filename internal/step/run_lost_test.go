@@ -2,6 +2,7 @@ package step
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -48,7 +49,10 @@ func TestRunAfterALostAttempt(t *testing.T) {
 			want:    want{outcome: outcome.Tainted, says: []string{"earlier attempt"}, hint: "do not use"},
 			let:     1,
 		},
-		"stopped at once": {stopped: true, want: want{outcome: outcome.Signalled, says: []string{"SIGTERM"}}},
+		"stopped at once": {
+			stopped: true,
+			want:    want{outcome: outcome.Signalled, says: []string{"SIGTERM"}, hint: "another run"},
+		},
 		"another's": {
 			prepare: lockedFor("other"),
 			want:    want{outcome: outcome.Refused, says: []string{"run other has locked"}, hint: "cleanup"},
@@ -57,7 +61,7 @@ func TestRunAfterALostAttempt(t *testing.T) {
 		"another's, stopped": {
 			prepare: lockedFor("other"),
 			stopped: true,
-			want:    want{outcome: outcome.Signalled, says: []string{"SIGTERM"}},
+			want:    want{outcome: outcome.Signalled, says: []string{"SIGTERM"}, hint: "another run"},
 			lock:    "other",
 		},
 	} {
@@ -118,5 +122,24 @@ func TestRunAfterALostAttemptThatStaysArmed(t *testing.T) {
 				t.Errorf("got %s", says)
 			}
 		})
+	}
+}
+
+// After an attempt that failed and said so, the next one that cannot let the application go either says what
+// comes first, and nothing that is not so.
+func TestRunAfterAnAttemptThatIsStillFrozen(t *testing.T) {
+	a := &app{unquiesce: func(context.Context) error { return errors.New("sh ended with exit code 1") }}
+	p := whole(t, a, runLimits, lockedFor(run), nil)
+	p.wants(t, want{
+		outcome: outcome.Tainted,
+		says: []string{
+			"THE APPLICATION MAY STILL BE QUIESCED", "was lost, or could not clean up", "the application was not let go",
+			"unquiesce failed: sh ended with exit code 1",
+		},
+		hint: "unquiesce it by hand; then: copytrigger unlock -n app --pvc data --run-id run-1 --all; " +
+			"then: do not use a copy of that attempt; start again",
+	})
+	if strings.Contains(p.err.Error(), "left alone") {
+		t.Errorf("got %v: it was tried", p.err)
 	}
 }

@@ -178,8 +178,10 @@ func TestRunThatEndsBadly(t *testing.T) {
 		"a signal during quiesce": {
 			app:    &app{quiesce: hangs},
 			events: func(p *play) { after(time.Second); p.signal() },
-			want:   want{outcome: outcome.Signalled, says: []string{"stopped by SIGTERM", "fired nothing"}},
-			took:   time.Second,
+			want: want{
+				outcome: outcome.Signalled, says: []string{"stopped by SIGTERM", "fired nothing"}, hint: "another run",
+			},
+			took: time.Second,
 		},
 		"VolSync does not react": {
 			want: want{outcome: outcome.Withdrawn, says: []string{"did not react", "no copy was made"}, trigger: "before"},

@@ -70,7 +70,7 @@ func (s Step) Status(ctx context.Context, o StatusOptions) (Overview, error) {
 		seen, err = s.overview(ctx, o)
 		return err
 	})
-	return seen, s.unfired(err, "the API server to answer")
+	return seen, s.unseen(err, "the API server to answer")
 }
 
 func (s Step) overview(ctx context.Context, o StatusOptions) (Overview, error) {

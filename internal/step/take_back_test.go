@@ -104,7 +104,7 @@ func TestAwaitWaitingTakesItsOwnTriggerBack(t *testing.T) {
 			prepare: both(armed, func(p *play) {
 				p.faults(once("patch pvc", func() error { p.signal(); return nil }), nil)
 			}),
-			want: want{outcome: outcome.Signalled, says: []string{"stopped by SIGTERM"}, trigger: "before"},
+			want: want{outcome: outcome.Signalled, says: []string{"stopped by SIGTERM"}, hint: "another run", trigger: "before"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) { on(t, c.prepare, awaitWaiting(time.Hour), c.events).wants(t, c.want) })

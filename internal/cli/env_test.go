@@ -241,7 +241,11 @@ func TestFlagsReachTheOptions(t *testing.T) {
 		{
 			args: []string{"unlock", "--run-id", "run-1", "--step", "await-completed=/none"},
 			want: step.UnlockOptions{
-				Run: "run-1", Last: handshake.LastRun{Run: "run-1", Outcome: "tainted"}, Timeout: 20 * time.Second,
+				Run: "run-1", Timeout: 20 * time.Second,
+				Last: handshake.LastRun{
+					Run: "run-1", Outcome: "tainted", Reason: "await-completed did not run to its end (there is no /none): " +
+						"the trigger of the run may be armed until disarm has run, and a copy be cut after the application ran again",
+				},
 			},
 		},
 		{

@@ -101,10 +101,10 @@ func (f *unlockFlags) last() handshake.LastRun {
 	run, ending := verdict.Read(f.files), (*outcome.Ending)(nil)
 	l.Outcome = string(outcome.OK)
 	if errors.As(run.Outcome(), &ending) {
-		l.Outcome = string(ending.Outcome)
+		l.Outcome, l.Reason = string(ending.Outcome), ending.Error()
 	}
 	if run.Cleanup() {
-		l.Outcome = "" // the exit codes of a cleanup are not those of the run
+		l.Outcome, l.Reason = "", "" // the exit codes of a cleanup are not those of the run
 	}
 	freeze, _ := run.Freeze()
 	l.FreezeSeconds = step.Seconds(freeze)

@@ -21,10 +21,12 @@ const (
 type LastRun struct {
 	Run     string `json:"run"`
 	Outcome string `json:"outcome,omitempty"` // "" where nobody knows, or not yet
+	Reason  string `json:"reason,omitempty"`  // why it did not end well, as its result says it, cut short
 	Trigger string `json:"trigger,omitempty"` // "" for a run that fired nothing
 	CutTime string `json:"cutTime,omitempty"` // when the storage cut the copy, as the storage says
 	// FreezeSeconds is how long the application was quiesced; 0 where nobody knows.
 	FreezeSeconds float64 `json:"freezeSeconds,omitempty"`
+	EndedAt       string  `json:"endedAt,omitempty"` // when that was known, as a time of RFC 3339
 	// Around is a time about that of the cut, for a copy whose CutTime nobody knows.
 	Around string `json:"-"`
 }
@@ -50,24 +52,56 @@ func (l LastRun) Good(c Claim) bool {
 	return l.Outcome == string(outcome.OK) && l.Trigger != "" && l.Trigger == c.Latest
 }
 
-// keep adds to a patch how the run has ended. Without an outcome the claim tells what it can.
+// keep adds to a patch how the run has ended. Without an outcome the claim tells what it can: of a lost
+// run that VolSync has recorded its trigger, and else nothing.
 func (p *Patch) keep(l LastRun, c Claim) {
+	if l.saysLess(c) {
+		return
+	}
 	if l.Trigger == "" && of(l.Run, c.Latest) {
 		l.Trigger = c.Latest
 	}
-	if c.Lock.State == Lost && l.Outcome == "" {
-		l.Outcome = string(outcome.Withdrawn)
-		if l.Trigger != "" && l.Trigger == c.Latest {
+	recorded := l.Trigger != "" && l.Trigger == c.Latest
+	if c.Lock.State == Lost {
+		l.Reason = cmp.Or(l.Reason, "it did not end by itself: a step of it gave up, or was lost")
+		if l.Outcome == "" && recorded {
 			l.Outcome = string(outcome.Unverified)
 		}
 	}
-	if l.Outcome == string(outcome.OK) && l.Trigger != c.Latest {
-		l.Outcome = string(outcome.Unverified) // whatever the run believes
-	}
-	p.SetLastRun, p.To.LastRun = true, l.String()
-	if l.Outcome == string(outcome.OK) {
+	switch {
+	case l.Outcome == string(outcome.OK) && !recorded: // whatever the run believes
+		l.Outcome, l.Reason = string(outcome.Unverified), "VolSync has recorded another trigger than that of the run"
+	case l.Outcome == string(outcome.OK):
+		l.Reason = ""
 		p.To.LastGood = cmp.Or(l.CutTime, l.Around)
 	}
+	l.Reason = Line(l.Reason)
+	p.SetLastRun, p.To.LastRun = true, l.String()
+}
+
+// saysLess reports whether the claim says more of the run already. An engine may start an attempt, and
+// stop it at once, after one that has told why it failed.
+func (l LastRun) saysLess(c Claim) bool {
+	was, known := ParseLastRun(c.LastRun)
+	return known && was.Run == l.Run && was.Outcome != "" && l.Outcome == string(outcome.Signalled) &&
+		outcome.Worse(outcome.Outcome(was.Outcome), outcome.Signalled)
+}
+
+// RunHint is what to do about a claim on which nothing is in the way of a run; "" for nothing. A run that
+// has ended well needs no other one.
+func (w Observed) RunHint() string {
+	if w.Claim.Lock.State != Free || w.Claim.Armed() {
+		return ""
+	}
+	last, known := ParseLastRun(w.Claim.LastRun)
+	does, _ := w.Activity()
+	switch o := outcome.Outcome(last.Outcome); {
+	case o == outcome.Tainted, o == outcome.Unverified, known && o != outcome.OK && does == SyncWaits:
+		return "start another run"
+	case !known && does == SyncWaits:
+		return "start a run"
+	}
+	return ""
 }
 
 // Keeping writes how a run has ended that has unlocked its claim before it could know.
@@ -77,10 +111,13 @@ type Keeping struct{ Last LastRun }
 func (k *Keeping) Next(w Observed) (Patch, Decision) {
 	p := Patch{To: w.Claim}
 	d := Decision{Do: End, Outcome: outcome.OK, Why: "another run has ended since"}
-	if was, known := ParseLastRun(w.Claim.LastRun); !known || was.Run != k.Last.Run {
+	was, known := ParseLastRun(w.Claim.LastRun)
+	if !known || was.Run != k.Last.Run {
 		return p, d
 	}
-	if p.keep(k.Last, w.Claim); p.To.LastRun == w.Claim.LastRun {
+	p.keep(k.Last, w.Claim)
+	l, _ := ParseLastRun(p.To.LastRun)
+	if l.Reason, l.EndedAt = was.Reason, was.EndedAt; l == was { // and it was told when it was written
 		return Patch{To: w.Claim}, d
 	}
 	d.Do = Write

@@ -2,6 +2,7 @@ package handshake
 
 import (
 	"cmp"
+	"strings"
 	"testing"
 
 	"github.com/copytrigger/copytrigger/internal/outcome"
@@ -39,19 +40,32 @@ func TestUnlockKeepsHowTheRunEnded(t *testing.T) {
 		},
 		{
 			name: "ok, and VolSync has recorded another trigger", claim: ended(Held, "somebody-else"), last: ok,
-			run: `{"run":"run-1","outcome":"unverified","cutTime":"2026-01-02T03:04:06Z","freezeSeconds":1.5}`,
+			run: `{"run":"run-1","outcome":"unverified","reason":"VolSync has recorded another trigger than that of the run",` +
+				`"cutTime":"2026-01-02T03:04:06Z","freezeSeconds":1.5}`,
 		},
 		{
 			name: "nobody says how", claim: ended(Held, ourTrigger), last: LastRun{Run: ourRun},
 			run: `{"run":"run-1","trigger":"run-1.0123456789abcdef"}`,
 		},
 		{
-			name: "lost before VolSync recorded it", claim: ended(Lost, "the-night-before"), last: LastRun{Run: ourRun},
-			run: `{"run":"run-1","outcome":"withdrawn"}`,
+			name: "lost, and nobody says how", claim: ended(Lost, "the-night-before"), last: LastRun{Run: ourRun},
+			run: `{"run":"run-1","reason":"it did not end by itself: a step of it gave up, or was lost"}`,
+		},
+		{
+			name: "lost, and its cleanup says what it has found", claim: ended(Lost, "the-night-before"),
+			last: LastRun{Run: ourRun, Outcome: "tainted"},
+			run: `{"run":"run-1","outcome":"tainted",` +
+				`"reason":"it did not end by itself: a step of it gave up, or was lost"}`,
+		},
+		{
+			name: "a step gave up, and says why", claim: ended(Lost, "the-night-before"),
+			last: LastRun{Run: ourRun, Outcome: "withdrawn", Reason: "x\ny", EndedAt: "2026-01-02T03:04:07Z"},
+			run:  `{"run":"run-1","outcome":"withdrawn","reason":"x y","endedAt":"2026-01-02T03:04:07Z"}`,
 		},
 		{
 			name: "lost, and VolSync has recorded it", claim: ended(Lost, ourTrigger), last: LastRun{Run: ourRun},
-			run: `{"run":"run-1","outcome":"unverified","trigger":"run-1.0123456789abcdef"}`,
+			run: `{"run":"run-1","outcome":"unverified",` +
+				`"reason":"it did not end by itself: a step of it gave up, or was lost","trigger":"run-1.0123456789abcdef"}`,
 		},
 		{name: "a cleanup of a run that ended before", claim: ended(Cleanup, ourTrigger), last: LastRun{Run: ourRun}},
 		{name: "nobody asks for it", claim: ended(Held, ourTrigger)},
@@ -76,6 +90,89 @@ func TestUnlockKeepsHowTheRunEnded(t *testing.T) {
 				t.Errorf("got %q", got)
 			}
 		})
+	}
+}
+
+// A signal says nothing of why: what an attempt before has told of the same run stays. Good it is not for
+// that, and of another run nothing stays.
+func TestStoppedAttemptSaysLess(t *testing.T) {
+	for _, c := range []struct {
+		name, was, outcome string
+		stays              bool
+	}{
+		{name: "refused", was: `{"run":"run-1","outcome":"refused","reason":"no"}`, outcome: "signalled", stays: true},
+		{name: "tainted", was: `{"run":"run-1","outcome":"tainted"}`, outcome: "signalled", stays: true},
+		{name: "refused again", was: `{"run":"run-1","outcome":"refused","reason":"no"}`, outcome: "refused"},
+		{name: "ok", was: `{"run":"run-1","outcome":"ok"}`, outcome: "signalled"},
+		{name: "not known", was: `{"run":"run-1"}`, outcome: "signalled"},
+		{name: "stopped before", was: `{"run":"run-1","outcome":"signalled"}`, outcome: "signalled"},
+		{name: "another run", was: `{"run":"run-2","outcome":"refused"}`, outcome: "signalled"},
+		{name: "no run", outcome: "signalled"},
+	} {
+		claim := ended(Held, "the-night-before")
+		claim.LastRun = c.was
+		u := Unlocking{Run: ourRun, Off: "p", Last: LastRun{Run: ourRun, Outcome: c.outcome}}
+		p, _ := u.Next(Observed{Claim: claim})
+		if _, kept := u.Kept(); kept == c.stays || p.SetLastRun == c.stays || p.To.Lock != (Lock{}) {
+			t.Errorf("%s: got %+v", c.name, p.Annotations())
+		}
+	}
+}
+
+// What somebody else says is one line of the claim, and cut short; a good end has no reason.
+func TestReasonIsCutShort(t *testing.T) {
+	for o, want := range map[string]int{"refused": lineLen, "ok": 0} {
+		claim := ended(Held, ourTrigger)
+		u := Unlocking{Run: ourRun, Off: "p", Last: LastRun{Run: ourRun, Outcome: o, Reason: strings.Repeat("é\n", 999)}}
+		_, _ = u.Next(Observed{Claim: claim})
+		if l, _ := u.Kept(); len(l.Reason) < want-3 || len(l.Reason) > want || strings.ContainsAny(l.Reason, "\n") {
+			t.Errorf("%s: got %q", o, l.Reason)
+		}
+	}
+}
+
+// A claim that waits for a run says so, unless something else is to be done first, or the last run was good.
+func TestRunHint(t *testing.T) {
+	for _, c := range []struct {
+		name, last, want string
+		change           func(*Observed)
+	}{
+		{name: "none ever", want: "start a run"},
+		{name: "refused", last: `{"run":"r","outcome":"refused"}`, want: "start another run"},
+		{name: "nobody knows how", last: `{"run":"r"}`, want: "start another run"},
+		{name: "ok", last: `{"run":"r","outcome":"ok"}`},
+		{
+			name: "refused, locked", last: `{"run":"r","outcome":"refused"}`,
+			change: func(w *Observed) { w.Claim.Lock = Lock{"r", Held, "p"} },
+		},
+		{
+			name: "tainted, armed", last: `{"run":"r","outcome":"tainted"}`,
+			change: func(w *Observed) { w.Claim.Trigger = "x" },
+		},
+		{
+			name: "refused, and VolSync does not wait", last: `{"run":"r","outcome":"refused"}`,
+			change: func(w *Observed) { w.Claim.Status = StatusCompleted },
+		},
+		{
+			name: "tainted, and VolSync does not wait", last: `{"run":"r","outcome":"tainted"}`, want: "start another run",
+			change: func(w *Observed) { w.Claim.Status = StatusCompleted },
+		},
+		{
+			name: "unverified, and VolSync does not wait", last: `{"run":"r","outcome":"unverified"}`,
+			want:   "start another run",
+			change: func(w *Observed) { w.Claim.Status = StatusCompleted },
+		},
+	} {
+		w := Observed{
+			Claim:   Claim{UID: "u", Enabled: true, Bound: true, Status: StatusWaiting, Since: "2026-01-01T00:00:00Z", LastRun: c.last},
+			Sources: []Source{{Name: "rs", UID: "s", Mover: "restic", Method: "Snapshot", SyncStart: "2026-01-01T00:00:00Z"}},
+		}
+		if c.change != nil {
+			c.change(&w)
+		}
+		if got := w.RunHint(); got != c.want {
+			t.Errorf("%s: got %q, want %q", c.name, got, c.want)
+		}
 	}
 }
 
@@ -120,12 +217,15 @@ func TestUnlockWithoutWhatIsRefused(t *testing.T) {
 }
 
 func TestKeeping(t *testing.T) {
-	later := LastRun{Run: ourRun, Outcome: "ok", Trigger: ourTrigger, CutTime: "2026-01-02T03:04:06Z"}
+	later := LastRun{
+		Run: ourRun, Outcome: "ok", Trigger: ourTrigger, CutTime: "2026-01-02T03:04:06Z", EndedAt: "2026-01-02T03:04:07Z",
+	}
 	for _, c := range []struct {
 		name, was, want string
 	}{
 		{name: "its own", was: `{"run":"run-1","trigger":"run-1.0123456789abcdef"}`, want: later.String()},
 		{name: "as it is already", was: later.String()},
+		{name: "as it is already, for long", was: strings.TrimSuffix(later.String(), "}") + `,"endedAt":"x"}`},
 		{name: "another run's", was: `{"run":"run-2","outcome":"ok"}`},
 		{name: "none"},
 	} {

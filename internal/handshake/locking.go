@@ -152,8 +152,9 @@ func (u *Unlocking) Next(w Observed) (Patch, Decision) {
 		d.Do, p.SetLock, p.To.Lock = Write, true, left
 	}
 	if u.Last.Run != "" && l.State != Cleanup && left.State != l.State {
-		p.keep(u.Last, w.Claim)
-		u.kept = p.To.LastRun
+		if p.keep(u.Last, w.Claim); p.SetLastRun {
+			u.kept = p.To.LastRun
+		}
 	}
 	return p, d
 }

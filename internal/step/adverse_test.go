@@ -538,7 +538,7 @@ func TestLetsGoFirstALittleBeforeUntil(t *testing.T) {
 		// It has seen the lock as long ago as the run has made it.
 		go func() {
 			done <- second.awaitOwnersEnded(context.Background(), CleanupOptions{Run: run, Unquiesce: time.Minute},
-				handshake.ParseLock("run-1/lost/earlier-1287s"), time.Now().Add(30*time.Second-1287*time.Second))
+				Disarmed{By: handshake.ParseLock("run-1/lost/earlier-1287s")}, time.Now().Add(30*time.Second-1287*time.Second))
 		}()
 		if err := <-done; err != nil {
 			t.Error(err)

@@ -71,7 +71,7 @@ func (g Group) endRun(signalled context.Context, o CleanupOptions) ([]Disarmed, 
 		if err := s.unlockItself(ctx, o.Run, me, handshake.LastRun{}); err != nil {
 			return err
 		}
-		return s.awaitOwnersEnded(signalled, o, found[i].By, start)
+		return s.awaitOwnersEnded(signalled, o, found[i], start)
 	}
 	switch {
 	case lock == "" && o.App != nil:
@@ -133,7 +133,8 @@ func (s Step) notKnownWhose(run string, err error) error {
 // cleanup have ended: each may have an unquiesce under way, which would end another run's freeze.
 // It takes off those that are dead, or harmless: the run's own if that is known to have ended, and
 // the others when their own limit has passed, since the cleanup has seen them first.
-func (s Step) awaitOwnersEnded(ctx context.Context, o CleanupOptions, found handshake.Lock, start time.Time) error {
+func (s Step) awaitOwnersEnded(ctx context.Context, o CleanupOptions, by Disarmed, start time.Time) error {
+	found := by.By
 	if !found.Of(o.Run) {
 		return nil
 	}
@@ -152,19 +153,20 @@ func (s Step) awaitOwnersEnded(ctx context.Context, o CleanupOptions, found hand
 		longest = max(longest, limit)
 	}
 	if dead != "" {
-		if err := s.unlockItself(context.WithoutCancel(ctx), o.Run, dead, handshake.LastRun{Run: o.Run}); err != nil {
+		if err := s.unlockItself(context.WithoutCancel(ctx), o.Run, dead, by.lostRun(o.Run)); err != nil {
 			return err
 		}
 	}
 	if len(alive) == 0 {
 		return nil
 	}
-	return s.outlive(ctx, o.Run, alive, max(longest-time.Since(start), time.Second))
+	return s.outlive(ctx, by.lostRun(o.Run), alive, max(longest-time.Since(start), time.Second))
 }
 
 // outlive waits until the owners have taken themselves off, and takes them off when they cannot be
 // alive any more.
-func (s Step) outlive(ctx context.Context, run string, owners []string, longest time.Duration) error {
+func (s Step) outlive(ctx context.Context, last handshake.LastRun, owners []string, longest time.Duration) error {
+	run := last.Run
 	unlock := handshake.Move{Kind: handshake.MoveUnlock, Run: run}
 	why := fmt.Sprintf("%s: another process of run %s may still let the application run, for at most %s, "+
 		"so the claim stays locked until then; %s",
@@ -199,7 +201,6 @@ func (s Step) outlive(ctx context.Context, run string, owners []string, longest 
 			Hint: s.then("if no process of run "+run+" lives any more", unlock),
 		}
 	}
-	last := handshake.LastRun{Run: run}
 	return s.unlockItself(context.WithoutCancel(ctx), run, strings.Join(owners, "/"), last)
 }
 

@@ -2,6 +2,8 @@ package step
 
 import (
 	"context"
+	"strings"
+	"time"
 
 	"github.com/copytrigger/copytrigger/internal/events"
 	"github.com/copytrigger/copytrigger/internal/handshake"
@@ -16,22 +18,28 @@ func (s Step) tell(warning bool, reason, message string) {
 	}
 }
 
-// tellEnd tells how the last run has ended, where that is known.
+// tellEnd tells how the last run has ended, and why, as far as that is known.
 func (s Step) tellEnd(l handshake.LastRun) {
-	run := "run " + l.Run
+	run, because := "run "+l.Run, ""
+	if l.Reason != "" {
+		because = ": " + handshake.Line(l.Reason)
+	}
 	switch o := outcome.Outcome(l.Outcome); o {
 	case "":
+		if because != "" {
+			s.tell(true, "Failed", run+because)
+		}
 	case outcome.OK:
 		s.tell(false, "CopyGood", run+": VolSync recorded the trigger "+l.Trigger+
 			" for a copy of the quiesced application, and the application runs again")
 	case outcome.Withdrawn:
-		s.tell(true, "Withdrawn", run+" gave back its trigger before VolSync took it: there is no copy of it")
+		s.tell(true, "Withdrawn", run+" gave back its trigger before VolSync took it: there is no copy of it"+because)
 	case outcome.Tainted:
-		s.tell(true, "Tainted", run+": a copy was made, or may be, that is not of a quiesced application; do not restore it")
+		s.tell(true, "Tainted", run+": a copy was made, or may be, that is not of a quiesced application; do not restore it"+because)
 	case outcome.Unverified:
-		s.tell(true, "Unverified", run+": VolSync recorded a copy that cannot be tied to the freeze; do not restore it")
+		s.tell(true, "Unverified", run+": VolSync recorded a copy that cannot be tied to the freeze; do not restore it"+because)
 	default:
-		s.tell(true, "Failed", run+" ended with "+l.Outcome+": "+o.Meaning())
+		s.tell(true, "Failed", run+" ended with "+l.Outcome+": "+o.Meaning()+because)
 	}
 }
 
@@ -41,6 +49,7 @@ func (g Group) keepLastRun(ctx context.Context, lasts []handshake.LastRun) {
 	g.each(func(i int, s Step) error {
 		ctx, cancel := limit(ctx, unlockLimit)
 		defer cancel()
+		lasts[i].EndedAt = rightNow()
 		k := handshake.Keeping{Last: lasts[i]}
 		d, err := s.apply(ctx, loop{passes: kube.Passing, whole: true}, &k)
 		switch {
@@ -51,6 +60,19 @@ func (g Group) keepLastRun(ctx context.Context, lasts []handshake.LastRun) {
 		}
 		return nil
 	})
+}
+
+// rightNow is the time as the claim has it.
+func rightNow() string { return time.Now().UTC().Format(time.RFC3339) }
+
+// lostRun is how a run has ended that its cleanup has to end, as far as the cleanup has seen. That nothing
+// of it was armed does not tell.
+func (d Disarmed) lostRun(run string) handshake.LastRun {
+	l := handshake.LastRun{Run: run}
+	if d.Outcome == outcome.Withdrawn || d.Outcome == outcome.Tainted {
+		l.Outcome = string(d.Outcome)
+	}
+	return l
 }
 
 // lastRuns are how the run has ended for its members, as far as it is known when the application
@@ -67,7 +89,9 @@ func (r *running) lastRuns(err error) []handshake.LastRun {
 		}
 		switch {
 		case err != nil:
-			l.Outcome = string(endingOf(err).Outcome)
+			ending := endingOf(err)
+			l.Outcome = string(ending.Outcome)
+			l.Reason = strings.ReplaceAll(ending.Error(), r.step.subject()+": ", "") // it stands on the claim
 		case r.uncertain() != nil && !r.verified:
 			l.Outcome = "" // VolSync has not recorded it yet
 		}

@@ -34,7 +34,7 @@ func (g Group) Unlock(ctx context.Context, o UnlockOptions) error {
 func (s Step) unlockRun(ctx context.Context, o UnlockOptions) error {
 	ctx, cancel := limit(ctx, o.Timeout)
 	defer cancel()
-	o.Last.Run, o.Last.Around = o.Run, time.Now().UTC().Format(time.RFC3339)
+	o.Last.Run, o.Last.Around = o.Run, rightNow()
 	u := handshake.Unlocking{Run: o.Run, Own: true, Off: handshake.StepwiseCleanup(o.CleanupID), All: o.All, Last: o.Last}
 	if o.KeepCleanup {
 		u.Off = ""
@@ -61,6 +61,9 @@ func (s Step) unlockRun(ctx context.Context, o UnlockOptions) error {
 func (s Step) unlock(
 	ctx context.Context, passes func(error) bool, u handshake.Unlocking,
 ) (handshake.Decision, error) {
+	if u.Last.Run != "" {
+		u.Last.EndedAt = rightNow()
+	}
 	d, err := s.apply(ctx, loop{passes: passes, whole: true}, &u)
 	if err == nil {
 		if d.Outcome == outcome.OK {

@@ -348,14 +348,14 @@ func TestRunLeavesHowItEnded(t *testing.T) {
 	r := s.Run("run", append(ways(app)["commands"], "--run-id", "run", "--metrics-file", metrics)...).Ends(harness.OK)
 	left := s.Annotations()
 	var last struct {
-		Run, Outcome, Trigger, CutTime string
-		FreezeSeconds                  float64
+		Run, Outcome, Reason, Trigger, CutTime, EndedAt string
+		FreezeSeconds                                   float64
 	}
 	if err := json.Unmarshal([]byte(left["copytrigger/last-run"]), &last); err != nil {
 		t.Fatalf("%v: %q", err, left)
 	}
 	if last.Run != "run" || last.Outcome != "ok" || last.Trigger != r.Value("trigger") || last.FreezeSeconds <= 0 ||
-		last.CutTime != r.Value("cut-time") || left["copytrigger/last-good-copy"] != last.CutTime {
+		last.Reason != "" || last.EndedAt < last.CutTime || last.CutTime != r.Value("cut-time") || left["copytrigger/last-good-copy"] != last.CutTime {
 		t.Errorf("left %+v and %q, after %s", last, left["copytrigger/last-good-copy"], r.Stdout)
 	}
 	events, err := s.Kube().CoreV1().Events(s.Namespace).List(s.Ctx, metav1.ListOptions{

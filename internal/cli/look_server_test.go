@@ -25,7 +25,8 @@ type manyClaims struct {
 	mu       sync.Mutex
 	requests []string // METHOD PATH
 	changed  chan struct{}
-	trigger  string // on data-0
+	trigger  string                    // on data-0
+	more     map[int]map[string]string // annotations of these
 }
 
 func newManyClaims(t *testing.T, n int) (server *manyClaims, kubeconfig string) {
@@ -114,6 +115,9 @@ func (s *manyClaims) claim(i int) map[string]any {
 		annotations[handshake.LockAnnotation] = "night-1/lost/a-5s"
 		annotations[handshake.LastRunAnnotation] = `{"run":"night-0","outcome":"ok",` +
 			`"cutTime":"2026-01-01T00:00:00Z","freezeSeconds":2}`
+	}
+	for key, value := range s.more[i] {
+		annotations[key] = value
 	}
 	return map[string]any{
 		"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata", "metadata": map[string]any{

@@ -32,7 +32,8 @@ func (m *program) statusCommand() command {
 		example: "copytrigger status -n app",
 		description: "A line for each claim with the annotation use-copy-trigger, or for those that are named: what\n" +
 			"VolSync does and since when, whether a trigger is armed, which run has locked it, how the last\n" +
-			"run ended, and the next command, as it works when it is pasted.\n\n" +
+			"run ended and how long ago, how old the last good copy is, and the next command, as it works\n" +
+			"when it is pasted. -o wide says why the last run failed, too.\n\n" +
 			"VolSync: WaitingForTrigger, InProgress (it copies), Synchronizing (it moves the copy's data, or\n" +
 			"has not begun to wait), Idle, NoSource, SeveralSources, or Unknown where its objects cannot be\n" +
 			"read.\n\n" +
@@ -171,12 +172,12 @@ func writeNames(w io.Writer, claims []step.ClaimStatus) error {
 }
 
 func newStatusTable(f *statusFlags) *table {
-	header := []string{"NAME", "VOLSYNC", "SINCE", "ARMED", "LOCKED-BY", "LAST-RUN"}
+	header := []string{"NAME", "VOLSYNC", "SINCE", "ARMED", "LOCKED-BY", "LAST-RUN", "LAST-GOOD-COPY"}
 	if f.all {
 		header = slices.Insert(header, 0, "NAMESPACE")
 	}
 	if f.output == "wide" {
-		header = append(header, "SOURCE", "COPY-METHOD", "NEXT-SYNC", "REASON")
+		header = append(header, "SOURCE", "COPY-METHOD", "NEXT-SYNC", "REASON", "LAST-RUN-REASON")
 	}
 	return newTable(append(header, "NEXT")...)
 }
@@ -184,13 +185,13 @@ func newStatusTable(f *statusFlags) *table {
 func (f *statusFlags) row(c step.ClaimStatus, now time.Time) []string {
 	row := []string{
 		c.Name, string(c.Does), age(c.Since, now), map[bool]string{true: "yes", false: "no"}[c.Claim.Armed()],
-		lockedBy(c.Claim.Lock), lastRun(c.LastRun, now),
+		lockedBy(c.Claim.Lock), lastRun(c, now), age(c.Claim.LastGood, now),
 	}
 	if f.all {
 		row = slices.Insert(row, 0, c.Namespace)
 	}
 	if f.output == "wide" {
-		row = append(row, c.Source.Name, c.Source.Method, c.Source.NextSync, c.Why)
+		row = append(row, c.Source.Name, c.Source.Method, c.Source.NextSync, c.Why, lastReason(c))
 	}
 	return append(row, next(c))
 }
@@ -216,15 +217,40 @@ func lockedBy(l handshake.Lock) string {
 	return l.Run + " (cleanup)"
 }
 
-func lastRun(l handshake.LastRun, now time.Time) string {
-	if l.Run == "" {
+// lastRun is how the last run has ended, and how long ago. As long as a run has the claim locked, that is
+// the last one, and what the claim says is of the run before.
+func lastRun(c step.ClaimStatus, now time.Time) string {
+	switch l := c.LastRun; {
+	case c.Claim.Lock.State == handshake.Held:
+		return "running"
+	case c.Claim.Lock.State == handshake.Lost:
+		return "did not end"
+	case !saysLast(c):
+		return "cleaning up"
+	case l.Run == "":
+		return ""
+	default:
+		text := cmp.Or(l.Outcome, "unknown")
+		if ended := age(cmp.Or(l.EndedAt, l.CutTime), now); ended != "" {
+			text += " " + ended + " ago"
+		}
+		return text
+	}
+}
+
+// lastReason is why the last run did not end well; "" where that is not known.
+func lastReason(c step.ClaimStatus) string {
+	if !saysLast(c) {
 		return ""
 	}
-	text := cmp.Or(l.Outcome, "unknown")
-	if cut := age(l.CutTime, now); cut != "" {
-		text += " (copy cut " + cut + " ago)"
-	}
-	return text
+	return c.LastRun.Reason
+}
+
+// saysLast reports whether the claim says how the last run has ended: once nothing but its cleanup is left,
+// or no run at all.
+func saysLast(c step.ClaimStatus) bool {
+	l := c.Claim.Lock
+	return l.State == handshake.Free || l.State == handshake.Cleanup && l.Run == c.LastRun.Run
 }
 
 // next is the command that goes on, or else what there is to do. Nobody here knows whether a run that
@@ -251,6 +277,7 @@ type claimJSON struct {
 	LockedBy      string             `json:"lockedBy"`
 	LockState     string             `json:"lockState"`
 	LastRun       *handshake.LastRun `json:"lastRun"`
+	LastGood      string             `json:"lastGoodCopy"`
 	Source        string             `json:"replicationSource"`
 	Mover         string             `json:"mover"`
 	CopyMethod    string             `json:"copyMethod"`
@@ -280,7 +307,7 @@ func claimAsJSON(c step.ClaimStatus) claimJSON {
 		Trigger: c.Claim.Trigger, LatestTrigger: c.Claim.Latest, LockedBy: c.Claim.Lock.Run,
 		LockState: c.Claim.Lock.State.Word(), Source: c.Source.Name, Mover: c.Source.Mover,
 		CopyMethod: c.Source.Method, NextSync: c.Source.NextSync, Reason: c.Why, Hint: c.Hint,
-		Commands: append([]string{}, c.Commands...),
+		Commands: append([]string{}, c.Commands...), LastGood: c.Claim.LastGood,
 	}
 	if c.LastRun.Run != "" {
 		j.LastRun = &c.LastRun

@@ -38,23 +38,50 @@ func TestStatusOfAThousandClaims(t *testing.T) {
 // What each column says, and the next command as it works.
 func TestStatusTable(t *testing.T) {
 	noEnv(t)
-	server, kubeconfig := newManyClaims(t, 5)
+	server, kubeconfig := newManyClaims(t, 12)
 	server.trigger = "by-hand"
+	const then = "2026-01-01T00:00:00Z"
+	lost := `{"run":"night-0","outcome":"refused","endedAt":"` + then + `"}`
+	server.more = map[int]map[string]string{
+		5: {handshake.LastRunAnnotation: lost, handshake.LastGoodAnnotation: then},
+		6: {
+			handshake.LastRunAnnotation:  `{"run":"night-0","outcome":"tainted","endedAt":"` + then + `"}`,
+			handshake.SinceAnnotation:    "",
+			handshake.StatusAnnotation:   handshake.StatusCompleted,
+			handshake.LastGoodAnnotation: "not a time",
+		},
+		7:  {handshake.LastRunAnnotation: `{"run":"night-0"}`},
+		8:  {handshake.LastRunAnnotation: `{"run":"night-0","outcome":"ok","endedAt":"` + then + `"}`},
+		9:  {handshake.LastRunAnnotation: lost, handshake.LockAnnotation: "night-1/lost/a-0s"},
+		10: {handshake.LastRunAnnotation: lost, handshake.LockAnnotation: "night-0/cleanup/a-5s"},
+		11: {handshake.LastRunAnnotation: lost, handshake.LockAnnotation: "night-1/cleanup/a-5s"},
+	}
 	_, stdout, _ := ran(t, "status", "--kubeconfig", kubeconfig)
 	lines := strings.Split(strings.TrimSpace(stdout), "\n")
+	const rest = " # with the --unquiesce of the run, and --in-pod if it had that"
 	for i, want := range []string{
-		"NAME VOLSYNC SINCE ARMED LOCKED-BY LAST-RUN NEXT",
-		"data-0 Synchronizing AGE yes <none> <none> kubectl annotate --overwrite -n app pvc data-0 " +
+		"NAME VOLSYNC SINCE ARMED LOCKED-BY LAST-RUN LAST-GOOD-COPY NEXT",
+		"data-0 Synchronizing AGE yes <none> <none> <none> kubectl annotate --overwrite -n app pvc data-0 " +
 			"volsync.backube/copy-trigger= --kubeconfig " + kubeconfig,
-		"data-1 WaitingForTrigger AGE no night-1 (lost) ok (copy cut AGE ago) copytrigger cleanup -n app --pvc data-1 " +
-			"--run-id night-1 --kubeconfig " + kubeconfig,
-		"data-2 Synchronizing AGE no <none> <none> kubectl delete -n app volumesnapshot/volsync-nightly-2-src " +
+		"data-1 WaitingForTrigger AGE no night-1 (lost) did not end <none> copytrigger cleanup -n app --pvc data-1 " +
+			"--run-id night-1 --kubeconfig " + kubeconfig + rest,
+		"data-10 WaitingForTrigger AGE no night-0 (cleanup) refused AGE ago <none> copytrigger cleanup -n app " +
+			"--pvc data-10 --run-id night-0 --kubeconfig " + kubeconfig,
+		"data-11 WaitingForTrigger AGE no night-1 (cleanup) cleaning up <none> copytrigger cleanup -n app " +
+			"--pvc data-11 --run-id night-1 --kubeconfig " + kubeconfig,
+		"data-2 Synchronizing AGE no <none> <none> <none> kubectl delete -n app volumesnapshot/volsync-nightly-2-src " +
 			"--kubeconfig " + kubeconfig,
-		"data-3 WaitingForTrigger AGE no night-2 <none> if that run is dead: copytrigger cleanup -n app --pvc data-3 " +
-			"--run-id night-2 --kubeconfig " + kubeconfig,
-		"data-4 WaitingForTrigger AGE no <none> <none> <none>",
+		"data-3 WaitingForTrigger AGE no night-2 running <none> if that run is dead: copytrigger cleanup -n app --pvc data-3 " +
+			"--run-id night-2 --kubeconfig " + kubeconfig + rest,
+		"data-4 WaitingForTrigger AGE no <none> <none> <none> start a run",
+		"data-5 WaitingForTrigger AGE no <none> refused AGE ago AGE start another run",
+		"data-6 Synchronizing AGE no <none> tainted AGE ago <none> start another run",
+		"data-7 WaitingForTrigger AGE no <none> unknown <none> start another run",
+		"data-8 WaitingForTrigger AGE no <none> ok AGE ago <none> <none>",
+		"data-9 WaitingForTrigger AGE no night-1 (lost) did not end <none> copytrigger cleanup -n app --pvc data-9 " +
+			"--run-id night-1 --kubeconfig " + kubeconfig, // after a hold
 	} {
-		since := age("2026-01-01T00:00:00Z", time.Now())
+		since := age(then, time.Now())
 		got := strings.ReplaceAll(strings.Join(strings.Fields(lines[i]), " "), since, "AGE")
 		if got != want {
 			t.Errorf("line %d is\n%s\nwant\n%s", i, got, want)
@@ -64,7 +91,18 @@ func TestStatusTable(t *testing.T) {
 
 func TestStatusFormats(t *testing.T) {
 	noEnv(t)
-	_, kubeconfig := newManyClaims(t, 2)
+	server, kubeconfig := newManyClaims(t, 3)
+	server.more = map[int]map[string]string{
+		0: {
+			handshake.LastRunAnnotation: `{"run":"night-0","outcome":"refused","reason":"quiesce failed",` +
+				`"endedAt":"2026-01-02T00:00:00Z"}`,
+			handshake.LastGoodAnnotation: "2026-01-01T00:00:00Z",
+		},
+		2: {
+			handshake.LastRunAnnotation: `{"run":"night-0","outcome":"refused","reason":"of the night before"}`,
+			handshake.LockAnnotation:    "night-1/held/a-5s",
+		},
+	}
 	of := func(format string) string {
 		code, stdout, stderr := ran(t, "status", "--kubeconfig", kubeconfig, "-o", format)
 		if code != 0 || stderr != "" {
@@ -72,7 +110,7 @@ func TestStatusFormats(t *testing.T) {
 		}
 		return stdout
 	}
-	if got := of("name"); got != "persistentvolumeclaim/data-0\npersistentvolumeclaim/data-1\n" {
+	if got := of("name"); got != "persistentvolumeclaim/data-0\npersistentvolumeclaim/data-1\npersistentvolumeclaim/data-2\n" {
 		t.Errorf("got %q", got)
 	}
 	var byJSON, byYAML overviewJSON
@@ -84,13 +122,22 @@ func TestStatusFormats(t *testing.T) {
 	}
 	for _, all := range []overviewJSON{byJSON, byYAML} {
 		c := all.Items[1]
-		if len(all.Items) != 2 || c.LockedBy != "night-1" || c.LockState != "lost" || c.LastRun.FreezeSeconds != 2 ||
+		if last := all.Items[0].LastRun; last.Reason != "quiesce failed" || last.EndedAt != "2026-01-02T00:00:00Z" ||
+			all.Items[0].LastGood != "2026-01-01T00:00:00Z" {
+			t.Errorf("got %+v", all)
+		}
+		if len(all.Items) != 3 || c.LockedBy != "night-1" || c.LockState != "lost" || c.LastRun.FreezeSeconds != 2 ||
 			c.VolSync != "WaitingForTrigger" || c.CopyMethod != "Snapshot" || len(c.Commands) != 1 {
 			t.Errorf("got %+v", all)
 		}
 	}
-	if wide := of("wide"); !strings.Contains(wide, "REASON") ||
-		!strings.Contains(wide, "run night-1 has locked the claim") {
+	wide := of("wide")
+	for _, says := range []string{"LAST-RUN-REASON", "run night-1 has locked the claim", "quiesce failed"} {
+		if !strings.Contains(wide, says) {
+			t.Errorf("it lacks %q: %s", says, wide)
+		}
+	}
+	if strings.Contains(wide, "of the night before") {
 		t.Errorf("got %s", wide)
 	}
 	if strings.Contains(of("json"), "null") && byJSON.Items[0].Commands == nil {

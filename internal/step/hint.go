@@ -128,6 +128,23 @@ func (s Step) then(before string, m handshake.Move) string {
 	return before + ": " + text
 }
 
+// mayNeedUnquiesce reports whether the run that has the claim locked may have left the application
+// quiesced by a command, so that its cleanup has to be given another one.
+func mayNeedUnquiesce(l handshake.Lock) bool {
+	seconds, limited := handshake.OwnerSeconds(l.Own())
+	return (l.State == handshake.Held || l.State == handshake.Lost) && !(limited && seconds == 0)
+}
+
+// withRest returns the command lines of a cleanup that lack what nobody but the user knows. They say so in
+// a comment.
+func withRest(lines []string) []string {
+	var all []string
+	for _, line := range lines {
+		all = append(all, line+" # with the --unquiesce of the run, and --in-pod if it had that")
+	}
+	return all
+}
+
 // hint is the next move after a decision.
 func (s Step) hint(d handshake.Decision) string { return s.then(d.Hint, d.Next) }
 

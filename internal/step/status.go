@@ -239,6 +239,12 @@ func (s Step) statusOf(c pvc.Claim, w handshake.Observed) ClaimStatus {
 	st.LastRun, _ = handshake.ParseLastRun(w.Claim.LastRun)
 	d := handshake.Await(w, "")
 	st.Why, st.Hint, st.Commands = d.Why, d.Hint, s.Commands(d.Next)
+	if d.Next.Kind == handshake.MoveCleanup && mayNeedUnquiesce(w.Claim.Lock) {
+		st.Commands = withRest(st.Commands)
+	}
+	if st.Hint == "" && len(st.Commands) == 0 {
+		st.Hint = w.RunHint()
+	}
 	return st
 }
 

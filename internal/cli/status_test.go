@@ -71,8 +71,8 @@ func TestStatusTable(t *testing.T) {
 			"--pvc data-11 --run-id night-1 --kubeconfig " + kubeconfig,
 		"data-2 Synchronizing AGE no <none> <none> <none> kubectl delete -n app volumesnapshot/volsync-nightly-2-src " +
 			"--kubeconfig " + kubeconfig,
-		"data-3 WaitingForTrigger AGE no night-2 running <none> if that run is dead: copytrigger cleanup -n app --pvc data-3 " +
-			"--run-id night-2 --kubeconfig " + kubeconfig + rest,
+		"data-3 WaitingForTrigger AGE no night-2 running <none> if that run is dead: copytrigger cleanup -n app " +
+			"--pvc data-3 --run-id night-2 --kubeconfig " + kubeconfig + rest,
 		"data-4 WaitingForTrigger AGE no <none> <none> <none> start a run",
 		"data-5 WaitingForTrigger AGE no <none> refused AGE ago AGE start another run",
 		"data-6 Synchronizing AGE no <none> tainted AGE ago <none> start another run",
@@ -110,7 +110,8 @@ func TestStatusFormats(t *testing.T) {
 		}
 		return stdout
 	}
-	if got := of("name"); got != "persistentvolumeclaim/data-0\npersistentvolumeclaim/data-1\npersistentvolumeclaim/data-2\n" {
+	const claim = "persistentvolumeclaim/data-"
+	if got := of("name"); got != claim+"0\n"+claim+"1\n"+claim+"2\n" {
 		t.Errorf("got %q", got)
 	}
 	var byJSON, byYAML overviewJSON

@@ -164,7 +164,9 @@ func TestRunHint(t *testing.T) {
 		},
 	} {
 		w := Observed{
-			Claim:   Claim{UID: "u", Enabled: true, Bound: true, Status: StatusWaiting, Since: "2026-01-01T00:00:00Z", LastRun: c.last},
+			Claim: Claim{
+				UID: "u", Enabled: true, Bound: true, Status: StatusWaiting, Since: "2026-01-01T00:00:00Z", LastRun: c.last,
+			},
 			Sources: []Source{{Name: "rs", UID: "s", Mover: "restic", Method: "Snapshot", SyncStart: "2026-01-01T00:00:00Z"}},
 		}
 		if c.change != nil {

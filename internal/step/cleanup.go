@@ -113,8 +113,7 @@ func (g Group) endRun(signalled context.Context, o CleanupOptions) ([]Disarmed, 
 // quiesced. A hold has not: it ended with its process.
 func mayBeFrozen(found []Disarmed) bool {
 	return slices.ContainsFunc(found, func(d Disarmed) bool {
-		seconds, limited := handshake.OwnerSeconds(d.By.Own())
-		return d.Lock == Own && !(limited && seconds == 0)
+		return d.Lock == Own && mayNeedUnquiesce(d.By)
 	})
 }
 

@@ -35,9 +35,11 @@ func (s Step) tellEnd(l handshake.LastRun) {
 	case outcome.Withdrawn:
 		s.tell(true, "Withdrawn", run+" gave back its trigger before VolSync took it: there is no copy of it"+because)
 	case outcome.Tainted:
-		s.tell(true, "Tainted", run+": a copy was made, or may be, that is not of a quiesced application; do not restore it"+because)
+		s.tell(true, "Tainted", run+": a copy was made, or may be, that is not of a quiesced application; "+
+			"do not restore it"+because)
 	case outcome.Unverified:
-		s.tell(true, "Unverified", run+": VolSync recorded a copy that cannot be tied to the freeze; do not restore it"+because)
+		s.tell(true, "Unverified", run+": VolSync recorded a copy that cannot be tied to the freeze; "+
+			"do not restore it"+because)
 	default:
 		s.tell(true, "Failed", run+" ended with "+l.Outcome+": "+o.Meaning()+because)
 	}

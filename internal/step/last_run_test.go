@@ -196,7 +196,9 @@ func TestEventSaysWhy(t *testing.T) {
 func TestStoppedAttemptLeavesTheReason(t *testing.T) {
 	var p *play
 	a := &app{quiesce: func(ctx context.Context) error { p.signal(); <-ctx.Done(); return ctx.Err() }}
-	was := handshake.LastRun{Run: run, Outcome: "refused", Reason: "the password is wrong", EndedAt: "1999-12-31T00:00:00Z"}
+	was := handshake.LastRun{
+		Run: run, Outcome: "refused", Reason: "the password is wrong", EndedAt: "1999-12-31T00:00:00Z",
+	}
 	whole(t, a, runLimits, func(of *play) { p = of; p.annotate(handshake.LastRunAnnotation, was.String()) }, nil)
 	p.wants(t, want{outcome: outcome.Signalled, says: []string{"SIGTERM"}, hint: "start another run"})
 	if got := p.get(handshake.LastRunAnnotation); got != was.String() {

@@ -355,7 +355,8 @@ func TestRunLeavesHowItEnded(t *testing.T) {
 		t.Fatalf("%v: %q", err, left)
 	}
 	if last.Run != "run" || last.Outcome != "ok" || last.Trigger != r.Value("trigger") || last.FreezeSeconds <= 0 ||
-		last.Reason != "" || last.EndedAt < last.CutTime || last.CutTime != r.Value("cut-time") || left["copytrigger/last-good-copy"] != last.CutTime {
+		last.Reason != "" || last.EndedAt < last.CutTime || last.CutTime != r.Value("cut-time") ||
+		left["copytrigger/last-good-copy"] != last.CutTime {
 		t.Errorf("left %+v and %q, after %s", last, left["copytrigger/last-good-copy"], r.Stdout)
 	}
 	events, err := s.Kube().CoreV1().Events(s.Namespace).List(s.Ctx, metav1.ListOptions{

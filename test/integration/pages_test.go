@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -39,16 +40,19 @@ func TestPages(t *testing.T) {
 		code               int
 		calls              string
 		copied, locked     bool
-		others             bool // the claim is locked by another run
+		others             bool   // the claim is locked by another run
+		outcome            string // in last-run; "" for none
 	}{
 		"a good night": {
-			calls:  "quiesce unquiesce",
-			copied: true,
+			calls:   "quiesce unquiesce",
+			copied:  true,
+			outcome: "ok",
 		},
 		"quiesce fails": {
 			quiesce: "exit 7",
 			code:    7,
 			calls:   "quiesce unquiesce",
+			outcome: "refused",
 		},
 		"unquiesce fails": {
 			unquiesce: "exit 1",
@@ -74,11 +78,13 @@ func TestPages(t *testing.T) {
 			quiesce: "kill -TERM $PPID; sleep 1; echo quiesced >>calls",
 			code:    143,
 			calls:   "quiesce quiesced unquiesce",
+			outcome: "refused",
 		},
 		"a signal while it unquiesces": {
 			unquiesce: "kill -TERM $PPID; sleep 1; echo unquiesced >>calls",
 			calls:     "quiesce unquiesce unquiesced",
 			copied:    true,
+			outcome:   "ok",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -118,6 +124,15 @@ func TestPages(t *testing.T) {
 			if strings.Contains(lock, "/lost/") != c.locked || strings.HasPrefix(lock, "other/") != c.others ||
 				(lock != "") != (c.locked || c.others) {
 				t.Errorf("left the lock %q; want one: %v, another's: %v\n%s", lock, c.locked, c.others, said)
+			}
+			var last struct {
+				Outcome       string
+				FreezeSeconds float64
+			}
+			_ = json.Unmarshal([]byte(marks["copytrigger/last-run"]), &last) // there may be none
+			good := c.outcome == "ok"
+			if last.Outcome != c.outcome || (marks["copytrigger/last-good-copy"] != "") != good || good && last.FreezeSeconds == 0 {
+				t.Errorf("left %v; want the outcome %q, and if that is ok how long it was frozen\n%s", marks, c.outcome, said)
 			}
 		})
 	}

@@ -194,12 +194,17 @@ func TestForms(t *testing.T) {
 	}
 }
 
-// The overlays that the pages show, beside bin/deploy, name claim and copy, and leave the rest.
+// The overlays that the pages show, beside bin/deploy, name claim and copy, and leave the rest. What is
+// commented out in them works, too.
 func TestPages(t *testing.T) {
 	dir := t.TempDir()
 	if err := overlays(root, filepath.Join(dir, "bin/deploy"), image{ours, "v0.9.0", digest}, false); err != nil {
 		t.Fatal(err)
 	}
+	if err := os.CopyFS(filepath.Join(dir, "rbac"), os.DirFS(filepath.Join(root, "rbac"))); err != nil {
+		t.Fatal(err)
+	}
+	commented := regexp.MustCompile(`(?m)^( *)# (components: |- target: |  patch: )`)
 	for page, has := range map[string][]string{
 		"getting-started.md": {
 			"- name: COPYTRIGGER_PVC\n              value: data\n", "psql -U postgres -c CHECKPOINT", "name: copytrigger-exec",
@@ -223,6 +228,23 @@ func TestPages(t *testing.T) {
 		for _, want := range append(has, "namespace: app", ours+":v0.9.0@"+digest, "  - volsync-backup-src\n") {
 			if !strings.Contains(made, want) {
 				t.Errorf("what %s shows has no %q", page, want)
+			}
+		}
+		if page != "tekton.md" {
+			continue
+		}
+		optional := []string{"  resourceNames:\n  - db-0\n", "  resourceNames:\n  - backup\n"}
+		text = commented.ReplaceAllString(text, "$1$2")
+		if err := write(filepath.Join(dir, "nightly/kustomization.yaml"), text); err != nil {
+			t.Fatal(err)
+		}
+		all, err := render(filepath.Join(dir, "nightly"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range optional {
+			if strings.Contains(made, want) || !strings.Contains(all, want) {
+				t.Errorf("what %s has commented out does not add %q", page, want)
 			}
 		}
 	}

@@ -206,6 +206,28 @@ func TestRunsGiveWhatIsTaken(t *testing.T) {
 	}
 }
 
+// By hand a cleanup has as much time as in finally. In the pod it needs no image, and no scripts.
+func TestCleanupsByHand(t *testing.T) {
+	s := applied(t)
+	for name, pipeline := range map[string]string{
+		"examples/cleanup.yaml": "quiesced-copy", "examples/cleanup-run.yaml": "quiesced-copy-run",
+	} {
+		byHand, finally := read(t, name).taskRuns[0].Spec, s.pipelines[pipeline].Spec.Finally[0]
+		if byHand.TaskRef.Name != finally.TaskRef.Name || byHand.Timeout.Duration < finally.Timeout.Duration {
+			t.Errorf("%s: %s has %s, in finally %s", name, byHand.TaskRef.Name, byHand.Timeout.Duration, finally.Timeout.Duration)
+		}
+	}
+	text := yamltest.Text(t, "examples/cleanup-run.yaml")
+	inPod, err := decode(bytes.Replace(text, []byte("# - {name: in-pod"), []byte("- {name: in-pod"), 1))
+	yamltest.Must(t, err)
+	yamltest.None(t, invalid(inPod))
+	cleanup := inPod.taskRuns[0].Spec
+	yamltest.None(t, mismatch(cleanup.Params, s.tasks[cleanup.TaskRef.Name].Spec.Params, nil))
+	if given(cleanup.Params, "in-pod") != "true" {
+		t.Errorf("the parameters are %v", cleanup.Params)
+	}
+}
+
 // The README's example is a PipelineRun that Tekton takes, with what its Pipeline takes, and with
 // limits that let finally run.
 func TestReadmesExample(t *testing.T) {

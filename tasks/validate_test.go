@@ -10,6 +10,7 @@ import (
 	v1 "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"knative.dev/pkg/apis"
 
 	"github.com/copytrigger/copytrigger/internal/yamltest"
@@ -101,25 +102,43 @@ func TestInvalidIsSeen(t *testing.T) {
 	yamltest.Some(t, invalid(s), "none")
 }
 
-// The CronJob starts the PipelineRun of the other example.
-func TestCronJobStartsTheExample(t *testing.T) {
-	want := read(t, "examples/pipelinerun.yaml").runs[0]
-	var got *v1.PipelineRun
-	var job *batchv1.CronJob
-	for _, o := range read(t, "examples/cronjob.yaml").others {
+// The CronJobs start the PipelineRun of another example, and of docs/in-pod.md, and differ in nothing else.
+func TestCronJobsStartTheExamples(t *testing.T) {
+	inPod, err := decode(yamltest.Block(t, "../docs/in-pod.md", "kind: PipelineRun"))
+	yamltest.Must(t, err)
+	got, others := started(t, "examples/cronjob.yaml")
+	if want := read(t, "examples/pipelinerun.yaml").runs[0]; !reflect.DeepEqual(got, want) {
+		t.Errorf("the CronJob creates\n%v\nthe example is\n%v", got, want)
+	}
+	gotInPod, othersInPod := started(t, "examples/cronjob-in-pod.yaml")
+	if want := inPod.runs[0]; !reflect.DeepEqual(gotInPod, want) {
+		t.Errorf("in the pod the CronJob creates\n%v\nthe page has\n%v", gotInPod, want)
+	}
+	if !reflect.DeepEqual(others, othersInPod) {
+		t.Errorf("the CronJobs are\n%v\nand\n%v", others, othersInPod)
+	}
+}
+
+// started is the PipelineRun that a CronJob of the examples creates, and what stands beside it.
+func started(t *testing.T, name string) (run *v1.PipelineRun, others []metav1.Object) {
+	t.Helper()
+	s := read(t, name)
+	for _, o := range s.others {
 		switch o := o.(type) {
 		case *corev1.ConfigMap:
 			s, err := decode([]byte(o.Data["pipelinerun.yaml"]))
 			yamltest.Must(t, err)
-			got = s.runs[0]
+			run = s.runs[0]
+			continue
 		case *batchv1.CronJob:
-			job = o
+			if o.Spec.ConcurrencyPolicy != batchv1.ForbidConcurrent {
+				t.Errorf("concurrencyPolicy is %q", o.Spec.ConcurrencyPolicy)
+			}
 		}
+		others = append(others, o)
 	}
-	if !reflect.DeepEqual(got, want) {
-		t.Errorf("the CronJob creates\n%v\nthe example is\n%v", got, want)
+	for _, role := range s.roles {
+		others = append(others, role)
 	}
-	if job.Spec.ConcurrencyPolicy != batchv1.ForbidConcurrent {
-		t.Errorf("concurrencyPolicy is %q", job.Spec.ConcurrencyPolicy)
-	}
+	return run, others
 }

@@ -40,7 +40,7 @@ func Table() []Row {
 	return []Row{
 		{OK, 0, "done; of the last step: VolSync recorded the trigger of this run", "is good", ""},
 		{Failed, 1, "an error that has no code of its own", "is not known to be good", look},
-		{Refused, 3, "it was not safe to go on, and nothing was fired", "was not made by this run", look},
+		{Refused, 3, "it was not safe to go on, or quiesce failed; nothing was fired", "was not made by this run", look},
 		{Withdrawn, 4, "the trigger was taken back before VolSync took it, so no copy was made",
 			"was not made; VolSync still waits", look},
 		{Tainted, 5, "VolSync was copying when it gave up, or somebody else made VolSync copy, or it could not find out: " +

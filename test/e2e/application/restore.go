@@ -31,8 +31,13 @@ func (s *Site) Checks(query string) {
 	path := []string{"spec", "jobTemplate", "spec", "template", "spec", "containers"}
 	containers, _, err := unstructured.NestedSlice(o.Object, path...)
 	s.Must(err)
-	containers[0].(map[string]any)["env"] = []any{
-		map[string]any{"name": "DATABASE", "value": Name}, map[string]any{"name": "QUERY", "value": query},
+	for _, e := range containers[0].(map[string]any)["env"].([]any) {
+		switch e := e.(map[string]any); e["name"] {
+		case "DATABASE":
+			e["value"] = Name
+		case "QUERY":
+			e["value"] = query
+		}
 	}
 	s.Must(unstructured.SetNestedSlice(o.Object, containers, path...))
 	s.Apply(o)

@@ -3,71 +3,47 @@ package chaos
 import "strconv"
 
 // Steps is the script of docs/shell.md: the steps of a run, and what ends it whatever happens. It reads
-// what disarm has found: in the freeze of another run nothing must be unquiesced. It tells unlock the
-// exit codes of the steps.
+// what disarm has found: in the freeze of another run nothing must be unquiesced.
 const Steps = `#!/usr/bin/env bash
-dir=$(mktemp -d) || exit
-: >"$dir/.waiting"
-last=await-completed
-if [ "$CHAOS_FIRE" ]; then last=fire-and-await; echo 3 >"$dir/$last"; else
-  : >"$dir/$last"; echo 3 >"$dir/fire-trigger"
-fi
+waiting=$(mktemp) || exit
 quiesced=
-copying=
-ended() { set -- "$1" $?; echo "$2" >"$dir/$1"; return "$2"; }
 finish() {
   code=$1; trap '' HUP INT TERM; trap - EXIT
-  kill %% 2>/dev/null
-  [ ! "$copying" ] || { wait "$copying"; ended "$last"; }; wait
-  settle
-  rm -rf "$dir"; exit "$code"
-}
-settle() {
-  trigger=$(sed -n 's/.*"trigger":"\([^"]*\)".*/\1/p' "$dir/.waiting")
-  [ "$trigger" ] || return
-  found=$(copytrigger disarm --timeout 5s); ended disarm ||
+  kill %% 2>/dev/null; wait
+  trigger=$(sed -n 's/.*"trigger":"\([^"]*\)".*/\1/p' "$waiting"); rm -f "$waiting" "$waiting.copied"
+  [ "$trigger" ] || exit "$code"
+  found=$(copytrigger disarm --timeout 5s) ||
     echo "a trigger may stay armed: copytrigger disarm --run-id $COPYTRIGGER_RUN_ID" >&2
   lock=$(printf '%s' "$found" | sed -n 's/.*"lock":"\([^"]*\)".*/\1/p')
   if [ "$lock" = other ]; then
     [ -z "$quiesced" ] || echo "another run has the claim, and ours MAY STILL BE QUIESCED: $COPYTRIGGER_RUN_ID" >&2
-    code=$((code ? code : 6)); return
+    exit $((code ? code : 6))
   fi
   for try in 1 2 3; do
-    bash "$CHAOS_SCRIPT" unquiesce; ended unquiesce; by=$?
-    if [ $by = 106 ]; then code=$((code ? code : 6)); fi
-    if [ $by = 0 ] || [ $by = 106 ]; then
-      for file in "$dir"/*; do set -- "$@" --step "${file##*/}=$file"; done
-      copytrigger unlock "$@" >&2 && return
-      echo "the claim stays locked: copytrigger unlock --run-id $COPYTRIGGER_RUN_ID" >&2
-      code=$((code ? code : 6)); return
+    bash "$CHAOS_SCRIPT" unquiesce; ended=$?
+    if [ $ended = 106 ]; then code=$((code ? code : 6)); fi
+    if [ $ended = 0 ] || [ $ended = 106 ]; then
+      copytrigger unlock $([ "$code" != 0 ] || echo --outcome=ok) >&2 && exit "$code"
+      echo "the claim stays locked: copytrigger unlock --run-id $COPYTRIGGER_RUN_ID" >&2; exit $((code ? code : 6))
     fi
     sleep 0.3
   done
   echo "THE APPLICATION MAY STILL BE QUIESCED: copytrigger cleanup --run-id $COPYTRIGGER_RUN_ID" >&2
-  code=$((code ? code : 6))
+  exit $((code ? code : 6))
 }
 trap 'finish $?' EXIT
 trap 'finish 129' HUP; trap 'finish 130' INT; trap 'finish 143' TERM
-copytrigger await-waiting --until "$CHAOS_UNTIL" --timeout "$CHAOS_WAIT" >"$dir/.waiting" & wait $!
-ended await-waiting || exit
-trigger=$(sed -n 's/.*"trigger":"\([^"]*\)".*/\1/p' "$dir/.waiting")
-quiesced=yes; bash "$CHAOS_SCRIPT" quiesce; ended quiesce || exit
+copytrigger await-waiting --until "$CHAOS_UNTIL" --timeout "$CHAOS_WAIT" >"$waiting" & wait $! || exit
+trigger=$(sed -n 's/.*"trigger":"\([^"]*\)".*/\1/p' "$waiting")
+quiesced=yes; bash "$CHAOS_SCRIPT" quiesce || exit
 fire=
-if [ "$CHAOS_FIRE" ]; then
-  fire=--fire; : >"$dir/$last" || exit
-else
-  rm "$dir/fire-trigger" || exit
-  copytrigger fire-trigger --trigger "$trigger"; ended fire-trigger || exit
-fi
+if [ "$CHAOS_FIRE" ]; then fire=--fire; else copytrigger fire-trigger --trigger "$trigger" || exit; fi
 copytrigger await-completed $fire --trigger "$trigger" --until "$CHAOS_UNTIL" \
-  --timeout "$CHAOS_COPY" --ack-timeout "$CHAOS_ACK" >"$dir/.copied" &
-[ "$CHAOS_UNTIL" = cut ] || copying=$! # a cut is not yet a copy
-wait $! || exit
+  --timeout "$CHAOS_COPY" --ack-timeout "$CHAOS_ACK" >"$waiting.copied" & wait $! || exit
 if [ "$CHAOS_UNTIL" = cut ]; then
-  copy=$(sed -n 's/.*"copy":"\([^"]*\)".*/\1/p' "$dir/.copied")
+  copy=$(sed -n 's/.*"copy":"\([^"]*\)".*/\1/p' "$waiting.copied")
   bash "$CHAOS_SCRIPT" unquiesce || exit
-  copytrigger await-completed --trigger "$trigger" --copy "$copy" --timeout "$CHAOS_COPY" & copying=$!
-  wait $! || exit
+  copytrigger await-completed --trigger "$trigger" --copy "$copy" --timeout "$CHAOS_COPY" & wait $! || exit
 fi
 exit 0
 `

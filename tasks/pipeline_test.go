@@ -214,7 +214,8 @@ func TestCleanupsByHand(t *testing.T) {
 	} {
 		byHand, finally := read(t, name).taskRuns[0].Spec, s.pipelines[pipeline].Spec.Finally[0]
 		if byHand.TaskRef.Name != finally.TaskRef.Name || byHand.Timeout.Duration < finally.Timeout.Duration {
-			t.Errorf("%s: %s has %s, in finally %s", name, byHand.TaskRef.Name, byHand.Timeout.Duration, finally.Timeout.Duration)
+			t.Errorf("%s: %s has %s, in finally %s",
+				name, byHand.TaskRef.Name, byHand.Timeout.Duration, finally.Timeout.Duration)
 		}
 	}
 	text := yamltest.Text(t, "examples/cleanup-run.yaml")

@@ -3,6 +3,7 @@
 package quiesce
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -70,39 +71,47 @@ func MayGoOn(err error) bool { return errors.As(err, &UnderWay{}) }
 // more, and any other error puts it off. The error is an [UnderWay] unless every attempt was seen
 // to end.
 func (c Commands) Unquiesce(ctx context.Context, may func(context.Context) error) error {
-	err, seen := context.Cause(ctx), true // with an ended ctx nothing is tried
+	u := unquiescing{Commands: c, may: may, err: context.Cause(ctx)} // with an ended ctx nothing is tried
 	pauses := retry.WithCappedDuration(mostPause, retry.NewExponential(firstPause))
-	_ = retry.Do(ctx, pauses, func(ctx context.Context) error {
-		if no := may(ctx); no != nil {
-			if errors.Is(no, ErrLeaveAlone) {
-				err = no
-				return nil
-			}
-			c.Log.Error(fmt.Sprintf("not unquiesced yet: %v", no), "hint", "the application may be quiesced; trying again")
-			if err == nil {
-				err = no
-			}
-			return retry.RetryableError(no)
-		}
-		code, again := c.Off.RunUntil(ctx)
-		if code == notHeld {
-			err = fmt.Errorf("%w: %w", ErrNotHeld, again)
+	_ = retry.Do(ctx, pauses, u.attempt)
+	if u.err != nil && u.mayGoOn {
+		return UnderWay{u.err}
+	}
+	return u.err
+}
+
+// unquiescing is an unquiesce between its attempts.
+type unquiescing struct {
+	Commands
+	may     func(context.Context) error
+	err     error // with which it would end now
+	mayGoOn bool  // an attempt
+}
+
+// attempt is one of them. Its error says that there is to be another.
+func (u *unquiescing) attempt(ctx context.Context) error {
+	if no := u.may(ctx); no != nil {
+		if errors.Is(no, ErrLeaveAlone) {
+			u.err = no
 			return nil
 		}
-		var broken *podexec.Broken
-		if again != nil && (ctx.Err() != nil || errors.As(again, &broken)) {
-			seen = false
-		}
-		if again != nil && ctx.Err() != nil && err != nil {
-			return nil // the limit cut this one short; the one before says why
-		}
-		if err = again; err != nil {
-			c.Log.Error(fmt.Sprintf("unquiesce failed: %v", err), "hint", "the application may be quiesced; trying again")
-		}
-		return retry.RetryableError(err)
-	})
-	if err != nil && !seen {
-		return UnderWay{err}
+		u.Log.Error(fmt.Sprintf("not unquiesced yet: %v", no), "hint", "the application may be quiesced; trying again")
+		u.err = cmp.Or(u.err, no)
+		return retry.RetryableError(no)
 	}
-	return err
+	code, err := u.Off.RunUntil(ctx)
+	if code == notHeld {
+		u.err = fmt.Errorf("%w: %w", ErrNotHeld, err)
+		return nil
+	}
+	var broken *podexec.Broken
+	cut := err != nil && ctx.Err() != nil
+	u.mayGoOn = u.mayGoOn || cut || errors.As(err, &broken)
+	if cut && u.err != nil {
+		return nil // the limit cut this one short; the one before says why
+	}
+	if u.err = err; err != nil {
+		u.Log.Error(fmt.Sprintf("unquiesce failed: %v", err), "hint", "the application may be quiesced; trying again")
+	}
+	return retry.RetryableError(err)
 }

@@ -203,15 +203,16 @@ func TestWhoGivesUpSaysSo(t *testing.T) {
 		}
 	}
 	longest := fmt.Sprintf("%s-%ds", me, wholeSeconds(runLimits.longest()))
+	lost := run + "/lost/p-600s"
 	for name, c := range map[string]struct {
 		ends func(t *testing.T) *play
 		lock string
 	}{
 		"a run":                                  {runs(no), run + "/lost/" + me + "-ended"},
 		"a run, with an attempt under way":       {runs(cut), run + "/held/" + longest},
-		"a cleanup":                              {cleans(&lostApp{err: no}, run+"/lost/p-600s"), run + "/lost/p-600s"},
-		"a cleanup, with one under way":          {cleans(&lostApp{err: cut}, run+"/lost/p-600s"), run + "/lost/p-600s/me-140s"},
-		"a cleanup that was told no --unquiesce": {cleans(nil, run+"/held/p-600s"), run + "/lost/p-600s"},
+		"a cleanup":                              {cleans(&lostApp{err: no}, lost), lost},
+		"a cleanup, with one under way":          {cleans(&lostApp{err: cut}, lost), lost + "/me-140s"},
+		"a cleanup that was told no --unquiesce": {cleans(nil, run+"/held/p-600s"), lost},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := c.ends(t)

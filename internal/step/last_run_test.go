@@ -185,7 +185,7 @@ func TestEventSaysWhy(t *testing.T) {
 	l := &eventLog{}
 	a := &app{quiesce: func(context.Context) error { return errors.New("sh ended with exit code 9") }}
 	whole(t, a, runLimits, func(p *play) { p.step.Events = l }, nil)
-	want := "run run-1 ended with refused: it was not safe to go on, and nothing was fired: " +
+	want := "run run-1 ended with refused: it was not safe to go on, or quiesce failed; nothing was fired: " +
 		"quiesce failed, so nothing was fired: sh ended with exit code 9"
 	if len(l.all) != 1 || l.all[0].Message != want {
 		t.Errorf("told %+v, want %q", l.all, want)

@@ -87,8 +87,8 @@ func (l LastRun) saysLess(c Claim) bool {
 		outcome.Worse(outcome.Outcome(was.Outcome), outcome.Signalled)
 }
 
-// RunHint is what to do about a claim on which nothing is in the way of a run; "" for nothing. A run that
-// has ended well needs no other one.
+// RunHint returns what to do about a claim on which nothing is in the way of a run; "" for nothing, as
+// after a run that has ended well.
 func (w Observed) RunHint() string {
 	if w.Claim.Lock.State != Free || w.Claim.Armed() {
 		return ""

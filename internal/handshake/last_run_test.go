@@ -131,7 +131,8 @@ func TestReasonIsCutShort(t *testing.T) {
 	}
 }
 
-// A claim that waits for a run says so, unless something else is to be done first, or the last run was good.
+// RunHint asks for a run where VolSync waits for one and nothing else has to be done first, or where the
+// last copy must not be trusted. It asks for none after a good run.
 func TestRunHint(t *testing.T) {
 	for _, c := range []struct {
 		name, last, want string

@@ -85,10 +85,10 @@ type unquiescing struct {
 	Commands
 	may     func(context.Context) error
 	err     error // with which it would end now
-	mayGoOn bool  // an attempt
+	mayGoOn bool  // an attempt may be under way still
 }
 
-// attempt is one of them. Its error says that there is to be another.
+// attempt makes one attempt. It returns a retryable error where another one is to follow.
 func (u *unquiescing) attempt(ctx context.Context) error {
 	if no := u.may(ctx); no != nil {
 		if errors.Is(no, ErrLeaveAlone) {

@@ -65,11 +65,11 @@ func (g Group) AwaitWaiting(ctx context.Context, o AwaitWaitingOptions) (Waiting
 			return done, why, err
 		},
 	})
-	return found, g.orStart(g.shared().unfired(err, reason), last)
+	return found, g.hintToStart(g.shared().unfired(err, reason), last)
 }
 
-// orStart gives a wait that has timed out the hint that a sync can be started, where none runs.
-func (g Group) orStart(err error, last []observation) error {
+// hintToStart gives a wait that has timed out the hint that a sync can be started, where none runs.
+func (g Group) hintToStart(err error, last []observation) error {
 	rests := func(st observation) bool { return handshake.Rests(st.observed) }
 	if err == nil || endingOf(err).Outcome != outcome.TimedOut || !slices.ContainsFunc(last, rests) {
 		return err

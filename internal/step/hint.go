@@ -135,9 +135,8 @@ func mayNeedUnquiesce(l handshake.Lock) bool {
 	return (l.State == handshake.Held || l.State == handshake.Lost) && !(limited && seconds == 0)
 }
 
-// withRest returns the command lines of a cleanup that lack what nobody but the user knows. They say so in
-// a comment.
-func withRest(lines []string) []string {
+// incomplete adds a comment to the command lines of a cleanup, for the flags that only the user knows.
+func incomplete(lines []string) []string {
 	var all []string
 	for _, line := range lines {
 		all = append(all, line+" # with the --unquiesce of the run, and --in-pod if it had that")

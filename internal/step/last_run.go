@@ -67,8 +67,8 @@ func (g Group) keepLastRun(ctx context.Context, lasts []handshake.LastRun) {
 // rightNow is the time as the claim has it.
 func rightNow() string { return time.Now().UTC().Format(time.RFC3339) }
 
-// lostRun is how a run has ended that its cleanup has to end, as far as the cleanup has seen. That nothing
-// of it was armed does not tell.
+// lostRun returns how a lost run has ended, as far as its cleanup has seen. A cleanup that found nothing
+// armed does not know.
 func (d Disarmed) lostRun(run string) handshake.LastRun {
 	l := handshake.LastRun{Run: run}
 	if d.Outcome == outcome.Withdrawn || d.Outcome == outcome.Tainted {

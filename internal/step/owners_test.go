@@ -181,8 +181,8 @@ func TestCleanupBesideARunThatGivesUp(t *testing.T) {
 	}
 }
 
-// What could not let the application run says that it does not try any more, so that no cleanup waits
-// for it; unless an attempt may be under way, or it cannot be written.
+// A process that could not let the application run, and gives up, marks its owner as ended or takes it
+// off, so that no cleanup waits for it. It does not where an attempt may be under way.
 func TestWhoGivesUpSaysSo(t *testing.T) {
 	no := errors.New("sh ended with exit code 1")
 	cut := quiesce.UnderWay{Err: no}

@@ -240,7 +240,7 @@ func (s Step) statusOf(c pvc.Claim, w handshake.Observed) ClaimStatus {
 	d := handshake.Await(w, "")
 	st.Why, st.Hint, st.Commands = d.Why, d.Hint, s.Commands(d.Next)
 	if d.Next.Kind == handshake.MoveCleanup && mayNeedUnquiesce(w.Claim.Lock) {
-		st.Commands = withRest(st.Commands)
+		st.Commands = incomplete(st.Commands)
 	}
 	if st.Hint == "" && len(st.Commands) == 0 {
 		st.Hint = w.RunHint()

@@ -92,8 +92,8 @@ func (s Step) unlockItself(ctx context.Context, run, owner string, last handshak
 	return err
 }
 
-// endOwner says that an owner lets the application run no more, which it has not managed to, so that no
-// cleanup waits for it. Where that cannot be written, a cleanup waits until the owner's limit is over.
+// endOwner marks an owner as ended that could not let the application run, and has stopped trying: no
+// cleanup waits for it then. Where that cannot be written, a cleanup waits until the owner's limit is over.
 func (s Step) endOwner(ctx context.Context, run, owner string) {
 	ctx, cancel := limit(context.WithoutCancel(ctx), shortLimit)
 	defer cancel()
@@ -103,7 +103,7 @@ func (s Step) endOwner(ctx context.Context, run, owner string) {
 	}
 }
 
-// endOwner says so on every member.
+// endOwner marks it on every member.
 func (g Group) endOwner(ctx context.Context, run, owner string) {
 	g.each(func(_ int, s Step) error {
 		s.endOwner(ctx, run, owner)
